@@ -1,0 +1,193 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox[uv]>=2025.2.9"]
+# ///
+"""The one list of tasks. `nox -l` shows them, `nox -s demo` runs one.
+
+The packages are found here, not listed: every folder of `packages/` with a
+`pyproject.toml` is one, and its siblings are installed by path, in the same command,
+because other projects hold two of our names on the public index.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent.resolve()
+PROJECTS = {
+    path.parent.name: tomllib.loads(path.read_text())
+    for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
+}
+PACKAGES = list(PROJECTS)
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests", "integration"]
+nox.options.error_on_external_run = True
+
+ENVIRONMENT = {
+    # One compilation cache for all sessions; without the two zeroes jax keeps nothing
+    # that compiled in under a second, which is most of a test suite.
+    "JAX_COMPILATION_CACHE_DIR": os.environ.get(
+        "JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache")
+    ),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
+    # jax's CPU Cholesky calls OpenBLAS, whose threads only get in each other's way.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+}
+
+
+# --- what a package needs, read from its own pyproject.toml ------------------------
+def name_of(requirement: str) -> str:
+    """The distribution that a requirement names: `pyhf[minuit]>=0.7` is `pyhf`."""
+    return re.match(r"[A-Za-z0-9._-]+", requirement).group().lower()
+
+
+def siblings(package: str) -> list[str]:
+    """The packages of this repository that `package` needs."""
+    needs = map(name_of, PROJECTS[package]["project"]["dependencies"])
+    return [name for name in needs if name in PACKAGES]
+
+
+def extras(package: str) -> dict[str, list[str]]:
+    return PROJECTS[package]["project"].get("optional-dependencies", {})
+
+
+def by_path(package: str, with_extras: bool = True) -> str:
+    """`./packages/fitkit[cli,plot]`: what pip and uv install from this folder."""
+    chosen = ",".join(extras(package)) if with_extras else ""
+    return f"./packages/{package}" + (f"[{chosen}]" if chosen else "")
+
+
+def group(package: str, name: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECTS[package], name)
+
+
+def everything() -> list[str]:
+    return [by_path(package) for package in PACKAGES]
+
+
+def all_groups(name: str) -> list[str]:
+    return sorted({need for package in PACKAGES for need in group(package, name)})
+
+
+def absent(session: nox.Session, distributions: list[str]) -> None:
+    """Fail if one of these can be imported or is installed."""
+    session.run(
+        "python", "-I", "tests/_absent.py", *sorted(distributions), silent=True
+    )
+
+
+def pytest(session: nox.Session, *args: str, **kwargs) -> None:
+    env = ENVIRONMENT | kwargs.pop("env", {})
+    options = ("--durations=10", "--durations-min=5")
+    session.run("pytest", *options, *args, *session.posargs, env=env, **kwargs)
+
+
+# --- checks ------------------------------------------------------------------------
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format, and which module may import which."""
+    session.install("ruff>=0.12", "import-linter>=2.3")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    sources = os.pathsep.join(f"packages/{package}/src" for package in PACKAGES)
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": sources})
+
+
+@nox.session
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def tests(session: nox.Session, package: str) -> None:
+    """One package alone: as a user gets it, then its tests and its docstrings."""
+    needed = siblings(package)
+    foreign = [name for name in PACKAGES if name not in (package, *needed)]
+    paths = [by_path(name, with_extras=False) for name in (package, *needed)]
+    session.install(*paths)
+    optional = [name_of(need) for needs in extras(package).values() for need in needs]
+    absent(session, [*foreign, *optional])
+    session.run("python", "-c", f"import {package}", env=ENVIRONMENT)
+
+    session.install(by_path(package), *paths[1:], *group(package, "test"))
+    absent(session, foreign)
+    pytest(session, "-m", "not slow", f"packages/{package}/tests")
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests marked `slow`, of all packages."""
+    session.install(*everything(), *all_groups("test"))
+    pytest(session, "-m", "slow")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """All three together: packaging, the examples of the docs, cross-package tests."""
+    session.install(*everything(), *all_groups("test"), "hatch>=1.18", "uv")
+    pytest(session, "-m", "not slow", "tests")
+
+
+@nox.session
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def types(session: nox.Session, package: str) -> None:
+    """A type checker over one package's sources."""
+    needed = [by_path(name) for name in siblings(package)]
+    session.install(by_path(package), *needed, "mypy>=1.15")
+    session.run("mypy", f"packages/{package}/src")
+
+
+@nox.session
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def minimum(session: nox.Session, package: str) -> None:
+    """The tests of one package against the lowest versions it says it takes."""
+    needed = [by_path(name, with_extras=False) for name in siblings(package)]
+    needs = [by_path(package), *needed, *group(package, "test")]
+    session.install("--resolution=lowest-direct", *needs)
+    pytest(session, "-m", "not slow", f"packages/{package}/tests")
+
+
+# --- what a person looks at --------------------------------------------------------
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Train an observable on the blobs problem; ends with its numbers and pictures."""
+    paths = [by_path(name, with_extras=False) for name in siblings("neoskit")]
+    session.install("./packages/neoskit[cli,plot]", *paths)
+    command = session.posargs or ["blobs"]
+    session.run("neoskit", "demo", *command, env=ENVIRONMENT)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, in `docs/_build/html`, and every code block on it executed."""
+    session.install(*everything(), *all_groups("test"), "-r", "docs/requirements.txt")
+    builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
+    session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
+    pytest(session, "tests/test_documentation.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The measurements of `benchmarks/`: all, or those named after `--`."""
+    session.install(*everything(), "-r", "benchmarks/requirements.txt")
+    # relaxed 0.4.0 shares our import name: it lives in an environment of its own.
+    peer = Path(session.create_tmp()) / "relaxed-0.4.0"
+    session.run("uv", "venv", "--quiet", "--clear", str(peer), external=True)
+    session.run(
+        *("uv", "pip", "install", "--quiet", "--python", str(peer)),
+        *("-r", "benchmarks/requirements-relaxed-0.4.0.txt"),
+        external=True,
+    )
+    named = [f"benchmarks/{name.removesuffix('.py')}.py" for name in session.posargs]
+    found = sorted(ROOT.glob("benchmarks/[a-z]*.py"))
+    env = ENVIRONMENT | {"RELAXED_040_PYTHON": str(peer / "bin" / "python")}
+    for script in named or map(str, found):
+        session.run("python", script, env=env)
+
+
+if __name__ == "__main__":
+    nox.main()

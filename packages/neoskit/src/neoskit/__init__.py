@@ -2,4 +2,15 @@
 
 import importlib.metadata
 
+from ._events import (
+    Dataset as Dataset,
+    Events as Events,
+    Process as Process,
+    SampleKey as SampleKey,
+    fold_of as fold_of,
+    keep_only as keep_only,
+    leave_out as leave_out,
+    split as split,
+)
+
 __version__ = importlib.metadata.version("neoskit")

@@ -79,9 +79,7 @@ def all_groups(name: str) -> list[str]:
 
 def absent(session: nox.Session, distributions: list[str]) -> None:
     """Fail if one of these can be imported or is installed."""
-    session.run(
-        "python", "-I", "tests/_absent.py", *sorted(distributions), silent=True
-    )
+    session.run("python", "-I", "tests/_absent.py", *sorted(distributions), silent=True)
 
 
 def pytest(session: nox.Session, *args: str, **kwargs) -> None:
@@ -115,7 +113,8 @@ def tests(session: nox.Session, package: str) -> None:
 
     session.install(by_path(package), *paths[1:], *group(package, "test"))
     absent(session, foreign)
-    pytest(session, "-m", "not slow", f"packages/{package}/tests")
+    docstrings = ("--doctest-modules", "--pyargs", package)
+    pytest(session, "-m", "not slow", f"packages/{package}/tests", *docstrings)
 
 
 @nox.session

@@ -12,5 +12,8 @@ from ._events import (
     leave_out as leave_out,
     split as split,
 )
+from ._sources.blobs import gaussian_blobs as gaussian_blobs
+from ._sources.inferno import inferno_synthetic as inferno_synthetic
+from ._sources.root import read_columns as read_columns, read_root as read_root
 
 __version__ = importlib.metadata.version("neoskit")

@@ -1,0 +1,395 @@
+"""A run, described: TOML → typed and checked values, nothing built yet.
+
+Unknown keys are errors, because a misspelt option that is silently ignored
+costs a training. Building the run from the description is `_run`'s work.
+"""
+
+import difflib
+import math
+import tomllib
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import pydantic
+from pydantic import Discriminator, Field, Tag
+
+
+class ConfigError(ValueError):
+    """A run description that cannot be read, with every problem on a line."""
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# TOML has arrays only; strict checking would refuse them as tuples.
+_T = TypeVar("_T")
+_Tuple = Annotated[tuple[_T, ...], Field(strict=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+_Seed = Annotated[int, Field(ge=0)]
+
+ObjectiveName = Literal[
+    "expected_cls",
+    "discovery_pvalue",
+    "poi_variance",
+    "generalised_variance",
+    "binary_cross_entropy",
+]
+
+
+class BlobsSource(_Table):
+    """Four Gaussian blobs in the plane (arXiv:2203.05570), generated."""
+
+    kind: Literal["blobs"]
+    events: _Count = 10_000
+    seed: _Seed = 0
+
+
+class InfernoSource(_Table):
+    """The synthetic problem of arXiv:1806.04743, generated."""
+
+    kind: Literal["inferno"]
+    events: _Count = 100_000
+    seed: _Seed = 0
+    benchmark: Annotated[int, Field(ge=0, le=4)] = 3
+
+
+class PythonSource(_Table):
+    """A function of the user's own that returns a `Dataset`.
+
+    `file` is relative to the configuration; `arguments` go to the function as
+    keywords. `observed` names the function that opens the real data: it is
+    called only when a run is unblinded.
+    """
+
+    kind: Literal["python"]
+    file: str
+    function: str = "dataset"
+    observed: str | None = None
+    arguments: dict[str, Any] = {}
+
+
+Source = Annotated[
+    BlobsSource | InfernoSource | PythonSource, Field(discriminator="kind")
+]
+
+
+class Split(_Table):
+    """Which events train and which judge.
+
+    Either a fraction is held out, or every event is judged by the network of
+    the fold that did not see it.
+    """
+
+    held_out: Annotated[float, Field(gt=0, lt=1)] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    seed: _Seed = 0
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.held_out is None) == (self.folds is None):
+            raise ValueError(
+                "needs exactly one of `held_out` (a fraction) and `folds` (a number)"
+            )
+        return self
+
+
+class NetworkObservable(_Table):
+    """A fully connected network with one output between 0 and 1."""
+
+    kind: Literal["network"]
+    hidden: _Tuple[_Count] = (1024, 1024)
+    activation: Literal["relu", "tanh", "silu", "gelu"] = "relu"
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class SelectionObservable(_Table):
+    """Cuts with learnable thresholds, one per feature."""
+
+    kind: Literal["selection"]
+    thresholds: _Tuple[_Finite]
+    width: _Positive
+
+
+Observable = Annotated[
+    NetworkObservable | SelectionObservable, Field(discriminator="kind")
+]
+
+
+class Annealed(_Table):
+    """A number that moves from `start` to `end` over the training."""
+
+    start: _Positive
+    end: _Positive
+
+
+# Told apart by what was written, so that an error speaks of that one only.
+_Schedule = Annotated[
+    Annotated[_Positive, Tag("number")] | Annotated[Annealed, Tag("table")],
+    Discriminator(lambda v: "table" if isinstance(v, dict | Annealed) else "number"),
+]
+
+
+class Binning(_Table):
+    """The bins of the observable: `edges`, or `bins` equal ones in `range`."""
+
+    edges: _Tuple[_Finite] | None = None
+    bins: _Count | None = None
+    range: Annotated[tuple[_Finite, _Finite], Field(strict=False)] = (0.0, 1.0)
+    learned: bool = False
+    bandwidth: _Schedule = 0.1
+    kernel: Literal["gaussian", "logistic"] = "gaussian"
+    flow: Literal["drop", "clip"] = "drop"
+
+    @pydantic.model_validator(mode="after")
+    def _edges_given_once(self) -> Self:
+        if (self.edges is None) == (self.bins is None):
+            raise ValueError("needs exactly one of `edges` and `bins`")
+        if self.edges is not None and len(self.edges) < 2:
+            raise ValueError("needs at least two `edges`")
+        _increasing("edges", self.edges or ())
+        _increasing("range", self.range)
+        return self
+
+    @property
+    def positions(self) -> tuple[float, ...]:
+        """The edges, whichever way they were given."""
+        if self.edges is not None:
+            return self.edges
+        low, high = self.range
+        width = (high - low) / self.bins
+        return (*(low + i * width for i in range(self.bins)), high)
+
+
+class Normalisation(_Table):
+    """A systematic that scales whole processes."""
+
+    name: str
+    processes: _Tuple[str]
+    up: _Positive
+    down: _Positive
+
+
+class Measurement(_Table):
+    """What is measured, and what is uncertain."""
+
+    signals: _Tuple[str] = ("signal",)
+    poi: str = "mu"
+    free: dict[str, str] = {}
+    normalisations: _Tuple[Normalisation] = ()
+    lumi: _Positive | None = None
+    mc_statistics: bool = False
+    normsys_code: Literal["1", "4"] = "4"
+    histosys_code: Literal["0", "2", "4p"] = "4p"
+
+
+class Training(_Table):
+    """How the observable is trained, once per seed."""
+
+    objective: ObjectiveName = "expected_cls"
+    steps: _Count = 60
+    batch: _Count | None = None
+    optimiser: Literal["adam", "sgd"] = "adam"
+    learning_rate: _Positive = 1e-3
+    seeds: Annotated[_Tuple[_Seed], Field(min_length=1)] = (0,)
+
+    @pydantic.model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"`seeds` repeats itself: {list(self.seeds)}")
+        return self
+
+
+class Rebinning(_Table):
+    """When neighbouring bins are merged before anything is quoted."""
+
+    largest_error: _Positive = 0.2
+    raw_events: _Count = 10
+
+
+class Comparison(_Table):
+    """What `compare` trains beside the objective of `[training]`."""
+
+    baseline: ObjectiveName = "binary_cross_entropy"
+    bootstrap: Annotated[int, Field(ge=0)] = 200
+
+
+class RunConfig(_Table):
+    """Everything that a run depends on."""
+
+    source: Source
+    split: Split = Split(held_out=0.2)
+    observable: Observable = NetworkObservable(kind="network")
+    binning: Binning
+    measurement: Measurement = Measurement()
+    training: Training = Training()
+    rebinning: Rebinning | None = None
+    compare: Comparison = Comparison()
+
+
+def read_config(path: str | Path) -> RunConfig:
+    """The run that a TOML file describes.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: Where the file is missing, is not TOML, or does not
+            describe a run; the message names the file, each key, and for an
+            unknown one its nearest relative.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (folder / "run.toml").write_text('''
+        ... [source]
+        ... kind = "blobs"
+        ... [binning]
+        ... bins = 4
+        ... ''')
+        >>> read_config(folder / "run.toml").training.steps
+        60
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(_not_there(path)) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; a run is one TOML file.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text, as TOML must be.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}.") from None
+    return parse_config(document, where=str(path))
+
+
+def parse_config(document: dict[str, Any], *, where: str = "config") -> RunConfig:
+    """The run that a parsed document describes.
+
+    Args:
+        document: As `tomllib` returns it.
+        where: What to call the document in errors.
+
+    Raises:
+        ConfigError: As `read_config`.
+    """
+    try:
+        return RunConfig.model_validate(document)
+    except pydantic.ValidationError as error:
+        lines = [_explain(problem, document) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def config_document(config: RunConfig) -> dict[str, Any]:
+    """The inverse of `parse_config`, every default written out.
+
+    `None` is left out: TOML cannot say it, and every key that may be `None`
+    is so by default.
+    """
+    return config.model_dump(mode="json", exclude_none=True)
+
+
+def _increasing(name: str, values: Sequence[float]) -> None:
+    for i in range(1, len(values)):
+        if not values[i] > values[i - 1]:
+            raise ValueError(
+                f"`{name}` must increase; got "
+                f"{name}[{i}]={values[i]} after {name}[{i - 1}]={values[i - 1]}"
+            )
+
+
+def _not_there(path: Path) -> str:
+    siblings = sorted(p.name for p in path.parent.glob("*.toml"))
+    if not path.parent.is_dir():
+        return f"{path}: no such file, and no folder `{path.parent}`."
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    hint = f" Did you mean `{path.parent / near[0]}`?" if near else ""
+    return f"{path}: no such file.{hint}"
+
+
+def _explain(problem: Any, document: dict[str, Any]) -> str:
+    keys = _written(problem["loc"], document)
+    name = ".".join(map(str, keys))
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"unknown key `{name}`.{_nearest(keys)}"
+        case "missing":
+            return f"the key `{name}` is missing."
+        case "union_tag_not_found":
+            return f"the key `{name}.kind` is missing; it is one of " + (
+                f"{problem['ctx'].get('expected_tags', _tags(keys))}."
+            )
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            return (
+                f"`{name}.kind` is {context['tag']!r}; "
+                f"it is one of {context['expected_tags']}."
+            )
+        case "value_error":
+            return f"`{name}`: {problem['ctx']['error']}."
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    got = _shorten(problem["input"])
+    return f"`{name}`: {message}; got {got}."
+
+
+def _written(loc: Sequence[Any], document: Any) -> list[Any]:
+    """The part of pydantic's location that the author of the file wrote.
+
+    Pydantic also names the member of a union in which an error lies; such
+    names are no keys of the document.
+    """
+    keys = []
+    for position, step in enumerate(loc):
+        inside = (isinstance(document, dict) and step in document) or (
+            isinstance(document, list) and isinstance(step, int)
+        )
+        if inside:
+            document = document[step]
+            keys.append(step)
+        elif position == len(loc) - 1 and isinstance(document, dict):
+            keys.append(step)
+    return keys
+
+
+def _nearest(keys: Sequence[Any]) -> str:
+    known = sorted({name for table in _tables(keys[:-1]) for name in table})
+    near = difflib.get_close_matches(str(keys[-1]), known, n=1)
+    if near:
+        return f" Did you mean `{near[0]}`?"
+    return f" Known here: {', '.join(known)}."
+
+
+def _tables(keys: Sequence[Any]) -> list[dict[str, Any]]:
+    """The fields of every table that may stand at `keys`."""
+    found: list[Any] = [RunConfig]
+    for key in keys:
+        annotations = [
+            table.model_fields[key].annotation
+            for table in found
+            if not isinstance(key, int) and key in table.model_fields
+        ]
+        found = [m for a in annotations for m in _models(a)] if annotations else found
+    return [table.model_fields for table in found]
+
+
+def _models(annotation: Any) -> list[type[_Table]]:
+    if isinstance(annotation, type) and issubclass(annotation, _Table):
+        return [annotation]
+    return [m for a in typing.get_args(annotation) for m in _models(a)]
+
+
+def _tags(keys: Sequence[Any]) -> str:
+    kinds = [table["kind"].annotation for table in _tables(keys) if "kind" in table]
+    return ", ".join(repr(tag) for kind in kinds for tag in typing.get_args(kind))
+
+
+def _shorten(value: Any, most: int = 60) -> str:
+    text = "nan" if isinstance(value, float) and math.isnan(value) else repr(value)
+    return text if len(text) <= most else text[:most] + " …"

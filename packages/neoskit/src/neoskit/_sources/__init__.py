@@ -1,0 +1,1 @@
+"""Where events come from: generated problems and files, each to a `Dataset`."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent.resolve()
+SHARED = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECTS = {
     path.parent.name: tomllib.loads(path.read_text())
     for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
@@ -65,16 +66,18 @@ def by_path(package: str, with_extras: bool = True) -> str:
     return f"./packages/{package}" + (f"[{chosen}]" if chosen else "")
 
 
-def group(package: str, name: str) -> list[str]:
-    return nox.project.dependency_groups(PROJECTS[package], name)
-
-
 def everything() -> list[str]:
     return [by_path(package) for package in PACKAGES]
 
 
-def all_groups(name: str) -> list[str]:
-    return sorted({need for package in PACKAGES for need in group(package, name)})
+def test_needs(*packages: str) -> list[str]:
+    groups = (nox.project.dependency_groups(PROJECTS[p], "test") for p in packages)
+    return sorted({need for group in groups for need in group})
+
+
+def tools(name: str) -> tuple[str, ...]:
+    """A dependency group of the root pyproject.toml."""
+    return nox.project.dependency_groups(SHARED, name)
 
 
 def absent(session: nox.Session, distributions: list[str]) -> None:
@@ -92,7 +95,7 @@ def pytest(session: nox.Session, *args: str, **kwargs) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff's rules and format, and which module may import which."""
-    session.install("ruff>=0.12", "import-linter>=2.3")
+    session.install(*tools("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     sources = os.pathsep.join(f"packages/{package}/src" for package in PACKAGES)
@@ -111,7 +114,7 @@ def tests(session: nox.Session, package: str) -> None:
     absent(session, [*foreign, *optional])
     session.run("python", "-c", f"import {package}", env=ENVIRONMENT)
 
-    session.install(by_path(package), *paths[1:], *group(package, "test"))
+    session.install(by_path(package), *paths[1:], *test_needs(package))
     absent(session, foreign)
     docstrings = ("--doctest-modules", "--pyargs", package)
     pytest(session, "-m", "not slow", f"packages/{package}/tests", *docstrings)
@@ -120,14 +123,14 @@ def tests(session: nox.Session, package: str) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests marked `slow`, of all packages."""
-    session.install(*everything(), *all_groups("test"))
+    session.install(*everything(), *test_needs(*PACKAGES))
     pytest(session, "-m", "slow")
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """All three together: packaging, the examples of the docs, cross-package tests."""
-    session.install(*everything(), *all_groups("test"), "hatch>=1.18", "uv")
+    session.install(*everything(), *test_needs(*PACKAGES), *tools("integration"))
     pytest(session, "-m", "not slow", "tests")
 
 
@@ -136,7 +139,7 @@ def integration(session: nox.Session) -> None:
 def types(session: nox.Session, package: str) -> None:
     """A type checker over one package's sources."""
     needed = [by_path(name) for name in siblings(package)]
-    session.install(by_path(package), *needed, "mypy>=1.15")
+    session.install(by_path(package), *needed, *tools("types"))
     session.run("mypy", f"packages/{package}/src")
 
 
@@ -145,7 +148,7 @@ def types(session: nox.Session, package: str) -> None:
 def minimum(session: nox.Session, package: str) -> None:
     """The tests of one package against the lowest versions it says it takes."""
     needed = [by_path(name, with_extras=False) for name in siblings(package)]
-    needs = [by_path(package), *needed, *group(package, "test")]
+    needs = [by_path(package), *needed, *test_needs(package)]
     session.install("--resolution=lowest-direct", *needs)
     pytest(session, "-m", "not slow", f"packages/{package}/tests")
 
@@ -163,7 +166,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The site, in `docs/_build/html`, and every code block on it executed."""
-    session.install(*everything(), *all_groups("test"), "-r", "docs/requirements.txt")
+    session.install(*everything(), *test_needs(*PACKAGES), *tools("docs"))
     builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
     pytest(session, "tests/test_documentation.py")
@@ -172,13 +175,13 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The measurements of `benchmarks/`: all, or those named after `--`."""
-    session.install(*everything(), "-r", "benchmarks/requirements.txt")
+    session.install(*everything(), *tools("bench"))
     # relaxed 0.4.0 shares our import name: it lives in an environment of its own.
     peer = Path(session.create_tmp()) / "relaxed-0.4.0"
     session.run("uv", "venv", "--quiet", "--clear", str(peer), external=True)
     session.run(
         *("uv", "pip", "install", "--quiet", "--python", str(peer)),
-        *("-r", "benchmarks/requirements-relaxed-0.4.0.txt"),
+        *tools("bench-relaxed-040"),
         external=True,
     )
     named = [f"benchmarks/{name.removesuffix('.py')}.py" for name in session.posargs]

@@ -19,8 +19,9 @@ PACKAGES = ["relaxed", "fitkit", "neoskit"]
 
 # Prints the distributions that came from a path, and any that has no name.
 LOCAL_DISTRIBUTIONS = """
-import importlib.metadata, json
-urls = {d.name: d.read_text("direct_url.json") for d in importlib.metadata.distributions()}
+import json
+from importlib.metadata import distributions
+urls = {d.name: d.read_text("direct_url.json") for d in distributions()}
 print(json.dumps({name: url for name, url in urls.items() if url or name == "UNKNOWN"}))
 """
 

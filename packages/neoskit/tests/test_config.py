@@ -1,0 +1,157 @@
+"""Run descriptions: what is read, and what a wrong one is told."""
+
+import tomllib
+
+import pytest
+
+from neoskit._config import (
+    ConfigError,
+    RunConfig,
+    config_document,
+    parse_config,
+    read_config,
+)
+
+MINIMAL = """
+[source]
+kind = "blobs"
+[binning]
+bins = 4
+"""
+
+
+def parse(text: str) -> RunConfig:
+    return parse_config(tomllib.loads(text), where="run.toml")
+
+
+def test_defaults_are_written_out_and_read_back():
+    config = parse(MINIMAL)
+    assert config.training.objective == "expected_cls"
+    assert config.binning.positions == (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert parse_config(config_document(config)) == config
+
+
+def test_tables_of_every_kind():
+    config = parse(
+        """
+        [source]
+        kind = "python"
+        file = "events.py"
+        [source.arguments]
+        folder = "data"
+        [split]
+        folds = 2
+        [observable]
+        kind = "selection"
+        thresholds = [40]
+        width = 5
+        [binning]
+        edges = [0.0, 0.3, 1.0]
+        bandwidth = {start = 0.2, end = 0.05}
+        [measurement]
+        signals = ["ggH", "qqH"]
+        free = {W = "w_norm"}
+        lumi = 0.026
+        [[measurement.normalisations]]
+        name = "z_norm"
+        processes = ["ZTT", "ZLL"]
+        up = 1.05
+        down = 0.95
+        [training]
+        seeds = [0, 1, 2]
+        """
+    )
+    assert config.source.arguments == {"folder": "data"}
+    assert config.split.held_out is None
+    assert config.observable.thresholds == (40.0,)
+    assert config.binning.bandwidth.end == 0.05
+    assert config.measurement.normalisations[0].processes == ("ZTT", "ZLL")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            MINIMAL + "[training]\nlerning_rate = 1.0",
+            "unknown key `training.lerning_rate`. Did you mean `learning_rate`?",
+        ),
+        (MINIMAL + "[trainning]", "unknown key `trainning`. Did you mean `training`?"),
+        (
+            MINIMAL.replace(
+                "bins = 4", "bins = 4\nbandwidth = {start = 1.0, ends = 2.0}"
+            ),
+            "unknown key `binning.bandwidth.ends`. Did you mean `end`?",
+        ),
+        (
+            MINIMAL + "[[measurement.normalisations]]\nname = 'z'\nprocess = ['a']",
+            "unknown key `measurement.normalisations.0.process`. "
+            "Did you mean `processes`?",
+        ),
+        (MINIMAL + "[split]\nfraction = 0.2", "Known here: folds, held_out, seed."),
+        (
+            MINIMAL.replace("blobs", "blob"),
+            "`source.kind` is 'blob'; it is one of 'blobs', 'inferno', 'python'.",
+        ),
+        ("[source]\n[binning]\nbins = 4", "the key `source.kind` is missing"),
+        ("[source]\nkind = 'blobs'", "the key `binning` is missing"),
+        (
+            MINIMAL.replace("bins = 4", "edges = [0.0, 0.7, 0.5, 1.0]"),
+            "`edges` must increase; got edges[2]=0.5 after edges[1]=0.7",
+        ),
+        (
+            MINIMAL.replace("bins = 4", "bins = 4\nrange = [1.0, 0.0]"),
+            "`range` must increase",
+        ),
+        (
+            MINIMAL + "edges = [0.0, 1.0]",
+            "`binning`: needs exactly one of `edges` and `bins`",
+        ),
+        (
+            MINIMAL.replace("= 4", "= '4'"),
+            "`binning.bins`: input should be a valid int",
+        ),
+        (MINIMAL.replace("= 4", "= 0"), "`binning.bins`: input should be greater than"),
+        (
+            MINIMAL.replace("bins = 4", "bins = 4\nbandwidth = -0.1"),
+            "`binning.bandwidth`: input should be greater than 0; got -0.1",
+        ),
+        (
+            MINIMAL + "[training]\nobjective = 'neos'",
+            "`training.objective`: input should be 'expected_cls'",
+        ),
+        (MINIMAL + "[training]\nlearning_rate = nan", "should be a finite number"),
+        (MINIMAL + "[training]\nseeds = [1, 1]", "`seeds` repeats itself"),
+        (
+            MINIMAL + "[split]\nheld_out = 0.2\nfolds = 2",
+            "needs exactly one of `held_out`",
+        ),
+    ],
+)
+def test_wrong_values_are_named(text, expected):
+    with pytest.raises(ConfigError) as error:
+        parse(text)
+    assert expected in str(error.value)
+    assert all(line.startswith("run.toml: ") for line in str(error.value).splitlines())
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        parse(MINIMAL + "colour = 'red'\n[training]\nsteps = 0")
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_wrong_paths(tmp_path):
+    (tmp_path / "blobs.toml").write_text(MINIMAL)
+    assert read_config(tmp_path / "blobs.toml").source.kind == "blobs"
+    with pytest.raises(ConfigError, match=r"no such file. Did you mean .*blobs.toml"):
+        read_config(tmp_path / "blob.toml")
+    with pytest.raises(ConfigError, match="no folder"):
+        read_config(tmp_path / "nowhere" / "blobs.toml")
+    with pytest.raises(ConfigError, match="is a folder"):
+        read_config(tmp_path)
+    (tmp_path / "broken.toml").write_text("[source\n")
+    with pytest.raises(ConfigError, match=r"not valid TOML: .* line 1"):
+        read_config(tmp_path / "broken.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        read_config(tmp_path / "latin.toml")

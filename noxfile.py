@@ -70,7 +70,7 @@ def everything() -> list[str]:
     return [by_path(package) for package in PACKAGES]
 
 
-def test_needs(*packages: str) -> list[str]:
+def needs_of_tests(*packages: str) -> list[str]:
     groups = (nox.project.dependency_groups(PROJECTS[p], "test") for p in packages)
     return sorted({need for group in groups for need in group})
 
@@ -114,7 +114,7 @@ def tests(session: nox.Session, package: str) -> None:
     absent(session, [*foreign, *optional])
     session.run("python", "-c", f"import {package}", env=ENVIRONMENT)
 
-    session.install(by_path(package), *paths[1:], *test_needs(package))
+    session.install(by_path(package), *paths[1:], *needs_of_tests(package))
     absent(session, foreign)
     docstrings = ("--doctest-modules", "--pyargs", package)
     pytest(session, "-m", "not slow", f"packages/{package}/tests", *docstrings)
@@ -123,14 +123,14 @@ def tests(session: nox.Session, package: str) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests marked `slow`, of all packages."""
-    session.install(*everything(), *test_needs(*PACKAGES))
+    session.install(*everything(), *needs_of_tests(*PACKAGES))
     pytest(session, "-m", "slow")
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """All three together: packaging, the examples of the docs, cross-package tests."""
-    session.install(*everything(), *test_needs(*PACKAGES), *tools("integration"))
+    session.install(*everything(), *needs_of_tests(*PACKAGES), *tools("integration"))
     pytest(session, "-m", "not slow", "tests")
 
 
@@ -148,7 +148,7 @@ def types(session: nox.Session, package: str) -> None:
 def minimum(session: nox.Session, package: str) -> None:
     """The tests of one package against the lowest versions it says it takes."""
     needed = [by_path(name, with_extras=False) for name in siblings(package)]
-    needs = [by_path(package), *needed, *test_needs(package)]
+    needs = [by_path(package), *needed, *needs_of_tests(package)]
     session.install("--resolution=lowest-direct", *needs)
     pytest(session, "-m", "not slow", f"packages/{package}/tests")
 
@@ -166,7 +166,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The site, in `docs/_build/html`, and every code block on it executed."""
-    session.install(*everything(), *test_needs(*PACKAGES), *tools("docs"))
+    session.install(*everything(), *needs_of_tests(*PACKAGES), *tools("docs"))
     builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
     pytest(session, "tests/test_documentation.py")

@@ -1,0 +1,127 @@
+"""What the pages say is true: their code runs, their links lead, their names exist."""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ["relaxed", "fitkit", "neoskit"]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("packages/*/README.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/[!_]*/**/*.md"),
+    ]
+)
+FENCE = re.compile(r"^(?P<ticks>`{3,}) *python\n(?P<code>.*?)^(?P=ticks)$", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)(?P<path>[^)#\s]+)")
+
+
+def program(page: Path) -> str:
+    """The page's Python blocks, each on its own lines, all else blank."""
+    text = page.read_text()
+    lines = [""] * (text.count("\n") + 1)
+    for block in FENCE.finditer(text):
+        first = text.count("\n", 0, block.start("code"))
+        code = block["code"].splitlines()
+        lines[first : first + len(code)] = code
+    return "\n".join(lines)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if FENCE.search(page.read_text())], ids=name_of
+)
+def test_code_runs_as_pasted(page, tmp_path):
+    """A fresh interpreter, one namespace per page, warnings as errors."""
+    script = tmp_path / f"{name_of(page).replace('/', '-')}.py"
+    script.write_text(program(page))
+    env = {key: os.environ[key] for key in os.environ if key != "JAX_ENABLE_X64"}
+    env |= {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    paths = [link["path"] for link in LINK.finditer(page.read_text())]
+    missing = [path for path in paths if not (page.parent / path).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_api_page_names_every_public_name_once(package):
+    page = (ROOT / "docs" / package / "api.md").read_text()
+    named = re.findall(rf"^\.\. auto\w+:: {package}\.([\w.]+)$", page, re.M)
+    named = [name for name in named if not name.startswith("plot.")]
+    public = importlib.import_module(package).__all__
+    assert sorted(named) == sorted(name for name in public if name != "__version__")
+
+
+def is_own_export(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.level == 1
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_all_lists_every_export(package):
+    """`from ._cut import cut as cut` and `__all__` say the same, once each."""
+    module = importlib.import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text())
+    aliases = [name for node in tree.body if is_own_export(node) for name in node.names]
+    exports = [alias.asname for alias in aliases if alias.asname]
+    assert sorted(module.__all__) == sorted(exports)
+    assert all(getattr(module, name).__doc__ for name in exports)
+
+
+def one_line_commands() -> list[str]:
+    """The complete lines of the README that do all set-up and run a task."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    return [line for line in lines if line.startswith("python3 -m venv .venv && ")]
+
+
+def test_readme_has_two_commands_that_do_everything():
+    demo, tests = one_line_commands()
+    install = '.venv/bin/python -m pip install -q "nox[uv]"'
+    assert demo.split(" && ")[1:] == [install, ".venv/bin/python -m nox -s demo"]
+    assert tests.split(" && ")[1:] == [
+        install,
+        ".venv/bin/python -m nox -s tests integration",
+    ]
+
+
+def test_ci_runs_the_readme_test_command():
+    _, tests = one_line_commands()
+    assert tests in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_pages_name_existing_sessions():
+    noxfile = ast.parse((ROOT / "noxfile.py").read_text())
+    sessions = {node.name for node in noxfile.body if isinstance(node, ast.FunctionDef)}
+    named = re.compile(r"nox -s ((?:[a-z]+ ?)+)")
+    for page in [*PAGES, ROOT / ".ci" / "run"]:
+        for match in named.finditer(page.read_text()):
+            assert set(match[1].split()) <= sessions, name_of(page)
+
+
+def test_pages_name_existing_extras():
+    extra = re.compile(r"packages/(\w+)\[([\w,]+)\]")
+    for page in PAGES:
+        for package, names in extra.findall(page.read_text()):
+            path = ROOT / "packages" / package / "pyproject.toml"
+            project = tomllib.loads(path.read_text())["project"]
+            declared = project.get("optional-dependencies", {})
+            assert set(names.split(",")) <= set(declared), name_of(page)

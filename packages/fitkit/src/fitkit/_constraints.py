@@ -1,0 +1,154 @@
+r"""Poisson and normal terms of a likelihood, written so that nothing cancels.
+
+\(n\log\nu - \nu - \log n!\) loses all its digits where \(n\) is large: an auxiliary count
+of 1.9e11, which a published likelihood has, costs 2e-3 in \(-2\log L\). Here each Poisson
+term is its *deviance* from saturation, \(D = \nu - n + n\log(n/\nu) \ge 0\), which is
+small wherever the fit is good, plus the saturated term, which no parameter changes.
+
+References:
+    C. Loader, "Fast and Accurate Computation of Binomial Probabilities" (2000).
+"""
+
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+import numpy as np
+from jaxtyping import Array, Float
+
+# Below this |x|, x - log1p(x) is summed as a series: nine terms leave less than 1e-17 x^2.
+_SERIES_REACH = 0.01
+# From this count on, Stirling's series to n^-9 is exact to float64.
+_STIRLING_FROM = 20.0
+_HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+
+
+@final
+class Normal(eqx.Module):
+    """A normal constraint: the auxiliary measurement `aux` of the parameter itself.
+
+    Attributes:
+        aux: nominal auxiliary measurement, of the parameter's shape.
+        sigma: its standard deviation, of the parameter's shape.
+    """
+
+    aux: Array
+    sigma: Array
+
+
+@final
+class Poisson(eqx.Module):
+    """A Poisson constraint: the auxiliary count `aux` expects `tau` times the parameter.
+
+    Attributes:
+        aux: nominal auxiliary count, of the parameter's shape.
+        tau: expected count at parameter value 1, of the parameter's shape.
+    """
+
+    aux: Array
+    tau: Array
+
+
+def _excess(x: Array) -> Array:
+    """x - log1p(x) >= 0, to full relative precision also for small x."""
+    small = jnp.abs(x) < _SERIES_REACH
+    s = jnp.where(small, x, 0.0)
+    series = jnp.zeros_like(s)
+    for power in range(10, 1, -1):
+        series = (-1.0) ** power / power + s * series
+    large = jnp.where(small, 1.0, x)
+    return jnp.where(small, s**2 * series, large - jnp.log1p(large))
+
+
+@jax.custom_jvp
+def poisson_deviance(
+    count: Float[Array, "..."], rate: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    r"""Half the deviance of a Poisson term, \(\nu - n + n\log(n/\nu)\).
+
+    Args:
+        count: observed counts \(n \ge 0\), not necessarily whole numbers.
+        rate: expected counts \(\nu\), the same shape.
+
+    Returns:
+        \(D \ge 0\); infinite where the rate is negative, or zero with a count above zero.
+        Its derivative with respect to a count of exactly zero leaves out the
+        \(\log n\) that every difference of two deviances of the same data loses.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(poisson_deviance(jnp.array(5.0), jnp.array(5.0)))
+        0.0
+    """
+    has_count = count > 0
+    n = jnp.where(has_count, count, 1.0)
+    possible = (rate > 0) | (~has_count & (rate == 0))
+    nu = jnp.where(rate > 0, rate, 1.0)
+    deviance = jnp.where(has_count, n * _excess((nu - n) / n), jnp.where(possible, rate, 0))
+    return jnp.where(possible, deviance, jnp.inf)
+
+
+@poisson_deviance.defjvp
+def _poisson_deviance_jvp(primals, tangents):
+    count, rate = primals
+    count_dot, rate_dot = tangents
+    has_count = count > 0
+    n = jnp.where(has_count, count, 1.0)
+    nu = jnp.where(rate > 0, rate, 1.0)
+    by_rate = jnp.where(rate > 0, (nu - count) / nu, jnp.where(has_count, -jnp.inf, 1.0))
+    by_count = jnp.where(has_count, -jnp.log1p((nu - n) / n), -jnp.log(nu))
+    return poisson_deviance(count, rate), by_rate * rate_dot + by_count * count_dot
+
+
+def _stirling_remainder(n: Array) -> Array:
+    r"""\(\log n! - (n + 1/2)\log n + n - \log\sqrt{2\pi}\)."""
+    large = n >= _STIRLING_FROM
+    m = jnp.where(large, n, _STIRLING_FROM)
+    square = m**-2
+    series = 1 / 12 - square * (
+        1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))
+    )
+    s = jnp.where(large | (n <= 0), 1.0, n)
+    exact = jsp.gammaln(s + 1) - (s + 0.5) * jnp.log(s) + s - _HALF_LOG_2PI
+    return jnp.where(large, series / m, exact)
+
+
+@jax.custom_jvp
+def poisson_saturated(count: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""\(\log P(n | \nu = n)\), the largest log-probability that a count can have.
+
+    Args:
+        count: observed counts \(n \ge 0\).
+
+    Returns:
+        \(n\log n - n - \log n!\), and 0 for \(n = 0\).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> round(float(poisson_saturated(jnp.array(1.0))), 12)
+        -1.0
+    """
+    n = jnp.where(count > 0, count, 1.0)
+    value = -_HALF_LOG_2PI - 0.5 * jnp.log(n) - _stirling_remainder(n)
+    return jnp.where(count > 0, value, 0.0)
+
+
+@poisson_saturated.defjvp
+def _poisson_saturated_jvp(primals, tangents):
+    (count,), (count_dot,) = primals, tangents
+    n = jnp.where(count > 0, count, 1.0)
+    return poisson_saturated(count), (jnp.log(n) - jsp.digamma(count + 1)) * count_dot
+
+
+def normal_saturated(sigma: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""\(\log N(a | a, \sigma)\), the largest log-density of a normal term.
+
+    Args:
+        sigma: standard deviation, positive.
+
+    Returns:
+        \(-\log(\sigma\sqrt{2\pi})\).
+    """
+    return -_HALF_LOG_2PI - jnp.log(sigma)

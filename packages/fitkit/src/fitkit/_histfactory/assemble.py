@@ -1,0 +1,425 @@
+r"""From what a user wrote to flat arrays, once: static structure apart from leaves.
+
+Samples lie in a table of `rows` × `bins`: the bins of all channels side by side, and in
+each channel one row for each of its samples (channels with fewer samples have empty
+rows). The rate of an element is \((nominal + additive)\times\prod factors\).
+
+- *factors* are parameters themselves (normfactor, lumi, shapefactor, shapesys,
+  staterror): `factor_index[slot, row, bin]` is the entry of the flat parameter vector,
+  or `params` (a constant 1) where there is none;
+- *normsys*: factors by interpolation, `[normsys, rows, channels]`;
+- *histosys*: additive by interpolation, `[histosys, rows, bins]`.
+
+Only the shapes of these tables are static. Values, index maps and masks are leaves, and
+names live in `Layout`, so that models of the same shapes share a compilation.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._custom_types import Mask, Vector
+from .modifiers import ParameterKind
+from .modifiers._base import ParameterDeclaration, Place
+from .spec import Channel, ParameterSettings
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The names and shapes of a model: everything about it that is not a number.
+
+    Attributes:
+        channels: (name, bins, sample names) of each channel, in order.
+        parameters: (name, shape, kind) of each parameter, in the order of the vector.
+        poi: the parameter of interest, or None.
+        modifiers: (channel, sample, type, name) in the order of declaration.
+    """
+
+    channels: tuple[tuple[str, int, tuple[str, ...]], ...]
+    parameters: tuple[tuple[str, tuple[int, ...], ParameterKind], ...]
+    poi: str | None
+    modifiers: tuple[tuple[str, str, str, str], ...]
+
+
+@final
+class Arrays(eqx.Module):
+    """The numbers of a HistFactory model, without names.
+
+    Attributes:
+        nominal: yields before any modifier.
+        histosys_lo, histosys_hi: yields at -1 and +1, where `histosys_present`.
+        normsys_lo, normsys_hi: factors at -1 and +1, 1 where absent.
+        uncertainty: absolute errors for the factors of shapesys and staterror.
+        factor_index, normsys_index, histosys_index: entries of the parameter vector.
+        bin_channel: the channel of each bin, one-hot.
+        kind: `ParameterKind` of each entry of the parameter vector.
+        init, lower, upper: start and bounds.
+        fixed, fixed_given: what the settings say about fixed entries, and where they do.
+        aux, aux_given: nominal auxiliary data, and where the settings gave them.
+        sigma, sigma_given: widths of normal constraints, and where they were given.
+    """
+
+    nominal: Float[Array, "rows bins"]
+    histosys_lo: Float[Array, "histosys rows bins"]
+    histosys_hi: Float[Array, "histosys rows bins"]
+    histosys_present: Bool[Array, "histosys rows bins"]
+    normsys_lo: Float[Array, "normsys rows channels"]
+    normsys_hi: Float[Array, "normsys rows channels"]
+    uncertainty: Float[Array, "slots rows bins"]
+    factor_index: Int[Array, "slots rows bins"]
+    normsys_index: Int[Array, " normsys"]
+    histosys_index: Int[Array, " histosys"]
+    bin_channel: Float[Array, "channels bins"]
+    kind: Int[Array, " params"]
+    init: Vector
+    lower: Vector
+    upper: Vector
+    fixed: Mask
+    fixed_given: Mask
+    aux: Vector
+    aux_given: Mask
+    sigma: Vector
+    sigma_given: Mask
+
+
+@dataclasses.dataclass
+class _Collected:
+    """One parameter while modifiers declare themselves."""
+
+    declaration: ParameterDeclaration
+    size: int
+    channel_start: dict[str, int]
+    modifier: str
+
+
+class _Collector:
+    """Fills the tables as modifiers declare themselves (`modifiers._base.Tables`)."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, _Collected] = {}
+        # (slot, row, bins, parameter, entries of the parameter, uncertainty)
+        self.factors: list[tuple[int, int, slice, str, np.ndarray, Any]] = []
+        self.factors_of: dict[tuple[int, int], int] = {}
+        self.normsys_entries: list[tuple[str, int, int, Any, Any]] = []
+        self.histosys_entries: list[tuple[str, int, slice, Any, Any]] = []
+        self.modifier = ""
+
+    def parameter(
+        self, name: str, place: Place, declaration: ParameterDeclaration
+    ) -> int:
+        known = self.parameters.get(name)
+        if known is None:
+            self.parameters[name] = _Collected(
+                declaration, declaration.size, {place.channel: 0}, self.modifier
+            )
+            return 0
+        same = (
+            known.declaration.kind == declaration.kind
+            and known.declaration.scalar == declaration.scalar
+            and known.declaration.init == declaration.init
+        )
+        if not same:
+            raise ValueError(
+                f"channel {place.channel!r}, sample {place.sample!r}: {self.modifier} "
+                f"{name!r} and an earlier {known.modifier} of that name cannot share "
+                "one parameter. Rename one of them."
+            )
+        per_bin = declaration.kind in (ParameterKind.MC_STAT, ParameterKind.POISSON)
+        if not per_bin:
+            if known.size != declaration.size:
+                raise ValueError(
+                    f"channel {place.channel!r}, sample {place.sample!r}: "
+                    f"{self.modifier} {name!r} needs {declaration.size} bins, but the "
+                    f"parameter already has {known.size}. Rename one of them."
+                )
+            if declaration.sigma is not None and known.declaration.sigma is None:
+                known.declaration = declaration
+            return 0
+        if place.channel in known.channel_start and (
+            declaration.kind == ParameterKind.MC_STAT
+        ):
+            return known.channel_start[place.channel]
+        start = known.size
+        known.channel_start[place.channel] = start
+        known.size += declaration.size
+        return start
+
+    def factor(
+        self,
+        name: str,
+        place: Place,
+        entries: Sequence[int] | int,
+        uncertainty: Any = None,
+    ) -> None:
+        element = (place.row, place.channel_index)
+        slot = self.factors_of.get(element, 0)
+        self.factors_of[element] = slot + 1
+        index = np.broadcast_to(np.asarray(entries, dtype=int), (place.size,))
+        self.factors.append((slot, place.row, place.bins, name, index, uncertainty))
+
+    def normsys(self, name: str, place: Place, lo: Any, hi: Any) -> None:
+        self.normsys_entries.append((name, place.row, place.channel_index, lo, hi))
+
+    def histosys(self, name: str, place: Place, lo: Any, hi: Any) -> None:
+        self.histosys_entries.append((name, place.row, place.bins, lo, hi))
+
+
+def _table(
+    shape: tuple[int, ...],
+    positions: list[np.ndarray],
+    values: list[Any],
+    background: float = 0.0,
+) -> Array | np.ndarray:
+    """A table with `values` at flat `positions`: numpy where no value is traced."""
+    size = int(np.prod(shape, dtype=int))
+    if not positions:
+        return np.full(shape, background)
+    index = np.concatenate([np.atleast_1d(p) for p in positions])
+    if any(isinstance(value, jax.Array) for value in values):
+        flat = jnp.concatenate(
+            [jnp.atleast_1d(jnp.asarray(v, dtype=float)) for v in values]
+        )
+        table = jnp.full(size, background, dtype=flat.dtype).at[index].set(flat)
+        return table.reshape(shape)
+    table = np.full(size, background)
+    table[index] = np.concatenate([np.atleast_1d(v) for v in values])
+    return table.reshape(shape)
+
+
+def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
+    """Flat positions in a table, from one index for each axis; a slice is a range."""
+    expanded = [
+        np.arange(i.start, i.stop) if isinstance(i, slice) else np.asarray(i)
+        for i in index
+    ]
+    return np.atleast_1d(np.ravel_multi_index(np.broadcast_arrays(*expanded), shape))
+
+
+def _declare(channels: Sequence[Channel]) -> tuple[_Collector, list[Place], list]:
+    """Walk over the specification; every modifier enters itself into the tables."""
+    collector, places, declared, start = _Collector(), [], [], 0
+    for c, channel in enumerate(channels):
+        bins = slice(start, start + channel.bins)
+        start = bins.stop
+        for row, sample in enumerate(channel.samples):
+            place = Place(channel.name, sample.name, row, c, bins, sample.yields)
+            places.append(place)
+            seen = set()
+            for modifier in sample.modifiers:
+                key = (type(modifier).__name__, modifier.name)
+                if key in seen:
+                    raise ValueError(
+                        f"channel {channel.name!r}, sample {sample.name!r} has "
+                        f"{key[0]} {key[1]!r} twice."
+                    )
+                seen.add(key)
+                declared.append((channel.name, sample.name, *key))
+                collector.modifier = key[0]
+                modifier.declare(collector, place)
+    return collector, places, declared
+
+
+def _setting(
+    settings: Mapping[str, ParameterSettings], name: str, field: str, size: int
+) -> Any:
+    """One field of a parameter's settings as `[size]`, or None where not given."""
+    given = getattr(settings[name], field) if name in settings else None
+    if given is None:
+        return None
+    if jnp.size(given) not in (1, size):
+        raise ValueError(
+            f"settings of parameter {name!r}: `{field}` has {jnp.size(given)} values; "
+            f"the parameter has {size}."
+        )
+    xp = jnp if isinstance(given, jax.Array) else np
+    return xp.broadcast_to(xp.reshape(given, (-1,)), (size,))
+
+
+def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
+    """Parts of a flat parameter vector put together: numpy where nothing is traced."""
+    if not parts:
+        return np.zeros(0, dtype=dtype)
+    xp = jnp if any(isinstance(part, jax.Array) for part in parts) else np
+    return xp.concatenate([xp.asarray(part, dtype=dtype) for part in parts])
+
+
+def _parameter_vectors(
+    parameters: Mapping[str, _Collected], settings: Mapping[str, ParameterSettings]
+) -> dict[str, Array | np.ndarray]:
+    """Start, bounds and constraints of all parameters, settings over defaults."""
+    names = ("init", "lower", "upper", "fixed", "aux", "sigma")
+    values: dict[str, list[Any]] = {name: [] for name in names}
+    given: dict[str, list[Any]] = {name: [] for name in names}
+    for name, collected in parameters.items():
+        size, declaration = collected.size, collected.declaration
+        sigma = _setting(settings, name, "sigma", size)
+        needs_sigma = declaration.kind == ParameterKind.NORMAL
+        if needs_sigma and sigma is None and declaration.sigma is None:
+            raise ValueError(
+                f"the constraint of parameter {name!r} has no width. Give "
+                f"`Lumi({name!r}, sigma=...)` or "
+                f"`settings={{{name!r}: ParameterSettings(sigma=...)}}`."
+            )
+        bounds = settings[name].bounds if name in settings else None
+        defaults = {
+            "init": declaration.init,
+            "lower": declaration.lower,
+            "upper": declaration.upper,
+            "fixed": False,
+            "aux": declaration.aux,
+            "sigma": 1.0 if declaration.sigma is None else declaration.sigma,
+        }
+        for field, default in defaults.items():
+            if field in ("lower", "upper"):
+                side = None if bounds is None else bounds[field == "upper"]
+                one = {name: ParameterSettings(init=side)}
+                value = _setting(one, name, "init", size)
+            else:
+                value = _setting(settings, name, field, size)
+            given[field].append(np.full(size, value is not None))
+            values[field].append(
+                jnp.broadcast_to(default, (size,))
+                if value is None and isinstance(default, jax.Array)
+                else np.broadcast_to(default, (size,))
+                if value is None
+                else value
+            )
+    vectors = {
+        field: _vector(parts, bool if field == "fixed" else float)
+        for field, parts in values.items()
+    }
+    for field in ("fixed", "aux", "sigma"):
+        vectors[f"{field}_given"] = _vector(given[field], bool)
+    return vectors
+
+
+def assemble(
+    channels: Sequence[Channel],
+    poi: str | None,
+    settings: Mapping[str, ParameterSettings],
+) -> tuple[Layout, Arrays]:
+    """Return the layout and the arrays of a specification.
+
+    Args:
+        channels: at least one, with different names.
+        poi: the parameter of interest; must be a scalar parameter of the model, or None.
+        settings: by parameter name.
+
+    Returns:
+        Names and shapes, and the flat arrays. The arrays are numpy arrays where the
+        specification holds no jax array.
+
+    Raises:
+        ValueError: naming channel, sample, modifier or parameter.
+    """
+    if not channels:
+        raise ValueError("a model needs at least one channel.")
+    names = [channel.name for channel in channels]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"channel {name!r} is given twice.")
+    collector, places, declared = _declare(channels)
+    parameters = collector.parameters
+    for name in settings:
+        if name not in parameters:
+            raise ValueError(
+                f"`settings` names {name!r}, which is no parameter of the model. "
+                f"It has: {', '.join(parameters)}."
+            )
+    if poi is not None and (
+        poi not in parameters or not parameters[poi].declaration.scalar
+    ):
+        raise ValueError(
+            f"the parameter of interest {poi!r} is no scalar parameter of the model. "
+            f"It has: {', '.join(n for n, p in parameters.items() if p.declaration.scalar)}."
+        )
+
+    start, size = {}, 0
+    for name, collected in parameters.items():
+        start[name] = size
+        size += collected.size
+    rows = max(len(channel.samples) for channel in channels)
+    bins = sum(channel.bins for channel in channels)
+    table = (rows, bins)
+    slots = (max(collector.factors_of.values(), default=0), *table)
+    normsys = list(dict.fromkeys(e[0] for e in collector.normsys_entries))
+    histosys = list(dict.fromkeys(e[0] for e in collector.histosys_entries))
+    normsys_row = {name: i for i, name in enumerate(normsys)}
+    histosys_row = {name: i for i, name in enumerate(histosys)}
+    normsys_shape = (len(normsys), rows, len(channels))
+    histosys_shape = (len(histosys), *table)
+
+    factor_index = np.full(slots, size, dtype=np.int32)
+    for slot, row, where, name, entries, _ in collector.factors:
+        factor_index[slot, row, where] = start[name] + entries
+    with_error = [f for f in collector.factors if f[5] is not None]
+    normsys_at = [
+        _positions(normsys_shape, normsys_row[name], row, c)
+        for name, row, c, _, _ in collector.normsys_entries
+    ]
+    histosys_at = [
+        _positions(histosys_shape, histosys_row[name], row, where)
+        for name, row, where, _, _ in collector.histosys_entries
+    ]
+    present = np.zeros(histosys_shape, dtype=bool)
+    if histosys_at:
+        present.reshape(-1)[np.concatenate(histosys_at)] = True
+    channel_of_bin = np.repeat(np.arange(len(channels)), [c.bins for c in channels])
+    kinds = [
+        np.full(p.size, int(p.declaration.kind), np.int32) for p in parameters.values()
+    ]
+    arrays = Arrays(
+        nominal=_table(
+            table,
+            [_positions(table, p.row, p.bins) for p in places],
+            [p.yields for p in places],
+        ),
+        histosys_lo=_table(
+            histosys_shape, histosys_at, [e[3] for e in collector.histosys_entries]
+        ),
+        histosys_hi=_table(
+            histosys_shape, histosys_at, [e[4] for e in collector.histosys_entries]
+        ),
+        histosys_present=present,
+        normsys_lo=_table(
+            normsys_shape, normsys_at, [e[3] for e in collector.normsys_entries], 1.0
+        ),
+        normsys_hi=_table(
+            normsys_shape, normsys_at, [e[4] for e in collector.normsys_entries], 1.0
+        ),
+        uncertainty=_table(
+            slots,
+            [_positions(slots, f[0], f[1], f[2]) for f in with_error],
+            [f[5] for f in with_error],
+        ),
+        factor_index=factor_index,
+        normsys_index=np.array([start[name] for name in normsys], dtype=np.int32),
+        histosys_index=np.array([start[name] for name in histosys], dtype=np.int32),
+        bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
+        kind=_vector(kinds, np.int32),
+        **_parameter_vectors(parameters, settings),
+    )
+    layout = Layout(
+        channels=tuple(
+            (channel.name, channel.bins, tuple(s.name for s in channel.samples))
+            for channel in channels
+        ),
+        parameters=tuple(
+            (
+                name,
+                () if p.declaration.scalar else (p.size,),
+                p.declaration.kind,
+            )
+            for name, p in parameters.items()
+        ),
+        poi=poi,
+        modifiers=tuple(declared),
+    )
+    return layout, arrays

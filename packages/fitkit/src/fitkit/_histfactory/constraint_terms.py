@@ -1,0 +1,103 @@
+"""The constraint terms of a HistFactory model, from its templates and settings."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
+from .._custom_types import Mask, Vector
+from .assemble import Arrays
+from .modifiers import ParameterKind
+
+
+class ConstraintTerms(NamedTuple):
+    """One constraint for each entry of the parameter vector that has one.
+
+    Attributes:
+        normal: entries with a normal constraint, of width `sigma`.
+        poisson: entries with a Poisson constraint that expects `tau` at value 1.
+        nominal_aux: nominal auxiliary data.
+        fixed: entries that a fit does not move.
+    """
+
+    normal: Mask
+    poisson: Mask
+    sigma: Vector
+    tau: Vector
+    nominal_aux: Vector
+    fixed: Mask
+
+    def value(self, y: Vector, aux: Vector) -> Array:
+        """Minus the log-density of all terms, less the saturated part."""
+        pull = jnp.where(self.normal, (y - aux) / self.sigma, 0.0)
+        rate = jnp.where(self.poisson, self.tau * y, 1.0)
+        count = jnp.where(self.poisson, aux, 1.0)
+        return jnp.sum(pull**2) / 2 + jnp.sum(poisson_deviance(count, rate))
+
+    def saturated(self, aux: Vector) -> Array:
+        """Minus the log-density of all terms where parameters meet their data."""
+        count = jnp.where(self.poisson, aux, 0.0)
+        normal = jnp.where(self.normal, normal_saturated(self.sigma), 0.0)
+        return -jnp.sum(poisson_saturated(count)) - jnp.sum(normal)
+
+    def gradient(self, y: Vector, aux: Vector) -> Vector:
+        """Derivatives of `value`."""
+        safe = jnp.where(self.poisson, y, 1.0)
+        return jnp.where(self.normal, (y - aux) / self.sigma**2, 0.0) + jnp.where(
+            self.poisson, (self.tau * y - aux) / safe, 0.0
+        )
+
+    def curvature(self, y: Vector, aux: Vector) -> Vector:
+        """Second derivatives of `value`: a diagonal."""
+        safe = jnp.where(self.poisson, y, 1.0)
+        return jnp.where(self.normal, self.sigma**-2, 0.0) + jnp.where(
+            self.poisson, aux / safe**2, 0.0
+        )
+
+    def expected(self, y: Vector) -> Vector:
+        """The auxiliary data that the parameters expect; 0 for free parameters."""
+        return jnp.where(self.normal, y, jnp.where(self.poisson, self.tau * y, 0.0))
+
+
+def constraint_terms(arrays: Arrays) -> ConstraintTerms:
+    """Derive the constraint terms from templates, uncertainties and settings.
+
+    A bin without yield or without error keeps its factor fixed at 1; its constraint term
+    then is a constant of unit width or count, as in pyhf 0.7.
+    """
+    kind = jnp.asarray(arrays.kind)
+    size = kind.shape[0]
+    slots = arrays.factor_index.shape[0]
+    # Kind of the parameter behind each slot; a free one behind the constant 1.
+    kind_of = jnp.append(kind, ParameterKind.FREE)[arrays.factor_index]
+    yields = jnp.broadcast_to(arrays.nominal, (slots, *arrays.nominal.shape))
+    index = jnp.asarray(arrays.factor_index).reshape(-1)
+
+    def total(values: Array, of: ParameterKind) -> Vector:
+        chosen = jnp.where(kind_of == of, values, 0.0).reshape(-1)
+        return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
+
+    stat, poisson = kind == ParameterKind.MC_STAT, kind == ParameterKind.POISSON
+    mean = total(yields, ParameterKind.MC_STAT)
+    variance = total(arrays.uncertainty**2, ParameterKind.MC_STAT)
+    usable = stat & (mean > 0) & (variance > 0)
+    relative = jnp.sqrt(jnp.where(usable, variance, 1.0)) / jnp.where(usable, mean, 1.0)
+
+    single = total(yields, ParameterKind.POISSON)
+    error = total(jnp.asarray(arrays.uncertainty), ParameterKind.POISSON)
+    valid = poisson & (single > 0) & (error > 0)
+    tau = jnp.where(
+        valid, jnp.where(valid, single, 1.0) ** 2 / jnp.where(valid, error, 1.0) ** 2, 1.0
+    )
+
+    empty = (stat & ~usable) | (poisson & ~valid)
+    given = jnp.asarray(arrays.sigma_given)
+    return ConstraintTerms(
+        normal=(kind == ParameterKind.NORMAL) | stat,
+        poisson=poisson,
+        sigma=jnp.where(stat & ~given, relative, arrays.sigma),
+        tau=tau,
+        nominal_aux=jnp.where(poisson & ~jnp.asarray(arrays.aux_given), tau, arrays.aux),
+        fixed=jnp.where(arrays.fixed_given, arrays.fixed, empty),
+    )

@@ -1,0 +1,153 @@
+r"""The HistFactory likelihood at given data, with its exact structured Hessian.
+
+With \(\nu_b\) the rates, \(n_b\) the counts and \(c_b = 1 - n_b/\nu_b\), minus the
+log-likelihood has the gradient \(J c\) and the Hessian
+\(J\,\mathrm{diag}(n/\nu^2)\,J^T + \sum_b c_b \nabla^2\nu_b\), plus the constraints. The
+first part and the constraints alone are positive semi-definite (Gauss-Newton).
+"""
+
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._constraints import poisson_deviance, poisson_saturated
+from .._custom_types import Mask, Matrix, Vector
+from .._interpolation import KINKED_CODES
+from .._likelihood import AbstractNegativeLogLikelihood
+from .._parameters import ParameterVectors
+from .assemble import Arrays
+from .constraint_terms import ConstraintTerms, constraint_terms
+from .rates import Elements, elements, jacobian, weighted_curvature
+
+
+def _rate_ratios(
+    counts: Float[Array, " bins"], rates: Float[Array, " bins"]
+) -> tuple[Array, Array]:
+    """(nu - n)/nu and n/nu^2 in each bin, finite where the rate is not positive.
+
+    A bin at exactly zero rate and zero count pulls with its full weight 1.
+    """
+    safe = jnp.where(rates > 0, rates, 1.0)
+    pull = jnp.where(rates > 0, (safe - counts) / safe, jnp.where(counts > 0, 0.0, 1.0))
+    return pull, jnp.where(rates > 0, counts / safe**2, 0.0)
+
+
+@final
+class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
+    """A HistFactory model at given data.
+
+    Attributes:
+        arrays: the model's numbers.
+        counts: observed counts, all channels side by side.
+        aux: auxiliary data, one for each entry of the parameter vector.
+        terms: the constraint terms, where they have been derived already.
+        normsys_code, histosys_code: interpolation codes.
+    """
+
+    arrays: Arrays
+    counts: Float[Array, " bins"]
+    aux: Vector
+    terms: ConstraintTerms | None
+    normsys_code: str = eqx.field(static=True)
+    histosys_code: str = eqx.field(static=True)
+
+    @property
+    def has_kinks(self) -> bool:
+        """Whether either interpolation code has a kink at 0."""
+        return (
+            self.normsys_code in KINKED_CODES and len(self.arrays.normsys_index) > 0
+        ) or (self.histosys_code in KINKED_CODES and len(self.arrays.histosys_index) > 0)
+
+    def prepared(self) -> "HistFactoryLikelihood":
+        """The same likelihood with its constraint terms derived once."""
+        return HistFactoryLikelihood(
+            self.arrays,
+            jnp.asarray(self.counts),
+            jnp.asarray(self.aux),
+            self.constraints,
+            self.normsys_code,
+            self.histosys_code,
+        )
+
+    @property
+    def constraints(self) -> ConstraintTerms:
+        """The constraint terms."""
+        return constraint_terms(self.arrays) if self.terms is None else self.terms
+
+    def parameters(self) -> ParameterVectors:
+        arrays = self.arrays
+        return ParameterVectors(
+            jnp.asarray(arrays.init),
+            jnp.asarray(arrays.lower),
+            jnp.asarray(arrays.upper),
+            self.constraints.fixed,
+        )
+
+    def elements(self, y: Vector, side: Array | float = 0.0) -> Elements:
+        """The ingredients of all rates at `y`."""
+        return elements(self.arrays, y, side, self.normsys_code, self.histosys_code)
+
+    def value(self, y: Vector) -> Float[Array, ""]:
+        rates = jnp.sum(self.elements(y).rates, axis=0)
+        main = jnp.sum(poisson_deviance(self.counts, rates))
+        return main + self.constraints.value(y, self.aux)
+
+    def saturated(self) -> Float[Array, ""]:
+        main = -jnp.sum(poisson_saturated(jnp.asarray(self.counts)))
+        return main + self.constraints.saturated(jnp.asarray(self.aux))
+
+    def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
+        el = self.elements(y, side)
+        pull, _ = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+        main = jacobian(self.arrays, el, y.shape[0]) @ pull
+        return main + self.constraints.gradient(y, self.aux)
+
+    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        el = self.elements(y, side)
+        pull, _ = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+        curvature = weighted_curvature(self.arrays, el, pull, y.shape[0])
+        return self._gauss_newton(y, el) + curvature
+
+    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        return self._gauss_newton(y, self.elements(y, side))
+
+    def _gauss_newton(self, y: Vector, el: Elements) -> Matrix:
+        _, weight = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+        jac = jacobian(self.arrays, el, y.shape[0])
+        return (jac * weight) @ jac.T + jnp.diag(
+            self.constraints.curvature(y, self.aux)
+        )
+
+    def kinks(self) -> Mask:
+        arrays = self.arrays
+        mask = jnp.zeros(arrays.init.shape, dtype=bool)
+        if self.histosys_code in KINKED_CODES:
+            bend = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
+            bent = jnp.any((bend != 0) & arrays.histosys_present, axis=(1, 2))
+            mask = mask.at[arrays.histosys_index].max(bent)
+        if self.normsys_code in KINKED_CODES:
+            bent = jnp.any(
+                jnp.log(arrays.normsys_hi) + jnp.log(arrays.normsys_lo) != 0,
+                axis=(1, 2),
+            )
+            mask = mask.at[arrays.normsys_index].max(bent)
+        return mask
+
+    def at_expected_data(self, y: Vector) -> "HistFactoryLikelihood":
+        return HistFactoryLikelihood(
+            self.arrays,
+            jnp.sum(self.elements(y).rates, axis=0),
+            self.constraints.expected(y),
+            self.terms,
+            self.normsys_code,
+            self.histosys_code,
+        )
+
+
+def as_flat(values: list[Array | np.ndarray]) -> Array | np.ndarray:
+    """Side by side in one vector: numpy where nothing is a jax array."""
+    on_host = all(isinstance(value, np.ndarray) for value in values)
+    return np.concatenate(values) if on_host else jnp.concatenate(values)

@@ -1,0 +1,270 @@
+"""The HistFactory model: channels of samples with modifiers, as a probability."""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._constraints import Normal, Poisson
+from .._custom_types import Params
+from .._interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
+from .._model import AbstractModel, Data
+from .._parameters import Parameter, unflatten
+from .assemble import Arrays, Layout, assemble
+from .constraint_terms import constraint_terms
+from .likelihood import HistFactoryLikelihood, as_flat
+from .modifiers import ParameterKind
+from .rates import elements
+from .spec import Channel, ParameterSettings
+
+
+@final
+class Model(AbstractModel):
+    """A HistFactory model.
+
+    Args:
+        channels: what the model is made of; yields, variations and uncertainties may be
+            traced arrays, and gradients flow through this construction.
+        poi: the parameter of interest, a scalar parameter of the model, or None.
+        settings: starts, bounds, fixed flags, auxiliary data and constraint widths by
+            parameter name, where the defaults are not wanted.
+        normsys_code: interpolation of normsys, "4" (default, as pyhf) or "1".
+        histosys_code: interpolation of histosys, "4p" (default, as pyhf), "2" or "0".
+
+    Raises:
+        ValueError: naming the channel, sample, modifier or parameter that is wrong.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import Channel, Model, NormFactor, Sample, ShapeSys
+        >>> signal = Sample("signal", [12.0, 11.0], (NormFactor("mu"),))
+        >>> background = Sample(
+        ...     "background", [50.0, 52.0], (ShapeSys("error", [3.0, 7.0]),)
+        ... )
+        >>> model = Model([Channel("SR", [signal, background])], poi="mu")
+        >>> model.parameter_names
+        ('mu', 'error')
+        >>> data = model.data({"SR": [51.0, 48.0]})
+        >>> round(float(model.logpdf(model.init, data)), 4)
+        -12.9643
+
+    References:
+        CERN-OPEN-2012-016 (HistFactory).
+    """
+
+    layout: Layout = eqx.field(static=True)
+    arrays: Arrays
+    normsys_code: str = eqx.field(static=True)
+    histosys_code: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        poi: str | None = "mu",
+        settings: Mapping[str, ParameterSettings] | None = None,
+        *,
+        normsys_code: str = "4",
+        histosys_code: str = "4p",
+    ):
+        if normsys_code not in MULTIPLICATIVE_CODES:
+            raise ValueError(
+                f"`normsys_code` {normsys_code!r} is not one of {MULTIPLICATIVE_CODES}."
+            )
+        if histosys_code not in ADDITIVE_CODES:
+            raise ValueError(
+                f"`histosys_code` {histosys_code!r} is not one of {ADDITIVE_CODES}."
+            )
+        self.layout, self.arrays = assemble(channels, poi, dict(settings or {}))
+        self.normsys_code = normsys_code
+        self.histosys_code = histosys_code
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the parameters, in the order of their first modifier."""
+        return tuple(name for name, _, _ in self.layout.parameters)
+
+    @property
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter: `()` for a scalar, `(n,)` for one per bin."""
+        return {name: shape for name, shape, _ in self.layout.parameters}
+
+    @property
+    def poi(self) -> str | None:
+        """The name of the parameter of interest, or None."""
+        return self.layout.poi
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of the channels, in the order of the specification."""
+        return tuple(name for name, _, _ in self.layout.channels)
+
+    @property
+    def sample_names(self) -> dict[str, tuple[str, ...]]:
+        """The names of the samples of each channel."""
+        return {name: samples for name, _, samples in self.layout.channels}
+
+    @property
+    def init(self) -> Params:
+        """The nominal parameter values, at which a fit starts."""
+        return unflatten(jnp.asarray(self.arrays.init), self.parameter_shapes)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Start, bounds, fixed entries and constraint of each parameter."""
+        arrays, terms = self.arrays, constraint_terms(self.arrays)
+        shapes = self.parameter_shapes
+        by_field = {
+            field: unflatten(jnp.asarray(values), shapes)
+            for field, values in {
+                "init": arrays.init,
+                "lower": arrays.lower,
+                "upper": arrays.upper,
+                "fixed": terms.fixed,
+                "aux": terms.nominal_aux,
+                "sigma": terms.sigma,
+                "tau": terms.tau,
+            }.items()
+        }
+
+        def constraint(name: str, kind: ParameterKind) -> Normal | Poisson | None:
+            aux = by_field["aux"][name]
+            if kind == ParameterKind.FREE:
+                return None
+            if kind == ParameterKind.POISSON:
+                return Poisson(aux, by_field["tau"][name])
+            return Normal(aux, by_field["sigma"][name])
+
+        return {
+            name: Parameter(
+                *(by_field[f][name] for f in ("init", "lower", "upper", "fixed")),
+                constraint(name, kind),
+            )
+            for name, _, kind in self.layout.parameters
+        }
+
+    def data(self, main: Mapping[str, ArrayLike]) -> Data:
+        """Observed counts together with the nominal auxiliary data.
+
+        Args:
+            main: counts by channel, each `[bins]`.
+
+        Returns:
+            The data that the model's likelihood takes.
+
+        Raises:
+            ValueError: naming a channel that is missing, unknown or of the wrong size.
+        """
+        counts = self._counts(main)
+        start, split = 0, {}
+        for name, bins, _ in self.layout.channels:
+            split[name] = counts[start : start + bins]
+            start += bins
+        return Data(split, self._by_constraint(constraint_terms(self.arrays).nominal_aux))
+
+    def expected_data(self, params: Params) -> Data:
+        """The data that the model expects at `params`, auxiliary data included."""
+        y = self.ravel(params)
+        main = {
+            name: jnp.sum(yields, axis=0)
+            for name, yields in self.expected_yields(params).items()
+        }
+        return Data(main, self._by_constraint(constraint_terms(self.arrays).expected(y)))
+
+    def expected_yields(self, params: Params) -> dict[str, Float[Array, "samples bins"]]:
+        """Expected counts by channel, one row for each of its samples.
+
+        Args:
+            params: parameter values by name.
+
+        Returns:
+            By channel, `[samples, bins]`; rows in the order of `sample_names`.
+        """
+        y = self.ravel(params)
+        el = elements(self.arrays, y, 0.0, self.normsys_code, self.histosys_code)
+        rates, start, split = el.rates, 0, {}
+        for name, bins, samples in self.layout.channels:
+            split[name] = rates[: len(samples), start : start + bins]
+            start += bins
+        return split
+
+    def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
+        """The log-probability of main and auxiliary data, normalised.
+
+        Args:
+            params: parameter values by name.
+            data: observed data, from `model.data(...)` or `model.expected_data(...)`.
+
+        Returns:
+            A scalar; `-inf` where a bin with counts has no rate or a rate is negative.
+        """
+        likelihood = self.negative_log_likelihood(data)
+        return -likelihood.value(self.ravel(params)) - likelihood.saturated()
+
+    def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
+        """Minus the log-likelihood of `data`, with its structured derivatives."""
+        return HistFactoryLikelihood(
+            self.arrays,
+            self._counts(data.main),
+            self._aux(data.aux),
+            None,
+            self.normsys_code,
+            self.histosys_code,
+        )
+
+    def _by_constraint(self, vector: Array) -> dict[str, Array]:
+        values = unflatten(vector, self.parameter_shapes)
+        return {
+            name: values[name]
+            for name, _, kind in self.layout.parameters
+            if kind != ParameterKind.FREE
+        }
+
+    def _counts(self, main: Mapping[str, ArrayLike]) -> Array | np.ndarray:
+        unknown = [name for name in main if name not in self.channel_names]
+        if unknown:
+            raise ValueError(
+                f"data for channel {unknown[0]!r}, which the model does not have. "
+                f"It has: {', '.join(self.channel_names)}."
+            )
+        parts = []
+        for name, bins, _ in self.layout.channels:
+            if name not in main:
+                raise ValueError(f"no data for channel {name!r}.")
+            counts = main[name]
+            if not isinstance(counts, jax.Array):
+                counts = np.asarray(counts, dtype=float)
+            if counts.shape != (bins,):
+                raise ValueError(
+                    f"data of channel {name!r} have shape {counts.shape}; "
+                    f"it has {bins} bins."
+                )
+            parts.append(counts)
+        return as_flat(parts)
+
+    def _aux(self, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
+        parts = []
+        for name, shape, kind in self.layout.parameters:
+            size = int(np.prod(shape, dtype=int))
+            if kind == ParameterKind.FREE:
+                parts.append(np.zeros(size))
+                continue
+            if name not in aux:
+                raise ValueError(
+                    f"no auxiliary data for the constrained parameter {name!r}. "
+                    "`model.data(counts)` adds the nominal ones."
+                )
+            value = aux[name]
+            if not isinstance(value, jax.Array):
+                value = np.asarray(value, dtype=float)
+            if value.shape != shape:
+                raise ValueError(
+                    f"auxiliary data of parameter {name!r} have shape {value.shape}; "
+                    f"the parameter has shape {shape}."
+                )
+            parts.append(value.reshape(size))
+        return as_flat(parts)

@@ -1,0 +1,117 @@
+"""What a modifier declares: its parameters, and where they act in the flat tables."""
+
+import abc
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+
+class ParameterKind(enum.IntEnum):
+    """How the auxiliary data of a parameter constrain it."""
+
+    FREE = 0
+    NORMAL = 1
+    """Unit normal constraint at 0, or one whose width the settings give."""
+    MC_STAT = 2
+    """Normal constraint at 1, with the relative uncertainty of the samples' total."""
+    POISSON = 3
+    """Poisson constraint, from the relative uncertainty of one sample."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ParameterDeclaration:
+    """A parameter as one of its modifiers sees it, before any settings."""
+
+    size: int
+    scalar: bool
+    kind: ParameterKind
+    init: float
+    lower: float
+    upper: float
+    aux: float = 0.0
+    sigma: ArrayLike | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a sample lies in the tables: its row, its channel, its bins."""
+
+    channel: str
+    sample: str
+    row: int
+    channel_index: int
+    bins: slice
+    yields: Array | np.ndarray
+
+    @property
+    def size(self) -> int:
+        """The number of bins."""
+        return self.bins.stop - self.bins.start
+
+
+class Tables(Protocol):
+    """The tables that modifiers fill; see `assemble.py`."""
+
+    def parameter(
+        self, name: str, place: Place, declaration: ParameterDeclaration
+    ) -> int: ...
+
+    def factor(
+        self,
+        name: str,
+        place: Place,
+        entries: Sequence[int] | int,
+        uncertainty: Any = None,
+    ) -> None: ...
+
+    def normsys(self, name: str, place: Place, lo: Any, hi: Any) -> None: ...
+
+    def histosys(self, name: str, place: Place, lo: Any, hi: Any) -> None: ...
+
+
+class AbstractModifier(eqx.Module):
+    """How one parameter changes the yields of one sample.
+
+    Attributes:
+        name: the name of its parameter; modifiers of one name share it.
+    """
+
+    name: eqx.AbstractVar[str]
+
+    @abc.abstractmethod
+    def declare(self, tables: Tables, place: Place) -> None:
+        """Enter this modifier of the sample at `place` into the tables."""
+
+
+def as_values(value: ArrayLike) -> Array | np.ndarray:
+    """Keep jax and traced arrays as they are; read anything else with numpy."""
+    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
+
+
+def check_bins(modifier: AbstractModifier, place: Place, field: str) -> Any:
+    """Return a field of the modifier, checked to have one value for each bin.
+
+    Raises:
+        ValueError: naming channel, sample, modifier and field.
+    """
+    value = getattr(modifier, field)
+    if jnp.shape(value) != (place.size,):
+        raise ValueError(
+            f"channel {place.channel!r}, sample {place.sample!r}, "
+            f"{type(modifier).__name__} {modifier.name!r}: `{field}` has shape "
+            f"{jnp.shape(value)}; the channel has {place.size} bins."
+        )
+    return value
+
+
+# The interpolation parameter of normsys and histosys, in standard deviations.
+INTERPOLATION = ParameterDeclaration(
+    1, True, ParameterKind.NORMAL, init=0.0, lower=-5.0, upper=5.0, aux=0.0, sigma=1.0
+)

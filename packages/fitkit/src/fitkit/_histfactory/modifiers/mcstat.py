@@ -1,0 +1,99 @@
+"""Modifiers for the statistical error of templates: shapesys, staterror."""
+
+from typing import final
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ._base import (
+    AbstractModifier,
+    ParameterDeclaration,
+    ParameterKind,
+    Place,
+    Tables,
+    as_values,
+    check_bins,
+)
+
+# A factor of a bin stays positive: at 0 the bin could not produce what it holds.
+_SMALLEST_FACTOR = 1e-10
+
+
+@final
+class ShapeSys(AbstractModifier):
+    """One factor per bin of one sample, with a Poisson constraint of (yield/error)^2.
+
+    A bin with no yield or no error has its factor fixed at 1.
+
+    Attributes:
+        name: the parameter, of shape `(bins,)`; used by this sample alone.
+        uncertainty: absolute error of the sample's yields, `[bins]`; may be traced.
+    """
+
+    name: str = eqx.field(static=True)
+    uncertainty: Array | np.ndarray
+
+    def __init__(self, name: str, uncertainty: ArrayLike):
+        self.name = name
+        self.uncertainty = as_values(uncertainty)
+
+    def declare(self, tables: Tables, place: Place) -> None:
+        uncertainty = check_bins(self, place, "uncertainty")
+        first = tables.parameter(
+            self.name,
+            place,
+            ParameterDeclaration(
+                place.size, False, ParameterKind.POISSON, 1.0, _SMALLEST_FACTOR, 10.0
+            ),
+        )
+        if first:
+            raise ValueError(
+                f"channel {place.channel!r}, sample {place.sample!r}: ShapeSys "
+                f"{self.name!r} is used a second time, but its constraint belongs to "
+                "one sample of one channel. Give each its own name."
+            )
+        tables.factor(self.name, place, range(place.size), uncertainty)
+
+
+@final
+class StatError(AbstractModifier):
+    """One factor per bin for the Monte Carlo statistics of a channel's total.
+
+    The samples of a channel that carry it share the factors; the constraint is normal
+    with the relative error of their sum (Barlow-Beeston "lite").
+
+    Attributes:
+        name: the parameter; the channel's name is customarily a part of it.
+        uncertainty: absolute error of this sample's yields, the root of its sum of
+            squared weights, `[bins]`; may be traced.
+
+    References:
+        J. S. Conway, arXiv:1103.0354, section 5.
+    """
+
+    name: str = eqx.field(static=True)
+    uncertainty: Array | np.ndarray
+
+    def __init__(self, name: str, uncertainty: ArrayLike):
+        self.name = name
+        self.uncertainty = as_values(uncertainty)
+
+    def declare(self, tables: Tables, place: Place) -> None:
+        uncertainty = check_bins(self, place, "uncertainty")
+        start = tables.parameter(
+            self.name,
+            place,
+            ParameterDeclaration(
+                place.size,
+                False,
+                ParameterKind.MC_STAT,
+                1.0,
+                _SMALLEST_FACTOR,
+                10.0,
+                aux=1.0,
+            ),
+        )
+        tables.factor(
+            self.name, place, range(start, start + place.size), uncertainty
+        )

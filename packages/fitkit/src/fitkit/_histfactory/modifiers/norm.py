@@ -1,0 +1,96 @@
+"""Modifiers that scale a whole sample: normfactor, normsys, lumi."""
+
+from typing import final
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ._base import (
+    INTERPOLATION,
+    AbstractModifier,
+    ParameterDeclaration,
+    ParameterKind,
+    Place,
+    Tables,
+    as_values,
+)
+
+
+@final
+class NormFactor(AbstractModifier):
+    """A free factor: signal strengths, normalisations measured in control channels.
+
+    Start 1, bounds (0, 10) unless the settings say otherwise.
+
+    Attributes:
+        name: the parameter.
+    """
+
+    name: str = eqx.field(static=True)
+
+    def declare(self, tables: Tables, place: Place) -> None:
+        tables.parameter(
+            self.name,
+            place,
+            ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0),
+        )
+        tables.factor(self.name, place, 0)
+
+
+@final
+class NormSys(AbstractModifier):
+    """A normalisation uncertainty with a unit normal constraint.
+
+    Attributes:
+        name: the parameter, in standard deviations.
+        lo: the factor at -1, positive; may be traced.
+        hi: the factor at +1, positive; may be traced.
+    """
+
+    name: str = eqx.field(static=True)
+    lo: Array | np.ndarray
+    hi: Array | np.ndarray
+
+    def __init__(self, name: str, lo: ArrayLike, hi: ArrayLike):
+        self.name = name
+        self.lo = as_values(lo)
+        self.hi = as_values(hi)
+
+    def declare(self, tables: Tables, place: Place) -> None:
+        tables.parameter(self.name, place, INTERPOLATION)
+        tables.normsys(self.name, place, self.lo, self.hi)
+
+
+@final
+class Lumi(AbstractModifier):
+    """The luminosity: one factor with a normal constraint of given width.
+
+    Attributes:
+        name: the parameter.
+        sigma: its uncertainty; None where `ParameterSettings` give it.
+    """
+
+    name: str = eqx.field(static=True)
+    sigma: Array | np.ndarray | None
+
+    def __init__(self, name: str = "lumi", sigma: ArrayLike | None = None):
+        self.name = name
+        self.sigma = None if sigma is None else as_values(sigma)
+
+    def declare(self, tables: Tables, place: Place) -> None:
+        tables.parameter(
+            self.name,
+            place,
+            ParameterDeclaration(
+                1,
+                True,
+                ParameterKind.NORMAL,
+                init=1.0,
+                lower=0.0,
+                upper=10.0,
+                aux=1.0,
+                sigma=self.sigma,
+            ),
+        )
+        tables.factor(self.name, place, 0)

@@ -1,0 +1,115 @@
+"""A model at given data, as a function of one flat vector of parameters.
+
+This is all that fits, tests and uncertainties see of a model: no names, only arrays, so
+that one compilation serves every model of the same shapes.
+"""
+
+import abc
+from typing import TYPE_CHECKING, Self, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._custom_types import Mask, Matrix, Vector
+from ._parameters import ParameterVectors
+
+if TYPE_CHECKING:
+    from ._model import AbstractModel, Data
+
+
+class AbstractNegativeLogLikelihood(eqx.Module):
+    """Minus the log-likelihood, up to a term that no parameter changes.
+
+    Entries of the flat vector at which an interpolation has a kink (codes 0 and 1 at 0)
+    are told by `kinks`; there `gradient` and `hessian` take the derivative from the right
+    (`side` = 1), from the left (-1) or their mean (0).
+    """
+
+    has_kinks: eqx.AbstractVar[bool]
+
+    @abc.abstractmethod
+    def prepared(self) -> Self:
+        """Return the same likelihood with everything derived that `y` does not change."""
+
+    @abc.abstractmethod
+    def parameters(self) -> ParameterVectors:
+        """Return starts, bounds and fixed entries of the flat vector."""
+
+    @abc.abstractmethod
+    def value(self, y: Vector) -> Float[Array, ""]:
+        """Return minus the log-likelihood less its value for a saturated model."""
+
+    @abc.abstractmethod
+    def saturated(self) -> Float[Array, ""]:
+        """Return minus the log-likelihood of the saturated model, or 0 if unknown."""
+
+    @abc.abstractmethod
+    def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
+        """Return the gradient of `value`."""
+
+    @abc.abstractmethod
+    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        """Return the matrix of second derivatives of `value`."""
+
+    @abc.abstractmethod
+    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        """Return a positive semi-definite matrix that stands in for the Hessian."""
+
+    @abc.abstractmethod
+    def kinks(self) -> Mask:
+        """Return the entries at which the likelihood has a kink at 0."""
+
+    @abc.abstractmethod
+    def at_expected_data(self, y: Vector) -> Self:
+        """Return the same model at the data that it expects at `y`: its Asimov data."""
+
+
+@final
+class AutodiffLikelihood(AbstractNegativeLogLikelihood):
+    """What any model's `logpdf` gives by automatic differentiation.
+
+    Attributes:
+        model: the model.
+        data: the data at which it is evaluated.
+    """
+
+    model: "AbstractModel"
+    data: "Data"
+
+    @property
+    def has_kinks(self) -> bool:
+        """Autodiff cannot know of kinks."""
+        return False
+
+    def prepared(self) -> "AutodiffLikelihood":
+        return self
+
+    def parameters(self) -> ParameterVectors:
+        return self.model.parameter_vectors()
+
+    def value(self, y: Vector) -> Float[Array, ""]:
+        return -self.model.logpdf(self.model.unravel(y), self.data)
+
+    def saturated(self) -> Float[Array, ""]:
+        return jnp.zeros(())
+
+    def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
+        return jax.grad(self.value)(y)
+
+    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        return jax.hessian(self.value)(y)
+
+    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+        # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
+        h = self.hessian(y)
+        radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
+        return h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
+
+    def kinks(self) -> Mask:
+        return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)
+
+    def at_expected_data(self, y: Vector) -> "AutodiffLikelihood":
+        expected = self.model.expected_data(self.model.unravel(y))
+        return AutodiffLikelihood(self.model, expected)

@@ -1,0 +1,117 @@
+"""From a path, a decoded document or a patch to plain JSON values."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import pydantic_core
+
+from .schema import WorkspaceError
+
+# Published workspaces stay below 10 MB; far above, it is something else.
+MAX_BYTES = 64 * 1024**2
+
+
+def load(source: str | Path | Any) -> Any:
+    """The decoded document: read from the file where `source` is a path."""
+    if isinstance(source, (str, Path)):
+        return decode(_read(Path(source)), str(source))
+    return source
+
+
+def decode(content: bytes, name: str) -> Any:
+    """JSON text to Python values. NaN passes: the schema then names its place."""
+    if len(content) > MAX_BYTES:
+        raise WorkspaceError(
+            f"{name} has {len(content)} bytes; documents above {MAX_BYTES} are not "
+            "read. If it is a workspace, decode it yourself and pass the result."
+        )
+    try:
+        return pydantic_core.from_json(content)
+    except ValueError as error:
+        raise WorkspaceError(
+            f"{name} is not JSON: {error}. Check that it is the workspace's file "
+            "and complete."
+        ) from None
+
+
+def patched(document: Any, patch: Any, *, owned: bool) -> Any:
+    """The document with one JSON Patch (RFC 6902), or several in turn, applied.
+
+    `patch` is a path, a list of operations, or a list of these. The caller's own
+    document and patches stay as they are (`owned`: may be changed in place).
+    """
+    for operations in _each(patch):
+        document = _apply(document if owned else _copy(document), operations)
+        owned = True
+    return document
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise WorkspaceError(
+                f"{path} has {path.stat().st_size} bytes; documents above {MAX_BYTES} "
+                "are not read. If it is a workspace, decode it yourself and pass "
+                "the result."
+            )
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, WorkspaceError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise WorkspaceError(
+            f"cannot read {str(path)!r}: {reason}. Give the path of a JSON file."
+        ) from None
+
+
+def _each(patch: Any) -> list[Any]:
+    if isinstance(patch, (str, Path)):
+        return [load(patch)]
+    if isinstance(patch, Sequence) and patch and not _is_operation(patch[0]):
+        return [operations for each in patch for operations in _each(each)]
+    return [patch]
+
+
+def _is_operation(value: Any) -> bool:
+    return isinstance(value, Mapping) and "op" in value
+
+
+def _apply(document: Any, operations: Any) -> Any:
+    if not isinstance(operations, Sequence):
+        raise WorkspaceError(
+            f"a patch must be a list of operations; got {type(operations).__name__}. "
+            "A patch set is read by `read_patchset`."
+        )
+    for number, operation in enumerate(operations):
+        try:
+            # one by one, so that the message can say which; the patch's own values
+            # are copied, for a later operation may change them
+            document = jsonpatch.JsonPatch([_copy(operation)]).apply(
+                document, in_place=True
+            )
+        except Exception as error:  # jsonpatch lets KeyError, TypeError, … escape
+            raise WorkspaceError(
+                f"patch[{number}] ({_headline(operation)}) does not apply: "
+                f"{str(error) or type(error).__name__}. Check that it was made for "
+                "this document."
+            ) from None
+    return document
+
+
+def _headline(operation: Any) -> str:
+    if not isinstance(operation, Mapping):
+        return type(operation).__name__
+    return f"{operation.get('op')} {operation.get('path')}"
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        # lists of numbers, the bulk of a document, are copied in one go
+        if value and not isinstance(value[0], (dict, list)):
+            return value.copy()
+        return [_copy(item) for item in value]
+    return value

@@ -1,0 +1,214 @@
+"""The HistFactory JSON document (pyhf's schema 1.0.0) as pydantic models.
+
+Strict: no key that the format does not know, no string where a number belongs, no
+NaN. What refers to something else in the document (names, numbers of bins) is
+checked by `read.py`, which knows the whole.
+"""
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import ConfigDict, Field
+
+
+class WorkspaceError(ValueError):
+    """A document that cannot be used: says where in it, why, and the way out."""
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Numbers = Annotated[list[Number], Field(min_length=1)]
+Counts = Annotated[list[Annotated[Number, Field(ge=0)]], Field(min_length=1)]
+Factor = Annotated[Number, Field(gt=0)]
+Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+
+
+class _Document(pydantic.BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class NormFactorDocument(_Document):
+    name: str
+    type: Literal["normfactor"]
+    data: None
+
+
+class ShapeFactorDocument(_Document):
+    name: str
+    type: Literal["shapefactor"]
+    data: None
+
+
+class LumiDocument(_Document):
+    name: Literal["lumi"]
+    type: Literal["lumi"]
+    data: None
+
+
+class Factors(_Document):
+    lo: Factor
+    hi: Factor
+
+
+class NormSysDocument(_Document):
+    name: str
+    type: Literal["normsys"]
+    data: Factors
+
+
+class Variations(_Document):
+    lo_data: Numbers
+    hi_data: Numbers
+
+
+class HistoSysDocument(_Document):
+    name: str
+    type: Literal["histosys"]
+    data: Variations
+
+
+class ShapeSysDocument(_Document):
+    name: str
+    type: Literal["shapesys"]
+    data: Numbers
+
+
+class StatErrorDocument(_Document):
+    name: str
+    type: Literal["staterror"]
+    data: Numbers
+
+
+ModifierDocument = Annotated[
+    NormFactorDocument
+    | NormSysDocument
+    | HistoSysDocument
+    | ShapeSysDocument
+    | StatErrorDocument
+    | ShapeFactorDocument
+    | LumiDocument,
+    Field(discriminator="type"),
+]
+
+
+class SampleDocument(_Document):
+    name: str
+    data: Numbers
+    modifiers: list[ModifierDocument]
+
+
+class ChannelDocument(_Document):
+    name: str
+    samples: Annotated[list[SampleDocument], Field(min_length=1)]
+
+
+class ObservationDocument(_Document):
+    name: str
+    data: Counts
+
+
+class ParameterDocument(_Document):
+    name: str
+    inits: Numbers | None = None
+    bounds: Annotated[list[Pair], Field(min_length=1)] | None = None
+    fixed: bool | None = None
+    auxdata: Numbers | None = None
+    factors: Annotated[list[Factor], Field(min_length=1)] | None = None
+    sigmas: Annotated[list[Factor], Field(min_length=1)] | None = None
+
+
+class ConfigDocument(_Document):
+    poi: str
+    parameters: list[ParameterDocument]
+
+
+class MeasurementDocument(_Document):
+    name: str
+    config: ConfigDocument
+
+
+class WorkspaceDocument(_Document):
+    channels: Annotated[list[ChannelDocument], Field(min_length=1)]
+    observations: Annotated[list[ObservationDocument], Field(min_length=1)]
+    measurements: Annotated[list[MeasurementDocument], Field(min_length=1)]
+    version: Literal["1.0.0"]
+
+
+# What to do about it, by pydantic's error type; the reason is pydantic's own.
+_WAY_OUT = {
+    "bool_type": "Write true or false without quotes.",
+    "extra_forbidden": "Remove it: the format has no such key.",
+    "finite_number": "Replace the NaN or infinity by a number.",
+    "float_type": "Write a plain number, without quotes.",
+    "greater_than": "Correct the value, or remove what it belongs to.",
+    "greater_than_equal": "Counts of events cannot be negative.",
+    "list_type": "Write a list: [...].",
+    "literal_error": "Write what is expected.",
+    "missing": "Add it: the format requires it.",
+    "none_required": "Write null: this kind of modifier has no data of its own.",
+    "string_type": "Write a string in double quotes.",
+    "too_long": "Remove what is too much.",
+    "too_short": "Add what is missing, or remove the empty list's owner.",
+    "union_tag_invalid": "Use one of these kinds, or remove the modifier.",
+    "union_tag_not_found": "Give the modifier its `type`.",
+}
+
+
+def json_path(*keys: str | int) -> str:
+    """The place in a document as people write it.
+
+    **Example:**
+
+    ```python
+    json_path("measurements", 0, "config", "poi")  # measurements[0].config.poi
+    ```
+    """
+    path = ""
+    for key in keys:
+        if isinstance(key, int):
+            path += f"[{key}]"
+        else:
+            path += f".{key}" if path else key
+    return path or "the document"
+
+
+def parse(document: Any) -> WorkspaceDocument:
+    """Checks a decoded document against the format.
+
+    Raises:
+        WorkspaceError: names the first place that does not fit and what to do.
+    """
+    try:
+        return WorkspaceDocument.model_validate(document)
+    except pydantic.ValidationError as error:
+        raise WorkspaceError(_explain(error)) from None
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False)
+    problem = problems[0]
+    where = json_path(*_without_tags(problem["loc"]))
+    reason = problem["msg"].rstrip(".")
+    got = "" if problem["type"] == "missing" else f"; got {_short(problem['input'])}"
+    way_out = _WAY_OUT.get(problem["type"], "Correct it.")
+    others = len(problems) - 1
+    more = f" ({others} more problem{'s' * (others > 1)} after this one.)" * bool(
+        others
+    )
+    return f"{where}: {reason}{got}. {way_out}{more}"
+
+
+def _without_tags(keys: tuple[str | int, ...]) -> list[str | int]:
+    # pydantic adds the modifier's type after its index: a step that JSON lacks.
+    return [
+        key
+        for place, key in enumerate(keys)
+        if not (place >= 2 and keys[place - 2] == "modifiers")
+    ]
+
+
+def _short(value: Any, length: int = 60) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # too deep, or an integer too long to print
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= length else text[: length - 1] + "…"

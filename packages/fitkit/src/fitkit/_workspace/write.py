@@ -1,0 +1,215 @@
+"""From a model and its data to a HistFactory JSON document."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._histfactory import Model
+from .._model import Data
+from .references import check_references
+from .schema import WorkspaceError, parse
+
+# Start, bounds and nominal auxiliary data that a reader assumes: only what differs is
+# written. The luminosity has none, and shapesys computes its own auxiliary data.
+_ASSUMED = {
+    "NormFactor": (1.0, (0.0, 10.0), None),
+    "ShapeFactor": (1.0, (0.0, 10.0), None),
+    "NormSys": (0.0, (-5.0, 5.0), 0.0),
+    "HistoSys": (0.0, (-5.0, 5.0), 0.0),
+    "StatError": (1.0, (1e-10, 10.0), 1.0),
+    "ShapeSys": (1.0, (1e-10, 10.0), None),
+}
+
+
+def write_workspace(
+    path: str | Path, model: Model, data: Data, *, measurement: str = "measurement"
+) -> None:
+    """Write a model and its data as a document that pyhf reads.
+
+    pyhf evaluates it to the same likelihood, if it is told the interpolation codes: the
+    format does not hold them, and readers assume "4" and "4p".
+
+    Args:
+        path: the file to write.
+        model: a model with concrete numbers (not inside `jax.jit`).
+        data: observed counts, written as observations, and auxiliary data, written into
+            the measurement where they are not the nominal ones.
+        measurement: the name of the one measurement in the document.
+
+    Raises:
+        WorkspaceError: where the format cannot express the model, or a number is
+            not finite.
+
+    Example:
+        >>> import fitkit, tempfile, pathlib
+        >>> model = fitkit.uncorrelated_background([12.0], [50.0], [3.0])
+        >>> data = model.data({"singlechannel": [51.0]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "workspace.json"
+        ...     fitkit.write_workspace(path, model, data)
+        ...     again, _ = fitkit.read_workspace(path)
+        >>> again.parameter_names
+        ('mu', 'uncorr_bkguncrt')
+    """
+    document = workspace_document(model, data, measurement=measurement)
+    Path(path).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def workspace_document(
+    model: Model, data: Data, *, measurement: str = "measurement"
+) -> dict[str, Any]:
+    """The decoded document that `write_workspace` writes."""
+    document = {
+        "channels": _channels(model),
+        "observations": [
+            {"name": name, "data": _numbers(data.main[name])}
+            for name in model.channel_names
+        ],
+        "measurements": [
+            {
+                "name": measurement,
+                "config": {
+                    "poi": model.poi or "",
+                    "parameters": _settings(model, data),
+                },
+            }
+        ],
+        "version": "1.0.0",
+    }
+    check_references(parse(document))  # never write what cannot be read again
+    return document
+
+
+def _numbers(values: Any) -> list[float]:
+    return np.atleast_1d(np.asarray(values, dtype=float)).tolist()
+
+
+def _starts(model: Model) -> dict[str, int]:
+    """The first entry of each parameter in the flat vector."""
+    starts, size = {}, 0
+    for name, shape in model.parameter_shapes.items():
+        starts[name] = size
+        size += int(np.prod(shape, dtype=int))
+    return starts
+
+
+def _channels(model: Model) -> list[dict[str, Any]]:
+    arrays, starts = model.arrays, _starts(model)
+    tables = {
+        name: np.asarray(getattr(arrays, name))
+        for name in (
+            "nominal",
+            "histosys_lo",
+            "histosys_hi",
+            "normsys_lo",
+            "normsys_hi",
+            "uncertainty",
+            "factor_index",
+        )
+    }
+    histosys = {int(p): row for row, p in enumerate(np.asarray(arrays.histosys_index))}
+    normsys = {int(p): row for row, p in enumerate(np.asarray(arrays.normsys_index))}
+
+    def modifier(kind: str, name: str, row: int, c: int, bins: slice) -> dict:
+        first = starts[name]
+        match kind:
+            case "NormSys":
+                at = (normsys[first], row, c)
+                content = {
+                    "lo": float(tables["normsys_lo"][at]),
+                    "hi": float(tables["normsys_hi"][at]),
+                }
+            case "HistoSys":
+                at = (histosys[first], row, bins)
+                content = {
+                    "lo_data": _numbers(tables["histosys_lo"][at]),
+                    "hi_data": _numbers(tables["histosys_hi"][at]),
+                }
+            case "ShapeSys" | "StatError":
+                # the slot in which this sample's first bin holds the parameter
+                size = int(np.prod(model.parameter_shapes[name], dtype=int))
+                held = tables["factor_index"][:, row, bins.start] - first
+                (slot,) = np.flatnonzero((held >= 0) & (held < size))
+                content = _numbers(tables["uncertainty"][slot, row, bins])
+            case _:
+                content = None
+        return {"name": name, "type": kind.lower(), "data": content}
+
+    channels, start = [], 0
+    for c, (channel, size, samples) in enumerate(model.layout.channels):
+        bins = slice(start, start + size)
+        start += size
+        channels.append(
+            {
+                "name": channel,
+                "samples": [
+                    {
+                        "name": sample,
+                        "data": _numbers(tables["nominal"][row, bins]),
+                        "modifiers": [
+                            modifier(kind, name, row, c, bins)
+                            for in_channel, of, kind, name in model.layout.modifiers
+                            if (in_channel, of) == (channel, sample)
+                        ],
+                    }
+                    for row, sample in enumerate(samples)
+                ],
+            }
+        )
+    return channels
+
+
+def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
+    kinds = {name: kind for _, _, kind, name in model.layout.modifiers}
+    parameters, starts = model.parameters, _starts(model)
+    settings = []
+    for name in model.parameter_names:
+        parameter, kind = parameters[name], kinds[name]
+        init, bounds, aux = _ASSUMED.get(kind, (None, None, None))
+        pairs = list(
+            zip(_numbers(parameter.lower), _numbers(parameter.upper), strict=True)
+        )
+        setting: dict[str, Any] = {}
+        if any(value != init for value in _numbers(parameter.init)):
+            setting["inits"] = _numbers(parameter.init)
+        if any(pair != bounds for pair in pairs):
+            setting["bounds"] = [list(pair) for pair in pairs]
+        if parameter.constraint is not None:
+            given = _numbers(data.aux[name])
+            if kind == "ShapeSys":
+                aux = _numbers(parameter.constraint.tau)
+            if given != (aux if isinstance(aux, list) else [aux] * len(given)):
+                setting["auxdata"] = given
+        entries = slice(starts[name], starts[name] + parameter.init.size)
+        setting |= _width(name, kind, model, entries) | _fixed(name, model, entries)
+        if setting:
+            settings.append({"name": name} | setting)
+    return settings
+
+
+def _width(name: str, kind: str, model: Model, entries: slice) -> dict[str, Any]:
+    sigma = _numbers(np.asarray(model.arrays.sigma)[entries])
+    given = np.asarray(model.arrays.sigma_given)[entries]
+    if kind == "Lumi" or (kind == "StatError" and given.any()):
+        return {"sigmas": sigma}
+    if kind in ("NormSys", "HistoSys") and sigma != [1.0]:
+        raise WorkspaceError(
+            f"parameter {name!r} has a constraint of width {sigma[0]}, which the format "
+            "cannot express. Scale its variations to one standard deviation."
+        )
+    return {}
+
+
+def _fixed(name: str, model: Model, entries: slice) -> dict[str, Any]:
+    given = np.asarray(model.arrays.fixed_given)[entries]
+    fixed = np.asarray(model.arrays.fixed)[entries]
+    if not given.any():
+        return {}
+    if not given.all() or len(set(fixed.tolist())) > 1:
+        raise WorkspaceError(
+            f"parameter {name!r} is fixed in some bins only, which the format cannot "
+            "express. Fix or free all of its bins."
+        )
+    return {"fixed": bool(fixed[0])}

@@ -21,5 +21,11 @@ from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
 from ._precision import require_float64 as require_float64
+from ._simplemodels import correlated_background as correlated_background
+from ._simplemodels import uncorrelated_background as uncorrelated_background
+from ._workspace import UNSET as UNSET
+from ._workspace import WorkspaceError as WorkspaceError
+from ._workspace import read_workspace as read_workspace
+from ._workspace import write_workspace as write_workspace
 
 __version__ = importlib.metadata.version("fitkit")

@@ -5,14 +5,9 @@ Bin contents may be traced arrays: the gradient flows through the construction.
 
 from jaxtyping import ArrayLike, Float
 
-from ._histfactory import (
-    Channel,
-    HistoSys,
-    Model,
-    NormFactor,
-    Sample,
-    ShapeSys,
-)
+from ._histfactory.model import Model
+from ._histfactory.modifiers import HistoSys, NormFactor, ShapeSys
+from ._histfactory.spec import Channel, Sample
 
 
 def uncorrelated_background(

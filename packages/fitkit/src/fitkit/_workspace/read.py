@@ -8,19 +8,19 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from .._histfactory import (
-    Channel,
+from .._histfactory.model import Model
+from .._histfactory.modifiers import (
+    AbstractModifier,
     HistoSys,
     Lumi,
-    Model,
     NormFactor,
     NormSys,
-    ParameterSettings,
-    Sample,
     ShapeFactor,
     ShapeSys,
     StatError,
 )
+from .._histfactory.spec import Channel, ParameterSettings, Sample
+from .._model import Data
 from .document import load, patched
 from .references import Declared, check_references
 from .schema import (
@@ -55,7 +55,7 @@ def read_workspace(
     poi: str | None | Literal[Unset.UNSET] = UNSET,
     normsys_code: str = "4",
     histosys_code: str = "4p",
-):
+) -> tuple[Model, Data]:
     r"""The model and the observed data of a HistFactory JSON document.
 
     Reads what pyhf reads (its schema 1.0.0), and gives the likelihood that pyhf gives.
@@ -233,7 +233,7 @@ def _channel(document: ChannelDocument) -> Channel:
     )
 
 
-def _modifier(document: ModifierDocument):
+def _modifier(document: ModifierDocument) -> AbstractModifier:
     match document.type:
         case "histosys":
             return HistoSys(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._histfactory import Model
+from .._histfactory.model import Model
 from .._model import Data
 from .references import check_references
 from .schema import WorkspaceError, parse

@@ -1,0 +1,198 @@
+"""Random small workspaces with every modifier, evaluated by pyhf and by fitkit."""
+
+import itertools
+import json
+
+import fitkit
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+CODES = list(itertools.product(("1", "4"), ("0", "4p")))
+
+
+def random_workspace(seed):
+    """A workspace in which names, bins and modifiers fall as they may.
+
+    Some uncertainties and some yields are zero, some modifiers lack in some samples,
+    some parameters are shared between samples, channels and kinds, some have settings.
+    """
+    rng = np.random.default_rng(seed)
+
+    def numbers(low, high, bins):
+        return [float(value) for value in rng.uniform(low, high, bins)]
+
+    def with_a_zero(values):
+        if rng.random() < 0.3:
+            values[rng.integers(len(values))] = 0.0
+        return values
+
+    def modifiers(channel, sample, data):
+        bins = len(data)
+        for name in ("a", "b", "c"):
+            if rng.random() < 0.6:
+                lo, hi = rng.uniform(0.7, 1.3, 2)
+                yield name, "normsys", {"lo": float(lo), "hi": float(hi)}
+            if rng.random() < 0.5:
+                lo, hi = (
+                    [float(v * f) for v, f in zip(data, rng.uniform(0.7, 1.3, bins))]
+                    for _ in range(2)
+                )
+                yield name, "histosys", {"lo_data": lo, "hi_data": hi}
+        if sample == "signal":
+            yield "mu", "normfactor", None
+        elif rng.random() < 0.4:
+            yield "free", "normfactor", None
+        if rng.random() < 0.5:
+            yield "lumi", "lumi", None
+        if rng.random() < 0.7:
+            uncertainty = with_a_zero(numbers(0.0, 3.0, bins))
+            yield f"stat_{channel}", "staterror", uncertainty
+        if rng.random() < 0.4:
+            uncertainty = with_a_zero(numbers(0.5, 5.0, bins))
+            yield f"control_{channel}_{sample}", "shapesys", uncertainty
+        if rng.random() < 0.2:
+            yield f"shape_{bins}", "shapefactor", None
+
+    channels = []
+    for c in range(rng.integers(1, 4)):
+        bins, samples = int(rng.integers(1, 4)), []
+        for sample in ("signal", "ttbar", "wjets")[: rng.integers(1, 4)]:
+            data = with_a_zero(numbers(5.0, 60.0, bins))
+            kinds = [
+                {"name": name, "type": kind, "data": values}
+                for name, kind, values in modifiers(f"ch{c}", sample, data)
+            ]
+            samples.append({"name": sample, "data": data, "modifiers": kinds})
+        samples[0]["data"] = [value + 1.0 for value in samples[0]["data"]]
+        channels.append({"name": f"ch{c}", "samples": samples})
+    # documents need not be in pyhf's alphabetical order
+    channels = [channels[i] for i in rng.permutation(len(channels))]
+
+    observations = [
+        {
+            "name": channel["name"],
+            "data": [float(n) for n in rng.poisson(50, len(channel["samples"][0]["data"]))],
+        }
+        for channel in channels
+    ]
+    settings = [
+        {
+            "name": "lumi",
+            "inits": [1.0],
+            "bounds": [[0.5, 1.5]],
+            "auxdata": [1.02],
+            "sigmas": [0.03],
+        },
+        {"name": "a", "inits": [0.3], "bounds": [[-4.0, 3.0]], "auxdata": [0.1]},
+        {"name": "mu", "inits": [0.5], "bounds": [[-1.0, 5.0]]},
+        {"name": "b", "fixed": bool(rng.random() < 0.5)},
+        {"name": "not_in_the_model", "inits": [3.0]},
+    ]
+    return {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [
+            {"name": "plain", "config": {"poi": "mu", "parameters": settings[:1]}},
+            {"name": "settings", "config": {"poi": "mu", "parameters": settings}},
+        ],
+        "version": "1.0.0",
+    }
+
+
+@jax.jit
+def evaluate(model_logpdf, params, data):
+    return model_logpdf(params, data)
+
+
+def assert_same_likelihood(model, data, theirs, rng):
+    """Parameters, data, expected data and log-likelihood at three points."""
+    config = theirs.model.config
+    assert set(model.parameter_names) == set(config.par_order)
+    np.testing.assert_array_equal(theirs.vector(model.init), config.suggested_init())
+    bounds = np.array(config.suggested_bounds(), dtype=float)
+    for edge, side in (("lower", 0), ("upper", 1)):
+        ours = {name: getattr(p, edge) for name, p in model.parameters.items()}
+        np.testing.assert_array_equal(theirs.vector(ours), bounds[:, side])
+    fixed = {name: p.fixed for name, p in model.parameters.items()}
+    np.testing.assert_array_equal(theirs.vector(fixed), config.suggested_fixed())
+    vector = theirs.data_vector(data)
+    np.testing.assert_allclose(
+        vector[config.nmaindata :], config.auxdata, rtol=1e-14
+    )
+    for point in (config.suggested_init(), *(theirs.random_point(rng) for _ in "12")):
+        params = {n: jnp.asarray(v) for n, v in theirs.params(point).items()}
+        np.testing.assert_allclose(
+            theirs.data_vector(model.expected_data(params)),
+            theirs.model.expected_data(point),
+            rtol=1e-12,
+            atol=1e-12,
+        )
+        np.testing.assert_allclose(
+            model.logpdf(params, data),
+            theirs.model.logpdf(point, vector)[0],
+            rtol=1e-11,
+        )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_workspace(seed, pyhf_model):
+    document = random_workspace(seed)
+    normsys, histosys = CODES[seed % 4]
+    measurement = ("plain", "settings")[seed % 3 > 0]
+    model, data = fitkit.read_workspace(
+        document,
+        measurement=measurement,
+        normsys_code=normsys,
+        histosys_code=histosys,
+    )
+    theirs = pyhf_model(
+        document,
+        normsys=f"code{normsys}",
+        histosys=f"code{histosys}",
+        measurement=measurement,
+    )
+    assert_same_likelihood(model, data, theirs, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+def test_written_workspace(seed, pyhf_model, tmp_path):
+    """What `write_workspace` writes, pyhf reads, and it gives the same likelihood."""
+    document = random_workspace(seed)
+    model, data = fitkit.read_workspace(document, measurement="settings")
+    path = tmp_path / "written.json"
+    fitkit.write_workspace(path, model, data)
+    theirs = pyhf_model(json.loads(path.read_text()))
+    assert_same_likelihood(model, data, theirs, np.random.default_rng(seed))
+    again, data_again = fitkit.read_workspace(path)
+    assert again.parameter_names == model.parameter_names
+    assert again.channel_names == model.channel_names
+    assert again.poi == model.poi
+    np.testing.assert_array_equal(
+        again.logpdf(again.init, data_again), model.logpdf(model.init, data)
+    )
+
+
+def test_simple_models(pyhf_model):
+    pyhf = pytest.importorskip("pyhf")
+    signal, background = [12.0, 11.0], [50.0, 52.0]
+    pairs = (
+        (
+            fitkit.uncorrelated_background(signal, background, [3.0, 7.0]),
+            pyhf.simplemodels.uncorrelated_background(signal, background, [3.0, 7.0]),
+        ),
+        (
+            fitkit.correlated_background(
+                signal, background, up=[45.0, 57.0], down=[55.0, 47.0]
+            ),
+            pyhf.simplemodels.correlated_background(
+                signal, background, [45.0, 57.0], [55.0, 47.0]
+            ),
+        ),
+    )
+    for ours, theirs in pairs:
+        (channel,) = theirs.config.channels
+        data = ours.data({channel: jnp.array([51.0, 48.0])})
+        bridge = type(pyhf_model(random_workspace(0)))(theirs)
+        assert_same_likelihood(ours, data, bridge, np.random.default_rng(5))

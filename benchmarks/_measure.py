@@ -1,4 +1,4 @@
-"""How every benchmark here measures: side by side, cold and warm, in fresh processes."""
+"""How every benchmark measures: side by side, cold and warm, in fresh processes."""
 
 import json
 import statistics

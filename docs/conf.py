@@ -1,6 +1,8 @@
 """Sphinx settings of the one site for the three packages."""
 
 import importlib.metadata
+import re
+import textwrap
 
 project = "neoskit"
 author = "The neoskit developers"
@@ -31,3 +33,51 @@ add_module_names = False
 html_theme = "furo"
 html_title = "neoskit · fitkit · relaxed"
 copybutton_exclude = ".linenos, .gp, .go"
+
+
+# Docstrings write formulae between dollars, as pages do, or in LaTeX's own brackets;
+# Sphinx reads neither.
+DISPLAYED = [
+    re.compile(r"^(?P<indent> *)\$\$(?P<formula>.+?)\$\$", re.M | re.S),
+    re.compile(r"^(?P<indent> *)\\\[(?P<formula>.+?)\\\]", re.M | re.S),
+]
+INLINE = [
+    re.compile(r"(?<![\\$`\w])\$(?P<formula>[^$\n]+(?:\n[^$\n]+)?)\$(?![\w$])"),
+    re.compile(r"\\\((?P<formula>.+?)\\\)", re.S),
+]
+
+
+def formulae(app, what, name, obj, options, lines: list[str]) -> None:
+    """Turn `$$x$$` into a `math` directive and `$x$` into a `math` role."""
+
+    def displayed(match: re.Match) -> str:
+        formula = textwrap.dedent(match["formula"]).strip()
+        body = textwrap.indent(formula, match["indent"] + "    ")
+        return f"{match['indent']}.. math::\n\n{body}\n"
+
+    text = "\n".join(lines)
+    for pattern in DISPLAYED:
+        text = pattern.sub(displayed, text)
+    for pattern in INLINE:
+        text = pattern.sub(lambda match: f":math:`{match['formula'].strip()}`", text)
+    lines[:] = text.split("\n")
+
+
+ARRAY_LIKE = "Array | ndarray | bool | number | bool | int | float | complex"
+
+
+def short_names(app, what, name, obj, options, arguments, returns):
+    """Write `Array` and `ArrayLike` as the source does."""
+
+    def short(text: str | None) -> str | None:
+        return text and text.replace("jaxlib._jax.", "").replace(
+            ARRAY_LIKE, "ArrayLike"
+        )
+
+    return short(arguments), short(returns)
+
+
+def setup(app) -> None:
+    app.connect("autodoc-process-signature", short_names)
+    # Before napoleon (500), which would read a formula's colons as fields.
+    app.connect("autodoc-process-docstring", formulae, priority=400)

@@ -215,6 +215,14 @@ class Dataset(eqx.Module):
         """The names of the features of the scored channels."""
         return next((events.names for _, events in self.scored_samples()), ())
 
+    def only(self, channels: Sequence[str]) -> "Dataset":
+        """The dataset of some of the channels."""
+        return Dataset(
+            {name: self.channels[name] for name in channels},
+            tuple(name for name in self.counted if name in channels),
+            {name: e for name, e in self.observed.items() if name in channels},
+        )
+
     def samples(self) -> Iterator[tuple[SampleKey, Events]]:
         """Every sample with the place where it stands."""
         for channel, processes in self.channels.items():
@@ -315,25 +323,21 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
     return dataset.map(scaled)
 
 
-def _hash(index: np.ndarray, seed: int) -> np.ndarray:
-    """Well-mixed 64 bits of each index (the finaliser of splitmix64)."""
-    with np.errstate(over="ignore"):
-        z = index.astype(np.uint64) + np.uint64(seed + 1) * np.uint64(
-            0x9E3779B97F4A7C15
-        )
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+def _hash(index: EventIndex, seed: int) -> EventIndex:
+    """Well-mixed bits of each index (the finaliser of MurmurHash3)."""
+    z = index ^ jnp.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
+    z = (z ^ (z >> 16)) * jnp.uint32(0x85EBCA6B)
+    z = (z ^ (z >> 13)) * jnp.uint32(0xC2B2AE35)
+    return z ^ (z >> 16)
 
 
-def fold_of(events: Events, folds: int) -> Int[np.ndarray, " events"]:
+def fold_of(events: Events, folds: int) -> Int[Array, " events"]:
     """The fold, 0 … folds − 1, that each event belongs to, by a hash of its index.
 
     It depends on nothing but the event's index: an event and its shifted twin, also
     where the selection moved it to another channel, are in the same fold.
     """
-    mixed = _hash(np.asarray(events.index), seed=0)
-    return (mixed % np.uint64(folds)).astype(np.int64)
+    return (_hash(events.index, seed=0) % jnp.uint32(folds)).astype(int)
 
 
 def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
@@ -352,13 +356,17 @@ def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
 def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
     """The dataset with the weights of all events outside `fold` set to 0.
 
-    Nothing is scaled: templates summed over all folds are those of all events.
+    Nothing is scaled: templates summed over all folds are those of all events. It
+    concerns the observed events, too.
     """
-    return dataset.map(
-        lambda _, events: events.with_weights(
-            jnp.where(fold_of(events, folds) == fold, events.weights, 0.0)
-        )
-    )
+
+    def masked(events: Events) -> Events:
+        inside = fold_of(events, folds) == fold
+        return events.with_weights(jnp.where(inside, events.weights, 0.0))
+
+    kept = dataset.map(lambda _, events: masked(events))
+    observed = {name: masked(events) for name, events in dataset.observed.items()}
+    return Dataset(kept.channels, dataset.counted, observed)
 
 
 def split(
@@ -372,6 +380,7 @@ def split(
     which the observable learns nothing, and observed events are complete in each part.
 
     Args:
+        dataset: all events.
         fractions: the share of each part; must be positive and add up to at most 1
             (what is left over is not used).
         seed: another seed gives another split.
@@ -411,7 +420,7 @@ def _part(
         lambda key, events: (
             events
             if key.channel in dataset.counted
-            else events.take(np.flatnonzero(keep(key, events)))
+            else events.take(np.flatnonzero(np.asarray(keep(key, events))))
         )
     )
     return rescale(kept, sums_of_weights(dataset))
@@ -427,7 +436,8 @@ def _part_of_index(
     parts = {}
     for process, arrays in indices.items():
         known = np.unique(np.concatenate(arrays))
-        rank = np.argsort(np.argsort(_hash(known, seed)))
+        mixed = np.asarray(_hash(jnp.asarray(known), seed))
+        rank = np.argsort(np.argsort(mixed, kind="stable"))
         bounds = np.rint(np.cumsum(fractions) * len(known))
         parts[process] = (known, np.searchsorted(bounds, rank, side="right"))
     return parts
@@ -444,7 +454,10 @@ def batches(
     step `i` gets depends on `seed` and `i` alone: a resumed training passes `start`.
 
     Args:
+        dataset: all events.
         size: the largest number of events per sample and step.
+        seed: another seed gives another order.
+        start: the first step.
     """
     if size < 1:
         raise ValueError(f"`batches(size=...)` must be at least 1; got {size}.")

@@ -1,0 +1,100 @@
+"""The exact gradient over any number of events, in the memory of one chunk.
+
+The objective is not a sum over events, but the templates are, and the objective depends
+on the events through the templates alone. So two passes are enough: sum the templates
+over the chunks; differentiate the objective once with respect to the templates; pull
+this back through each chunk and add up.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from .._custom_types import Scalar
+from .._events import Dataset, Events
+from .._objectives import Objective
+from .._pipeline import Pipeline, trained_leaves
+from .._templates import Templates
+from .loss import AbstractEventObjective
+
+
+def value_and_gradient_chunked(
+    pipeline: Pipeline, dataset: Dataset, objective: Objective, *, chunk: int
+) -> tuple[Scalar, Pipeline]:
+    """The same as `value_and_gradient`, with the memory of one chunk of events.
+
+    It is no minibatch gradient: the result is that of all events, to rounding.
+
+    Args:
+        pipeline: whose observable and learned edges are differentiated.
+        dataset: all events.
+        objective: of the model.
+        chunk: events of the largest sample that are looked at together; smaller
+            samples are shared out over the same number of chunks.
+
+    Raises:
+        TypeError: the objective is one of events; those need no second pass, train
+            them on minibatches.
+    """
+    if isinstance(objective, AbstractEventObjective):
+        raise TypeError(
+            "The gradient by chunks is for objectives of the model. Train "
+            f"`{type(objective).__name__}` with `batch_size=...` instead."
+        )
+    trained, rest = eqx.partition(pipeline, trained_leaves(pipeline))
+    chunks = _in_chunks(dataset.only(dataset.scored), chunk)
+
+    def scored(part: Pipeline, events: Dataset) -> Templates:
+        return eqx.combine(part, rest).templates(events)
+
+    def sum_up(total: Templates, events: Dataset) -> tuple[Templates, None]:
+        return _add(total, scored(trained, events)), None
+
+    def value(sums: Templates) -> Scalar:
+        return objective(pipeline.measurement.model({**sums, **counted}))
+
+    def pull_back(total: Pipeline, events: Dataset) -> tuple[Pipeline, None]:
+        _, pull = eqx.filter_vjp(lambda part: scored(part, events), trained)
+        return _add(total, pull(cotangent)[0]), None
+
+    one = jax.tree.map(lambda leaf: leaf[0], chunks)
+    nothing = _zeros(eqx.filter_eval_shape(scored, trained, one))
+    sums, _ = jax.lax.scan(sum_up, nothing, chunks)
+    counted = pipeline.templates(dataset.only(dataset.counted))
+    result, cotangent = eqx.filter_value_and_grad(value)(sums)
+    gradient, _ = jax.lax.scan(pull_back, _zeros(trained), chunks)
+    return result, gradient
+
+
+def _in_chunks(dataset: Dataset, chunk: int) -> Dataset:
+    """Every array with a leading axis of chunks, filled up with events of weight 0."""
+    samples = [events for _, events in dataset.samples()]
+    chunks = max(-(-len(events) // chunk) for events in samples)
+
+    def cut(events: Events) -> Events:
+        missing = -len(events) % chunks
+
+        def fold(leaf: Array, mode: str) -> Array:
+            widths = [(0, missing)] + [(0, 0)] * (leaf.ndim - 1)
+            return jnp.pad(leaf, widths, mode=mode).reshape(chunks, -1, *leaf.shape[1:])
+
+        return eqx.tree_at(
+            lambda e: (e.features, e.weights, e.index),
+            events,
+            (
+                fold(events.features, "edge"),
+                fold(events.weights, "constant"),
+                fold(events.index, "edge"),
+            ),
+        )
+
+    return jax.tree.map(cut, dataset, is_leaf=lambda node: isinstance(node, Events))
+
+
+def _add(total: PyTree, term: PyTree) -> PyTree:
+    return jax.tree.map(jnp.add, total, term)
+
+
+def _zeros(like: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)

@@ -1,0 +1,139 @@
+"""Model → one number to minimise: the expected result of the measurement.
+
+An objective is any function from a `fitkit.Model` to a scalar that jax can
+differentiate. For all of these smaller is better. To choose another `mu` write a
+function of your own, or `functools.partial(expected_cls, mu=2.0)`.
+
+All look at Asimov data of the nominal model, which is fitted best by the nominal
+parameters themselves: of the two fits that a likelihood ratio compares, only the
+constrained one is left to do.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import ArrayLike
+
+import fitkit
+
+from ._custom_types import Scalar
+
+Objective: TypeAlias = Callable[[fitkit.Model], Scalar]
+"""What a training minimises; see the functions of this module."""
+
+# Below this, the test statistic of Asimov data is rounding: −2 ln L of a hundred bins
+# is known to about 1e-12. √q and its derivative are taken as 0 there, which is what a
+# model without any signal must give.
+_ROUNDING = 1e-12
+
+
+def expected_cls(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
+    r"""The median CLs at which background-only data exclude the strength `mu`.
+
+    $$\mathrm{CL_s} = \frac{1 - \Phi(\sqrt{q_A})}{1 - \Phi(0)}
+      = 2\,(1 - \Phi(\sqrt{q_A}))$$
+
+    q_A is the likelihood ratio of `mu` on the background-only Asimov data set. Its best
+    fit is at a signal strength of 0, where q and q̃ are the same.
+
+    Args:
+        model: built of smooth templates in training, of hard ones to quote.
+        mu: the signal strength that is tested.
+
+    References:
+        arXiv:1007.1727, eqs. 57 and 65 (medians); arXiv:2203.05570 uses it as loss.
+    """
+    q = _likelihood_ratio(model, tested=mu, truth=0.0)
+    return 2.0 * _upper_tail(_root(q))
+
+
+def discovery_pvalue(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
+    r"""The median p-value of the background-only hypothesis if there is signal.
+
+    $$p_0 = 1 - \Phi(\sqrt{q_{0,A}})$$
+
+    q₀ is the likelihood ratio of no signal on the Asimov data set with the signal
+    strength `mu`.
+
+    Args:
+        model: built of smooth templates in training, of hard ones to quote.
+        mu: the signal strength that is assumed.
+
+    References:
+        arXiv:1007.1727, eqs. 12 and 52.
+    """
+    return _upper_tail(discovery_significance(model, mu))
+
+
+def discovery_significance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
+    """The median significance, in σ, with which signal of strength `mu` is discovered.
+
+    Larger is better: it is quoted, and minimised as `discovery_pvalue`.
+
+    Args:
+        model: of hard templates.
+        mu: the signal strength that is assumed.
+    """
+    return _root(_likelihood_ratio(model, tested=0.0, truth=mu))
+
+
+def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
+    """The variance of the signal strength: its entry of the covariance matrix.
+
+    The covariance is the inverse of the Fisher information of all free parameters, the
+    second derivative of −ln L at the Asimov data of `mu`.
+
+    Args:
+        model: built of smooth templates in training, of hard ones to quote.
+        mu: where the information is evaluated: 1 for a measurement of the signal, 0
+            for its absence (the two differ much where the background is small).
+
+    References:
+        arXiv:1806.04743, eq. 12 (INFERNO's loss).
+    """
+    return fitkit.uncertainties(model, *_asimov(model, mu))[model.poi] ** 2
+
+
+def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
+    """The determinant of the covariance matrix of all free parameters.
+
+    Args:
+        model: built of smooth templates in training, of hard ones to quote.
+        mu: where the covariance is evaluated.
+    """
+    params, data = _asimov(model, mu)
+    information = fitkit.fisher_information(model, params, data)
+    return 1.0 / jnp.linalg.det(information)
+
+
+def _asimov(model: fitkit.Model, mu: ArrayLike) -> tuple[fitkit.Params, fitkit.Data]:
+    """The nominal parameters with the strength `mu`, and what they expect."""
+    if model.poi is None:
+        raise ValueError(
+            "The model has no parameter of interest. Name one with "
+            "`Measurement(poi=...)`."
+        )
+    params = {**model.init, model.poi: jnp.asarray(mu, float)}
+    return params, model.expected_data(params)
+
+
+def _likelihood_ratio(
+    model: fitkit.Model, *, tested: ArrayLike, truth: ArrayLike
+) -> Scalar:
+    """−2 ln of the profile likelihood ratio on the Asimov data of `truth`."""
+    params, data = _asimov(model, truth)
+    constrained = fitkit.fixed_poi_fit(tested, model, data)
+    return constrained.twice_nll + 2.0 * model.logpdf(params, data)
+
+
+def _root(q: Scalar) -> Scalar:
+    """√q with a finite derivative at q = 0."""
+    above = q > _ROUNDING
+    return jnp.where(above, jnp.sqrt(jnp.where(above, q, 1.0)), 0.0)
+
+
+def _upper_tail(z: Scalar) -> Scalar:
+    """1 − Φ(z), to full relative precision."""
+    return 0.5 * jax.scipy.special.erfc(z / jnp.sqrt(2.0))

@@ -1,0 +1,229 @@
+"""The composition: events → observable → templates → model.
+
+A `Pipeline` is one differentiable pytree: `jax.grad` of any number that depends on its
+model gives derivatives with respect to the observable's parameters, the bin edges and
+the bandwidth.
+"""
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import TypeVar, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+import fitkit
+
+from ._custom_types import Edges, Scalar, Yields
+from ._events import Dataset, keep_only
+from ._observable import AbstractObservable, Fixed
+from ._statmodel import Measurement
+from ._templates import (
+    AbstractBinning,
+    Binning,
+    FixedEdges,
+    Templates,
+    observed_counts,
+    raw_counts,
+    templates,
+)
+
+_Sums = TypeVar("_Sums", bound=PyTree)
+
+_NO_EDGES = "This pipeline counts events in one bin (`Counting`): it has no bin edges."
+
+
+class AbstractPipeline(eqx.Module):
+    """Turns a dataset into templates and, with its measurement, into a model."""
+
+    measurement: eqx.AbstractVar[Measurement]
+
+    @abc.abstractmethod
+    def templates(self, dataset: Dataset) -> Templates:
+        """Smooth templates, differentiable."""
+
+    @abc.abstractmethod
+    def hard_templates(self, dataset: Dataset) -> Templates:
+        """Templates as a measurement uses them: each event in one bin."""
+
+    @abc.abstractmethod
+    def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
+        """Events of positive weight per channel, process and hard bin, unweighted."""
+
+    @abc.abstractmethod
+    def observed(self, dataset: Dataset) -> dict[str, Yields]:
+        """Recorded events per channel and hard bin; this opens the data."""
+
+    @property
+    @abc.abstractmethod
+    def edges(self) -> Edges:
+        """The bin edges of the observable."""
+
+    @abc.abstractmethod
+    def with_edges(self, edges: Edges | Sequence[float]) -> "AbstractPipeline":
+        """The same pipeline with other, fixed bin edges."""
+
+    def model(self, dataset: Dataset) -> fitkit.Model:
+        """The model of the smooth templates: what objectives are computed from."""
+        return self.measurement.model(self.templates(dataset))
+
+    def hard_model(self, dataset: Dataset) -> fitkit.Model:
+        """The model of the hard templates: what numbers are quoted from."""
+        return self.measurement.model(self.hard_templates(dataset))
+
+
+@final
+class Pipeline(AbstractPipeline):
+    """Events → observable → templates → model, with everything that can be trained.
+
+    Args:
+        observable: scores the events.
+        binning: fills the scores; holds edges, bandwidth, kernel.
+        measurement: makes the model of the templates.
+
+    Example:
+        A pipeline that the gradient of the expected CLs flows through:
+
+        >>> from neoskit import Binning, Measurement, NeuralObservable
+        >>> pipeline = Pipeline(
+        ...     NeuralObservable(2, (16, 16), key=jax.random.key(0)),
+        ...     Binning([0.0, 0.25, 0.5, 0.75, 1.0], bandwidth=0.1),
+        ...     Measurement(signals=("signal",)),
+        ... )
+        >>> pipeline.edges.shape
+        (5,)
+    """
+
+    observable: AbstractObservable
+    binning: AbstractBinning
+    measurement: Measurement
+
+    def templates(self, dataset: Dataset) -> Templates:
+        """Smooth templates, differentiable."""
+        return templates(dataset, self.observable, self.binning)
+
+    def hard_templates(self, dataset: Dataset) -> Templates:
+        """Templates as a measurement uses them: each event in one bin."""
+        return templates(dataset, self.observable, self.binning, hard=True)
+
+    def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
+        """Events of positive weight per channel, process and hard bin, unweighted."""
+        return raw_counts(dataset, self.observable, self.binning)
+
+    def observed(self, dataset: Dataset) -> dict[str, Yields]:
+        """Recorded events per channel and hard bin; this opens the data."""
+        return observed_counts(dataset, self.observable, self.binning)
+
+    @property
+    def edges(self) -> Edges:
+        """The bin edges of the observable."""
+        if not isinstance(self.binning, Binning):
+            raise TypeError(_NO_EDGES)
+        return self.binning.edges.values
+
+    def with_edges(self, edges: Edges | Sequence[float]) -> "Pipeline":
+        """The same pipeline with other, fixed bin edges."""
+        if not isinstance(self.binning, Binning):
+            raise TypeError(_NO_EDGES)
+        fixed = FixedEdges(edges)
+        return eqx.tree_at(lambda pipeline: pipeline.binning.edges, self, fixed)
+
+    def with_bandwidth(self, bandwidth: Scalar | float) -> "Pipeline":
+        """The same pipeline with another bandwidth, which may be traced."""
+        return eqx.tree_at(
+            lambda pipeline: pipeline.binning.bandwidth.value, self, bandwidth
+        )
+
+
+def trained_leaves(pipeline: Pipeline) -> PyTree[bool]:
+    """Which leaves a training changes: those of the observable and learned edges.
+
+    True for floating-point arrays of observable and binning outside of `Fixed`.
+    """
+
+    def marks(part: PyTree) -> PyTree[bool]:
+        return jax.tree.map(
+            lambda leaf: not isinstance(leaf, Fixed) and eqx.is_inexact_array(leaf),
+            part,
+            is_leaf=lambda leaf: isinstance(leaf, Fixed),
+        )
+
+    nothing = jax.tree.map(lambda _: False, pipeline)
+    return eqx.tree_at(
+        lambda p: (p.observable, p.binning),
+        nothing,
+        (marks(pipeline.observable), marks(pipeline.binning)),
+    )
+
+
+@final
+class CrossFit(AbstractPipeline):
+    """One pipeline per fold: each event is scored by the one that did not see it.
+
+    The templates are those of all events: a sum over the folds.
+
+    Args:
+        folds: pipeline `k` was trained on `leave_out(dataset, k, len(folds))`. All
+            have the same bin edges and one measurement.
+
+    Raises:
+        ValueError: the folds have different bin edges.
+    """
+
+    folds: tuple[Pipeline, ...]
+
+    def __check_init__(self) -> None:
+        if len(self.folds) < 2:
+            raise ValueError(
+                "`CrossFit(folds=...)` needs at least two pipelines; got "
+                f"{len(self.folds)}. Without folds use the `Pipeline` itself."
+            )
+        edges = [fold.edges for fold in self.folds]
+        known = not any(isinstance(e, jax.core.Tracer) for e in edges)
+        if known and not all(jnp.array_equal(e, edges[0]) for e in edges):
+            raise ValueError(
+                "`CrossFit(folds=...)`: the folds have different bin edges, so their "
+                "templates do not add up. Fix the edges, or give all folds the same "
+                "with `with_edges`."
+            )
+
+    @property
+    def measurement(self) -> Measurement:
+        """The measurement, the same in all folds."""
+        return self.folds[0].measurement
+
+    def templates(self, dataset: Dataset) -> Templates:
+        """Smooth templates of all events."""
+        return self._sum(dataset, Pipeline.templates)
+
+    def hard_templates(self, dataset: Dataset) -> Templates:
+        """Hard templates of all events."""
+        return self._sum(dataset, Pipeline.hard_templates)
+
+    def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
+        """Events of positive weight per channel, process and hard bin, unweighted."""
+        return self._sum(dataset, Pipeline.raw_counts)
+
+    def observed(self, dataset: Dataset) -> dict[str, Yields]:
+        """Recorded events per channel and hard bin; this opens the data."""
+        return self._sum(dataset, Pipeline.observed)
+
+    @property
+    def edges(self) -> Edges:
+        """The bin edges, the same in all folds."""
+        return self.folds[0].edges
+
+    def with_edges(self, edges: Edges | Sequence[float]) -> "CrossFit":
+        """The same pipelines with other, fixed bin edges."""
+        return CrossFit(tuple(fold.with_edges(edges) for fold in self.folds))
+
+    def _sum(
+        self, dataset: Dataset, fill: Callable[[Pipeline, Dataset], _Sums]
+    ) -> _Sums:
+        parts = [
+            fill(pipeline, keep_only(dataset, k, len(self.folds)))
+            for k, pipeline in enumerate(self.folds)
+        ]
+        return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)

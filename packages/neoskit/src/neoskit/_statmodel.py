@@ -1,0 +1,193 @@
+"""Templates → statistical model: which processes are signal, and what is uncertain.
+
+The model is HistFactory's, built by fitkit from templates that may be traced: the
+gradient of any number computed with the model reaches the events.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+
+import fitkit
+
+from ._custom_types import Yields
+from ._templates import ProcessTemplates, Template, Templates
+
+Modifier = (
+    fitkit.NormFactor
+    | fitkit.NormSys
+    | fitkit.HistoSys
+    | fitkit.ShapeSys
+    | fitkit.ShapeFactor
+    | fitkit.Lumi
+)
+
+
+@final
+class Measurement(eqx.Module):
+    """What is measured, and what is uncertain.
+
+    Shape systematics are not listed here: every variation of the dataset becomes a
+    `HistoSys` of its name.
+
+    Args:
+        signals: the processes that the parameter of interest scales.
+        modifiers: for each process what else acts on it in every channel, as fitkit's
+            own objects: `NormSys` for a normalisation uncertainty, `NormFactor` for a
+            normalisation that the data determine, `Lumi`. Modifiers of one name share
+            one parameter.
+        poi: name of the parameter of interest, the signal strength.
+        settings: start values, bounds, widths of parameters where fitkit's defaults
+            do not do.
+        mc_statistics: the processes whose finite samples make an uncertainty in each
+            bin of each channel (`StatError`): `True` for all of them, `False` for
+            none.
+        floor: smallest yield of a process in a bin. Signed weights can make a bin
+            negative, which is no expectation of a counting experiment; 0 cuts exactly
+            that and nothing else.
+        normsys_code: interpolation of normalisations, `"1"` or `"4"`.
+        histosys_code: interpolation of shapes, `"0"`, `"2"` or `"4p"`. Code 0 has a
+            kink at the nominal point, which hides a shape that moves a bin to the same
+            side up and down (arXiv:2203.05570 used it); 4p is smooth.
+
+    Example:
+        >>> import fitkit
+        >>> measurement = Measurement(
+        ...     signals=("ggH", "qqH"),
+        ...     modifiers={
+        ...         "Z": (fitkit.NormSys("z_norm", 0.95, 1.05),),
+        ...         "W": (fitkit.NormFactor("w_norm"),),
+        ...     },
+        ...     mc_statistics=True,
+        ... )
+    """
+
+    signals: tuple[str, ...] = eqx.field(static=True)
+    modifiers: dict[str, tuple[Modifier, ...]]
+    poi: str = eqx.field(static=True)
+    settings: dict[str, fitkit.ParameterSettings]
+    mc_statistics: bool | tuple[str, ...] = eqx.field(static=True)
+    floor: float = eqx.field(static=True)
+    normsys_code: str = eqx.field(static=True)
+    histosys_code: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        signals: Sequence[str],
+        modifiers: Mapping[str, Sequence[Modifier]] | None = None,
+        *,
+        poi: str = "mu",
+        settings: Mapping[str, fitkit.ParameterSettings] | None = None,
+        mc_statistics: bool | Sequence[str] = False,
+        floor: float = 0.0,
+        normsys_code: str = "4",
+        histosys_code: str = "4p",
+    ):
+        if isinstance(signals, str):
+            raise TypeError(
+                f"`Measurement(signals={signals!r})` must be a list of process names. "
+                f"Write `signals=({signals!r},)`."
+            )
+        self.signals = tuple(signals)
+        self.modifiers = {k: tuple(v) for k, v in (modifiers or {}).items()}
+        self.poi = poi
+        self.settings = dict(settings or {})
+        known = isinstance(mc_statistics, bool)
+        self.mc_statistics = mc_statistics if known else tuple(mc_statistics)
+        self.floor = floor
+        self.normsys_code = normsys_code
+        self.histosys_code = histosys_code
+
+    def __check_init__(self) -> None:
+        if not self.signals:
+            raise ValueError(
+                "`Measurement(signals=...)` is empty. Name the processes that the "
+                f"parameter of interest {self.poi!r} scales."
+            )
+        if not self.floor >= 0:
+            raise ValueError(
+                f"`Measurement(floor=...)` must not be negative; got {self.floor}."
+            )
+
+    def check(self, templates: Templates) -> None:
+        """Raise where a process is named that no channel has.
+
+        Raises:
+            ValueError: naming it and the processes that there are.
+        """
+        known = {name: None for processes in templates.values() for name in processes}
+        statistics = () if isinstance(self.mc_statistics, bool) else self.mc_statistics
+        for what, names in (
+            ("signals", self.signals),
+            ("modifiers", self.modifiers),
+            ("mc_statistics", statistics),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(
+                        f"`Measurement({what}=...)` names the process {name!r}, which "
+                        f"no channel has; there are {', '.join(known)}."
+                    )
+
+    def model(self, templates: Templates) -> fitkit.Model:
+        """The HistFactory model of the templates.
+
+        Raises:
+            ValueError: a process is named that no channel has.
+        """
+        self.check(templates)
+        channels = [
+            fitkit.Channel(
+                channel,
+                [
+                    fitkit.Sample(
+                        name,
+                        self._floored(process.nominal),
+                        self._modifiers(channel, name, process),
+                    )
+                    for name, process in processes.items()
+                ],
+            )
+            for channel, processes in templates.items()
+        ]
+        return fitkit.Model(
+            channels,
+            poi=self.poi,
+            settings=self.settings,
+            normsys_code=self.normsys_code,
+            histosys_code=self.histosys_code,
+        )
+
+    def _modifiers(
+        self, channel: str, name: str, process: ProcessTemplates
+    ) -> tuple[fitkit.StatError | Modifier, ...]:
+        """Everything that acts on one process in one channel."""
+        signal = (fitkit.NormFactor(self.poi),) if name in self.signals else ()
+        shapes = tuple(
+            fitkit.HistoSys(shift, lo=self._floored(down), hi=self._floored(up))
+            for shift, (up, down) in process.variations.items()
+        )
+        statistics = ()
+        if self._has_statistics(name):
+            error = _root(process.nominal.variance)
+            statistics = (fitkit.StatError(f"staterror_{channel}", error),)
+        return (*signal, *self.modifiers.get(name, ()), *shapes, *statistics)
+
+    def _has_statistics(self, name: str) -> bool:
+        if isinstance(self.mc_statistics, bool):
+            return self.mc_statistics
+        return name in self.mc_statistics
+
+    def _floored(self, template: Template) -> Yields:
+        # `where`, not `maximum`: at the floor itself the derivative is the yields' own
+        # and not half of it.
+        yields = template.yields
+        return jnp.where(yields < self.floor, self.floor, yields)
+
+
+def _root(variance: Yields) -> Yields:
+    """√variance with a finite derivative (0) where nothing was filled."""
+    filled = variance > 0
+    return jnp.where(filled, jnp.sqrt(jnp.where(filled, variance, 1.0)), 0.0)

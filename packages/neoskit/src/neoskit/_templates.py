@@ -1,0 +1,350 @@
+"""Observable → templates: expected events per bin, smooth or hard.
+
+A template is a plain sum over events, so templates of chunks add up to the template
+of all events. Floors and everything else that is not a sum come later, in the model.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import Literal, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+import relaxed
+
+from ._custom_types import Edges, Features, PerEvent, Scalar, Yields
+from ._events import Dataset, Events, Process, SampleKey
+from ._observable import AbstractObservable, Fixed, Scored
+
+
+@final
+class Template(eqx.Module):
+    """Expected events per bin of one sample.
+
+    Args:
+        yields: Σ w.
+        variance: Σ w², the variance of `yields` from the finite sample.
+    """
+
+    yields: Yields
+    variance: Yields
+
+
+@final
+class ProcessTemplates(eqx.Module):
+    """The nominal template of a process and those of its variations (up, down)."""
+
+    nominal: Template
+    variations: dict[str, tuple[Template, Template]]
+
+
+Templates = dict[str, dict[str, ProcessTemplates]]
+"""Channel → process → templates. A sum over events: add two with `jax.tree.map`."""
+
+
+class AbstractEdges(eqx.Module):
+    """Bin edges that may depend on trained parameters."""
+
+    @property
+    @abc.abstractmethod
+    def values(self) -> Edges:
+        """The edges in increasing order."""
+
+
+@final
+class FixedEdges(AbstractEdges):
+    """Edges that stay where they are put."""
+
+    array: Fixed
+
+    def __init__(self, edges: Edges | Sequence[float]):
+        self.array = Fixed(jnp.asarray(edges, float))
+
+    def __check_init__(self) -> None:
+        edges = self.array.value
+        if edges.ndim != 1 or len(edges) < 2:
+            raise ValueError(
+                "Bin edges must be a list of at least two numbers; got shape "
+                f"{edges.shape}."
+            )
+        if isinstance(edges, jax.core.Tracer):
+            return
+        for i in range(1, len(edges)):
+            if not edges[i] > edges[i - 1]:
+                raise ValueError(
+                    f"Bin edges must increase; got edges[{i}]={edges[i]:g} after "
+                    f"edges[{i - 1}]={edges[i - 1]:g}. For edges that are trained use "
+                    "`LearnedEdges`, which stay in order."
+                )
+
+    @property
+    def values(self) -> Edges:
+        """The edges in increasing order."""
+        return self.array.value
+
+
+@final
+class LearnedEdges(AbstractEdges):
+    """Inner edges that are trained and stay in order; the outer two are fixed.
+
+    Args:
+        edges: where the training starts.
+        min_width: no bin gets narrower than this share of the whole range.
+
+    Example:
+        >>> LearnedEdges([0.0, 0.25, 0.5, 0.75, 1.0]).values.round(3).tolist()
+        [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+
+    raw: Float[Array, " bins"]
+    low: Fixed
+    high: Fixed
+    min_width: Fixed
+
+    def __init__(self, edges: Edges | Sequence[float], *, min_width: float = 1e-3):
+        start = FixedEdges(edges).values
+        whole = start[-1] - start[0]
+        # The inverse of `relaxed.monotone_edges`: above the minimum, the softmax of
+        # `raw` shares out the rest.
+        spare = jnp.diff(start) - min_width * whole
+        if not jnp.all(spare > 0):
+            raise ValueError(
+                f"`LearnedEdges(min_width={min_width})`: a bin at the start is not "
+                "wider than this share of the range. Choose a smaller `min_width`."
+            )
+        self.raw = jnp.log(spare)
+        self.low, self.high = Fixed(start[0]), Fixed(start[-1])
+        self.min_width = Fixed(min_width * whole)
+
+    @property
+    def values(self) -> Edges:
+        """The edges in increasing order."""
+        return relaxed.monotone_edges(
+            self.raw,
+            self.low.value,
+            self.high.value,
+            min_width=self.min_width.value,
+        )
+
+
+class AbstractBinning(eqx.Module):
+    """How scored events become a template."""
+
+    bandwidth: eqx.AbstractVar[Fixed]
+
+    @abc.abstractmethod
+    def fill(self, scored: Scored, weights: PerEvent) -> Template:
+        """The smooth template."""
+
+    @abc.abstractmethod
+    def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
+        """The template with each event in exactly one bin, or in none."""
+
+
+def _selected(scored: Scored, weights: PerEvent) -> PerEvent:
+    return weights if scored.weight is None else weights * scored.weight
+
+
+@final
+class Binning(AbstractBinning):
+    """Bins of the observable's value.
+
+    Args:
+        edges: bin edges, fixed where an array is given, trained if `LearnedEdges`.
+        bandwidth: width of the kernel that smears each event over the bins, in units
+            of the observable. Large means smooth and biased; a fifth to a half of a
+            bin's width is a usual start. `train` may anneal it.
+        kernel: shape of the smearing, one of relaxed's.
+        flow: what becomes of events outside the edges: `"drop"` leaves them out,
+            `"clip"` puts them into the first and last bin.
+    """
+
+    edges: AbstractEdges
+    bandwidth: Fixed
+    kernel: relaxed.AbstractKernel
+    flow: Literal["drop", "clip"] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        edges: Edges | Sequence[float] | AbstractEdges,
+        *,
+        bandwidth: Scalar | float = 0.1,
+        kernel: relaxed.AbstractKernel | None = None,
+        flow: Literal["drop", "clip"] = "drop",
+    ):
+        known = isinstance(edges, AbstractEdges)
+        self.edges = edges if known else FixedEdges(edges)
+        self.bandwidth = Fixed(jnp.asarray(bandwidth, float))
+        self.kernel = relaxed.GaussianKernel() if kernel is None else kernel
+        self.flow = flow
+
+    def fill(self, scored: Scored, weights: PerEvent) -> Template:
+        """Soft counts and their Σ w²p², differentiable."""
+        value, weights = _binned(scored), _selected(scored, weights)
+        options = {
+            "bandwidth": self.bandwidth.value,
+            "weights": weights,
+            "kernel": self.kernel,
+            "flow": self.flow,
+        }
+        return Template(
+            relaxed.hist(value, self.edges.values, **options),
+            relaxed.hist_variance(value, self.edges.values, **options),
+        )
+
+    def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
+        """Counts as an analysis quotes them, with their Σ w²."""
+        value, weights = _binned(scored), _selected(scored, weights)
+        edges = self.edges.values
+        return Template(
+            relaxed.hard_hist(value, edges, weights, flow=self.flow),
+            relaxed.hard_hist(value, edges, weights**2, flow=self.flow),
+        )
+
+
+def _binned(scored: Scored) -> PerEvent:
+    if scored.value is None:
+        raise ValueError(
+            "This observable gives only a selection and no value to bin. Use "
+            "`Counting` in the place of `Binning`, or `SoftSelection(binned=...)`."
+        )
+    return scored.value
+
+
+@final
+class Counting(AbstractBinning):
+    """One bin: the selected events are counted.
+
+    Args:
+        bandwidth: smoothness of the selection, in units of its scale.
+    """
+
+    bandwidth: Fixed
+
+    def __init__(self, *, bandwidth: Scalar | float = 0.1):
+        self.bandwidth = Fixed(jnp.asarray(bandwidth, float))
+
+    def fill(self, scored: Scored, weights: PerEvent) -> Template:
+        """The sum of the selected weights and of their squares."""
+        weights = _selected(scored, weights).astype(float)
+        return Template(weights.sum()[None], (weights**2).sum()[None])
+
+    def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
+        """The same: what is hard is the selection."""
+        return self.fill(scored, weights)
+
+
+def templates(
+    dataset: Dataset,
+    observable: AbstractObservable,
+    binning: AbstractBinning,
+    *,
+    hard: bool = False,
+) -> Templates:
+    """The template of every process and variation in every channel.
+
+    Args:
+        dataset: the events; counted channels give the sum of their weights.
+        observable: scores the events of all other channels, all in one call.
+        binning: fills what the observable returns.
+        hard: whether selection and bins are those of a final measurement (no
+            derivatives) or smooth.
+    """
+    scored = _score_all(dataset, observable, None if hard else binning.bandwidth.value)
+    fill = binning.fill_hard if hard else binning.fill
+    count = Counting().fill
+
+    def template(key: SampleKey, events: Events) -> Template:
+        if key in scored:
+            return fill(scored[key], events.weights)
+        return count(Scored(None, None), events.weights)
+
+    done = {key: template(key, events) for key, events in dataset.samples()}
+    return {
+        channel: {
+            name: ProcessTemplates(
+                done[SampleKey(channel, name, "")],
+                {
+                    shift: (
+                        done[SampleKey(channel, name, f"{shift}:up")],
+                        done[SampleKey(channel, name, f"{shift}:down")],
+                    )
+                    for shift in process.variations
+                },
+            )
+            for name, process in processes.items()
+        }
+        for channel, processes in dataset.channels.items()
+    }
+
+
+# Activations of a wide network for all events at once may not fit into memory: where
+# no derivative is asked for, this many events are scored at a time.
+_EVENTS_AT_ONCE = 16_384
+
+
+def _score_all(
+    dataset: Dataset, observable: AbstractObservable, bandwidth: Scalar | None
+) -> dict[SampleKey, Scored]:
+    """What the observable says of every sample, computed in one call for all."""
+    samples = dict(dataset.scored_samples())
+    if not samples:
+        return {}
+    features = jnp.concatenate([events.features for events in samples.values()])
+    if bandwidth is None:
+        scored = _score_in_pieces(observable, features)
+    else:
+        scored = observable(features, bandwidth)
+    parts, start = {}, 0
+    for key, events in samples.items():
+        stop = start + len(events)
+        parts[key] = Scored(*(None if x is None else x[start:stop] for x in (*scored,)))
+        start = stop
+    return parts
+
+
+def _score_in_pieces(observable: AbstractObservable, features: Features) -> Scored:
+    count = len(features)
+    pieces = -(-count // _EVENTS_AT_ONCE)
+    if pieces <= 1:
+        return observable(features, None)
+    size = -(-count // pieces)
+    padded = jnp.pad(features, ((0, pieces * size - count), (0, 0)), mode="edge")
+    stacked = padded.reshape(pieces, size, -1)
+    scored = jax.lax.map(lambda piece: observable(piece, None), stacked)
+    return jax.tree.map(lambda x: x.reshape(-1)[:count], scored)
+
+
+def raw_counts(
+    dataset: Dataset, observable: AbstractObservable, binning: AbstractBinning
+) -> dict[str, dict[str, Yields]]:
+    """How many events with a positive weight each process has in each hard bin.
+
+    The events that a signed background subtracts are no statistics that it has.
+    """
+    ones = dataset.map(
+        lambda _, events: events.with_weights(jnp.where(events.weights > 0, 1.0, 0.0))
+    )
+    filled = templates(ones, observable, binning, hard=True)
+    return {
+        channel: {name: process.nominal.yields for name, process in processes.items()}
+        for channel, processes in filled.items()
+    }
+
+
+def observed_counts(
+    dataset: Dataset, observable: AbstractObservable, binning: AbstractBinning
+) -> dict[str, Yields]:
+    """The recorded events of each channel in hard bins. This opens the data."""
+    recorded = Dataset(
+        {name: {"data": Process(events)} for name, events in dataset.observed.items()},
+        tuple(name for name in dataset.counted if name in dataset.observed),
+    )
+    filled = templates(recorded, observable, binning, hard=True)
+    return {
+        channel: processes["data"].nominal.yields
+        for channel, processes in filled.items()
+    }

@@ -1,0 +1,258 @@
+"""The loop around the step: batches, schedule, monitoring, progress, interruption."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import ArrayLike, Float
+
+import fitkit
+
+from .._custom_types import Scalar
+from .._events import Dataset, batches, sums_of_weights
+from .._gradient import AbstractEventObjective
+from .._objectives import Objective
+from .._pipeline import Pipeline
+from .state import TrainState, advance, initial_state
+
+# One object for all trainings that name no optimiser, so that they share one
+# compilation of the step.
+_ADAM = optax.adam(1e-3)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training leaves behind.
+
+    Args:
+        state: pipeline, optimiser and step at the end; give it to `train` to go on.
+        losses: the objective before each step, on that step's events with smooth bins.
+        monitored: for each number that was followed its values on held-out events with
+            hard bins, by the step after which they were taken (0 is before the first).
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    state: TrainState
+    losses: Float[np.ndarray, " steps"]
+    monitored: dict[str, dict[int, float]] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The trained pipeline."""
+        return self.state.pipeline
+
+    def __repr__(self) -> str:
+        done = int(self.state.step)
+        last = f"loss {self.losses[-1]:.4g}" if len(self.losses) else "no steps"
+        end = ", interrupted" if self.interrupted else ""
+        followed = "".join(
+            f", {name} {values[max(values)]:.4g}"
+            for name, values in self.monitored.items()
+            if values
+        )
+        return f"Training(step {done}: {last}{followed}{end})"
+
+
+class TrainingFailed(RuntimeError):
+    """The objective or its gradient was not finite.
+
+    Args:
+        message: what happened and what may help.
+        training: everything up to the last good step.
+    """
+
+    def __init__(self, message: str, training: Training):
+        super().__init__(message)
+        self.training = training
+
+
+def train(
+    pipeline: Pipeline | TrainState,
+    dataset: Dataset,
+    objective: Objective | AbstractEventObjective,
+    *,
+    steps: int,
+    optimiser: optax.GradientTransformation = _ADAM,
+    batch_size: int | None = None,
+    chunk_size: int | None = None,
+    bandwidth: float | Callable[[int], ArrayLike] | None = None,
+    seed: int = 0,
+    held_out: Dataset | None = None,
+    monitor: Mapping[str, Objective] | None = None,
+    every: int = 1,
+    callback: Callable[[int, Pipeline, dict[str, float]], None] | None = None,
+    progress: bool = True,
+) -> Training:
+    """Train a pipeline's observable, and its edges if they are learned.
+
+    Ctrl-C ends the training and keeps what was trained.
+
+    Args:
+        pipeline: where to start; the `state` of an earlier training goes on with it.
+        dataset: the events to train on.
+        objective: what is minimised: any function from a model to a scalar, or
+            `binary_cross_entropy`.
+        steps: how many steps to make (from now on).
+        optimiser: any of optax's. The default is Adam with learning rate 1e-3.
+        batch_size: the most events per sample in one step, drawn anew without
+            repetition; each sample is scaled to its whole sum of weights. The value
+            of the objective on a batch is a biased estimate of that on all events,
+            the more the smaller the batch. `None` takes all events in every step.
+        chunk_size: with all events, how many of the largest sample are in memory
+            together; the gradient stays exact. `None` takes all at once.
+        bandwidth: in place of the pipeline's own; a function of the step (`anneal`, or
+            any optax schedule) changes it as the training goes on.
+        seed: of the batches.
+        held_out: events to follow the training with, never trained on.
+        monitor: what to compute on them, with hard bins, by name; the default is the
+            objective itself if it is one of the model.
+        every: after how many steps that is done. It is done before the first step, too.
+        callback: called with step, pipeline and the newest numbers each time that they
+            are computed (`"loss"` is among them, except before the first step).
+        progress: whether to show a bar with the loss (needs tqdm, as the extra
+            `neoskit[cli]` brings it).
+
+    Returns:
+        The trained pipeline with the history of its training.
+
+    Raises:
+        RuntimeError: float64 is off.
+        ValueError: options that exclude each other.
+        TrainingFailed: the objective or its gradient is NaN or infinite. The exception
+            holds the training up to there.
+    """
+    fitkit.require_float64()
+    if batch_size is not None and chunk_size is not None:
+        raise ValueError(
+            "`train` takes either `batch_size` (few events per step) or `chunk_size` "
+            "(all events, a part at a time), not both."
+        )
+    resumed = isinstance(pipeline, TrainState)
+    state = pipeline if resumed else initial_state(pipeline, optimiser)
+    first = int(state.step)
+    draw = itertools.repeat(None)
+    if batch_size is not None:
+        draw = batches(dataset, batch_size, seed=seed, start=first)
+    totals = sums_of_weights(dataset)
+    watch = _Watch(held_out, _monitored(objective, held_out, monitor), callback)
+    watch(first, state.pipeline)
+    losses: list[float] = []
+    interrupted = False
+    with _bar(steps, progress) as show:
+        try:
+            for step, rows in zip(range(first, first + steps), draw, strict=False):
+                width = _bandwidth(bandwidth, step, state.pipeline)
+                state, value, finite = advance(
+                    state,
+                    dataset,
+                    rows,
+                    totals,
+                    width,
+                    objective,
+                    optimiser,
+                    chunk_size,
+                )
+                if not finite:
+                    so_far = Training(state, np.array(losses), watch.values)
+                    raise TrainingFailed(_why(step, value, width), so_far)
+                losses.append(float(value))
+                show(losses[-1])
+                if (step + 1) % every == 0 or step + 1 == first + steps:
+                    watch(step + 1, state.pipeline, loss=losses[-1])
+        except KeyboardInterrupt:
+            interrupted = True
+    return Training(state, np.array(losses), watch.values, interrupted)
+
+
+def _monitored(
+    objective: Objective | AbstractEventObjective,
+    held_out: Dataset | None,
+    monitor: Mapping[str, Objective] | None,
+) -> dict[str, Objective]:
+    if held_out is None:
+        if monitor:
+            raise ValueError(
+                "`train(monitor=...)` is computed on events that are not trained on: "
+                "give them as `held_out`, for example from `split`."
+            )
+        return {}
+    if monitor is None:
+        events = isinstance(objective, AbstractEventObjective)
+        return {} if events else {"objective": objective}
+    return dict(monitor)
+
+
+@eqx.filter_jit
+def _follow(
+    pipeline: Pipeline, dataset: Dataset, objectives: tuple[Objective, ...]
+) -> list[Scalar]:
+    model = pipeline.hard_model(dataset)
+    return [objective(model) for objective in objectives]
+
+
+@dataclass
+class _Watch:
+    """Computes the monitored numbers, keeps them and hands them to the callback."""
+
+    held_out: Dataset | None
+    monitor: dict[str, Objective]
+    callback: Callable[[int, Pipeline, dict[str, float]], None] | None
+    values: dict[str, dict[int, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.values = {name: {} for name in self.monitor}
+
+    def __call__(self, step: int, pipeline: Pipeline, **numbers: float) -> None:
+        if self.monitor:
+            objectives = tuple(self.monitor.values())
+            now = _follow(pipeline, self.held_out, objectives)
+            numbers |= dict(zip(self.monitor, map(float, now), strict=True))
+            for name in self.monitor:
+                self.values[name][step] = numbers[name]
+        if self.callback is not None:
+            self.callback(step, pipeline, numbers)
+
+
+def _bandwidth(
+    bandwidth: float | Callable[[int], ArrayLike] | None, step: int, pipeline: Pipeline
+) -> Scalar:
+    # An array, always of one type: a Python number would be compiled into the step.
+    if bandwidth is None:
+        return pipeline.binning.bandwidth.value
+    return jnp.asarray(bandwidth(step) if callable(bandwidth) else bandwidth, float)
+
+
+@contextlib.contextmanager
+def _bar(steps: int, progress: bool) -> Iterator[Callable[[float], None]]:
+    """A progress bar with the loss; nothing where it is not wanted, or without tqdm."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        progress = False
+    if not progress:
+        yield lambda value: None
+        return
+    with tqdm(total=steps, unit="step") as bar:
+
+        def show(value: float) -> None:
+            bar.set_postfix_str(f"loss {value:.4g}", refresh=False)
+            bar.update()
+
+        yield show
+
+
+def _why(step: int, value: Scalar, bandwidth: Scalar) -> str:
+    what = "its gradient is" if jnp.isfinite(value) else "the objective is"
+    return (
+        f"Training stopped at step {step}: {what} not finite (objective {value:.4g}, "
+        f"bandwidth {bandwidth:.3g}). The parameters are those before this step, in "
+        "the exception's `training`. Usual causes: a bin without any background (give "
+        "`Measurement(floor=...)`, use fewer bins or a larger bandwidth), or too large "
+        "a learning rate."
+    )

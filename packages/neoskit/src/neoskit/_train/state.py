@@ -1,0 +1,81 @@
+"""Where a training stands, and the step that moves it on."""
+
+from collections.abc import Mapping
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Int, PyTree
+
+from .._custom_types import Rows, Scalar
+from .._events import Dataset, SampleKey, Totals, batch
+from .._gradient import (
+    AbstractEventObjective,
+    value_and_gradient,
+    value_and_gradient_chunked,
+)
+from .._objectives import Objective
+from .._pipeline import Pipeline, trained_leaves
+
+
+@final
+class TrainState(eqx.Module):
+    """All that a training needs to go on.
+
+    Args:
+        pipeline: as trained so far, with the bandwidth of the last step.
+        optimiser: the optimiser's own state.
+        step: how many steps are done.
+    """
+
+    pipeline: Pipeline
+    optimiser: PyTree
+    step: Int[Array, ""]
+
+
+def initial_state(
+    pipeline: Pipeline, optimiser: optax.GradientTransformation
+) -> TrainState:
+    """The state before the first step."""
+    trained = eqx.filter(pipeline, trained_leaves(pipeline))
+    return TrainState(pipeline, optimiser.init(trained), jnp.asarray(0))
+
+
+@eqx.filter_jit
+def advance(
+    state: TrainState,
+    dataset: Dataset,
+    rows: Mapping[SampleKey, Rows] | None,
+    totals: Totals,
+    bandwidth: Scalar,
+    objective: Objective | AbstractEventObjective,
+    optimiser: optax.GradientTransformation,
+    chunk: int | None,
+) -> tuple[TrainState, Scalar, Bool[Array, ""]]:
+    """One step: compiled once for all steps, also while the bandwidth changes.
+
+    Returns:
+        The new state, the value of the objective before the step, and whether value and
+        gradient were finite. Where they were not, the parameters stay.
+    """
+    pipeline = state.pipeline.with_bandwidth(bandwidth)
+    if rows is not None:
+        dataset = batch(dataset, rows, totals)
+    if chunk is None:
+        value, gradient = value_and_gradient(pipeline, dataset, objective)
+    else:
+        value, gradient = value_and_gradient_chunked(
+            pipeline, dataset, objective, chunk=chunk
+        )
+    finite = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(gradient))
+    trained = eqx.filter(pipeline, trained_leaves(pipeline))
+    updates, memory = optimiser.update(gradient, state.optimiser, trained)
+    moved = TrainState(eqx.apply_updates(pipeline, updates), memory, state.step + 1)
+    stays = TrainState(pipeline, state.optimiser, state.step)
+
+    def choose(new: PyTree, old: PyTree) -> PyTree:
+        return jnp.where(finite, new, old) if eqx.is_array(new) else new
+
+    return jax.tree.map(choose, moved, stays), value, finite

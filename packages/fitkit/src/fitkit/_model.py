@@ -86,8 +86,7 @@ class AbstractModel(eqx.Module):
                 f"`params` lacks {missing[0]!r}. Start from `model.init`, which has every "
                 "parameter."
             )
-        size = sum(int(jnp.size(params[name])) for name in shapes)
-        return flatten(params, shapes, jnp.zeros(size), "params")
+        return jnp.asarray(flatten(params, shapes, "params").values)
 
     def unravel(self, y: Vector) -> Params:
         """Return the values by name of a flat vector."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
@@ -67,49 +68,69 @@ class ParameterVectors(eqx.Module):
     fixed: Mask
 
 
+@final
+class Override(eqx.Module):
+    """Values for some entries of the flat parameter vector.
+
+    Attributes:
+        values: `[params]`, without meaning where not given.
+        given: the entries that have one, `[params]`.
+    """
+
+    values: Array | np.ndarray
+    given: Array | np.ndarray
+
+    def over(self, default: Array) -> Array:
+        """The values where given, `default` elsewhere."""
+        return jnp.where(self.given, self.values, default)
+
+
 def flatten(
-    values: Mapping[str, ArrayLike],
+    values: Mapping[str, ArrayLike] | None,
     shapes: Mapping[str, tuple[int, ...]],
-    default: Vector,
     what: str,
-) -> Vector:
-    """Put values given by name into a copy of the flat vector `default`.
+    dtype: type = float,
+) -> Override:
+    """Put values given by name into a flat vector.
 
     Args:
         values: by parameter name; a scalar is broadcast to the parameter's shape.
         shapes: the shape of each parameter, in the order of the flat vector.
-        default: what the parameters that are not named keep, `[params]`.
         what: the name of the argument, for messages.
+        dtype: float or bool.
 
     Returns:
-        The flat vector, `[params]`.
+        The flat vector and which entries were given: numpy arrays where no value is a
+        jax array.
 
     Raises:
         ValueError: for an unknown name or a wrong shape.
     """
-    if not values:
-        return default
+    values = values or {}
     unknown = [name for name in values if name not in shapes]
     if unknown:
         raise ValueError(
             f"`{what}` names {unknown[0]!r}, which is no parameter of the model. "
             f"It has: {', '.join(shapes)}."
         )
-    parts, start = [], 0
+    xp = jnp if any(isinstance(v, jax.Array) for v in values.values()) else np
+    parts, given = [], []
     for name, shape in shapes.items():
         size = int(np.prod(shape, dtype=int))
-        if name in values:
-            given = jnp.asarray(values[name], dtype=default.dtype)
-            if given.shape not in ((), shape):
-                raise ValueError(
-                    f"`{what}[{name!r}]` has shape {given.shape}; the parameter has "
-                    f"shape {shape}."
-                )
-            parts.append(jnp.broadcast_to(given, shape).reshape(size))
-        else:
-            parts.append(default[start : start + size])
-        start += size
-    return jnp.concatenate(parts)
+        given.append(np.full(size, name in values))
+        if name not in values:
+            parts.append(np.zeros(size, dtype=dtype))
+            continue
+        value = xp.asarray(values[name], dtype=dtype)
+        if value.shape not in ((), shape):
+            raise ValueError(
+                f"`{what}[{name!r}]` has shape {value.shape}; the parameter has shape "
+                f"{shape}."
+            )
+        parts.append(xp.broadcast_to(value, shape).reshape(size))
+    if not parts:
+        return Override(np.zeros(0, dtype=dtype), np.zeros(0, dtype=bool))
+    return Override(xp.concatenate(parts), np.concatenate(given))
 
 
 def unflatten(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> Params:

@@ -1,0 +1,1 @@
+"""Fits: how the minimum is found, what holds there, and what the result says."""

@@ -1,0 +1,344 @@
+"""Maximum-likelihood fits, free and with the parameter of interest held."""
+
+from collections.abc import Mapping
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from .._custom_types import Mask, Params, Vector
+from .._likelihood import AbstractNegativeLogLikelihood
+from .._model import AbstractModel, Data
+from .._parameters import Override, flatten, unflatten
+from .._precision import require_float64
+from .diagnose import describe, explain_failure
+from .implicit import (
+    BoundedAdjoint,
+    Stationarity,
+    freeze,
+    minimum_value,
+    stationarity,
+)
+from .newton import BoundedNewton, solve_free
+
+_MAX_STEPS = 200
+
+
+@final
+class FitOptions(eqx.Module):
+    """What a caller changes of a model's own starts, bounds and fixed entries.
+
+    Attributes:
+        init, fixed, lower, upper: flat vectors with the entries that are given.
+    """
+
+    init: Override
+    fixed: Override
+    lower: Override
+    upper: Override
+
+    def holding(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
+        """The same, with the entries of `mask` held at `value`."""
+        return FitOptions(
+            Override(
+                jnp.where(mask, value, self.init.values), self.init.given | mask
+            ),
+            Override(self.fixed.values | mask, self.fixed.given | mask),
+            self.lower,
+            self.upper,
+        )
+
+    def at_least(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
+        """The same, with a lower bound on the entries of `mask`."""
+        return FitOptions(
+            self.init,
+            self.fixed,
+            Override(
+                jnp.where(mask, value, self.lower.values), self.lower.given | mask
+            ),
+            self.upper,
+        )
+
+
+@final
+class Minimum(eqx.Module):
+    """The minimum of a likelihood in its box, as flat vectors without names.
+
+    Attributes:
+        y: where it is; differentiable.
+        value: minus the log-likelihood less its saturated value; differentiable.
+        twice_nll: minus twice the log-likelihood; differentiable.
+        edm: estimated distance to the minimum, before the last step.
+        steps: Newton steps.
+        stationarity: which entries are free, at a bound, on the edge, at a kink.
+        unique: whether the Hessian of the free entries is positive definite.
+        result: how the search ended.
+    """
+
+    y: Vector
+    value: Float[Array, ""]
+    twice_nll: Float[Array, ""]
+    edm: Float[Array, ""]
+    steps: Int[Array, ""]
+    stationarity: Stationarity
+    unique: Bool[Array, ""]
+    result: optx.RESULTS
+
+    @property
+    def converged(self) -> Bool[Array, ""]:
+        """Whether the search ended at a minimum."""
+        return (self.result == optx.RESULTS.successful) & jnp.isfinite(self.value)
+
+
+def minimise(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    solver: optx.AbstractMinimiser,
+    max_steps: int = _MAX_STEPS,
+) -> Minimum:
+    """Minimise a likelihood in its box; everything is traced.
+
+    Args:
+        likelihood: the model at its data.
+        options: what differs from the model's own settings.
+        solver: the minimiser.
+        max_steps: after so many steps the search is given up.
+    """
+    likelihood = likelihood.prepared()
+    settings = likelihood.parameters()
+    lower = options.lower.over(settings.lower)
+    upper = options.upper.over(settings.upper)
+    movable = ~options.fixed.over(settings.fixed)
+    start = options.init.over(settings.init)
+    start = jnp.where(movable, jnp.clip(start, lower, upper), start)
+    # A box without room is a fixed parameter.
+    movable = movable & (lower < upper)
+
+    def search(side: float) -> optx.Solution:
+        return optx.minimise(
+            lambda y, f: f.value(y),
+            solver,
+            start,
+            likelihood,
+            {"lower": lower, "upper": upper, "movable": movable, "side": side},
+            max_steps=max_steps,
+            adjoint=BoundedAdjoint(),
+            throw=False,
+        )
+
+    found = search(1.0)
+    if likelihood.has_kinks:
+        # A kink that descends on both sides is the door to two minima: try both.
+        other = search(-1.0)
+        first, second = likelihood.value(found.value), likelihood.value(other.value)
+        better = freeze(second < first) | (jnp.isnan(first) & ~jnp.isnan(second))
+        pick = lambda a, b: jnp.where(better, b, a)  # noqa: E731
+        found = jax.tree.map(
+            lambda a, b: pick(a, b) if eqx.is_array(a) else a, found, other
+        )
+    y = found.value
+    held = stationarity(*freeze((likelihood, y, lower, upper)), movable)
+    value = minimum_value(
+        likelihood, held.target(start, lower, upper), held.free, freeze(y)
+    )
+    _, unique = solve_free(
+        freeze(likelihood).hessian(freeze(y)), held.free, jnp.zeros_like(y), strict=True
+    )
+    return Minimum(
+        y=y,
+        value=value,
+        twice_nll=2 * (value + likelihood.saturated()),
+        edm=found.stats["edm"],
+        steps=found.stats["num_steps"],
+        stationarity=held,
+        unique=unique,
+        result=found.result,
+    )
+
+
+_minimise = eqx.filter_jit(minimise)
+
+
+@final
+class FitResult(eqx.Module):
+    """The result of a fit.
+
+    Attributes:
+        params: best-fit values by parameter name; differentiable with respect to
+            everything traced that went in, by the implicit function theorem.
+        twice_nll: minus twice the log-likelihood there, as `-2 * model.logpdf`.
+        converged: whether a minimum was found.
+        edm: estimated distance to the minimum before the last step, in units of the
+            negative log-likelihood.
+        at_bounds: by parameter, entries on a bound against which the data push them.
+        on_edge: by parameter, entries on a bound at which the derivative vanishes too;
+            their derivatives are those from inside.
+        unique: whether the Hessian of the fitted parameters is positive definite. If
+            not, some combination of parameters is not determined, and derivatives of
+            `params` are NaN.
+        steps: Newton steps.
+        result: how the search ended, an `optimistix.RESULTS`.
+    """
+
+    params: Params
+    twice_nll: Float[Array, ""]
+    converged: Bool[Array, ""]
+    edm: Float[Array, ""]
+    at_bounds: dict[str, Array]
+    on_edge: dict[str, Array]
+    unique: Bool[Array, ""]
+    steps: Int[Array, ""]
+    result: optx.RESULTS
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+
+def fit_options(
+    model: AbstractModel,
+    init: Mapping[str, ArrayLike] | None,
+    fixed: Mapping[str, ArrayLike] | None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None,
+) -> FitOptions:
+    """Flatten what a caller says of parameters by name.
+
+    Raises:
+        ValueError: for an unknown parameter or a wrong shape.
+    """
+    shapes = model.parameter_shapes
+    bounds = bounds or {}
+    return FitOptions(
+        flatten(init, shapes, "init"),
+        flatten(fixed, shapes, "fixed", bool),
+        flatten({name: b[0] for name, b in bounds.items()}, shapes, "bounds"),
+        flatten({name: b[1] for name, b in bounds.items()}, shapes, "bounds"),
+    )
+
+
+def poi_mask(model: AbstractModel, call: str) -> np.ndarray:
+    """The entry of the parameter of interest in the flat vector, as a mask.
+
+    Raises:
+        ValueError: where the model has none.
+    """
+    shapes = model.parameter_shapes
+    if model.poi is None or model.poi not in shapes:
+        raise ValueError(
+            f"`{call}` needs a parameter of interest, and the model has none"
+            + ("." if model.poi is None else f" of the name {model.poi!r}.")
+            + " Give `poi=` where the model is made or read; its scalar parameters are: "
+            + ", ".join(name for name, shape in shapes.items() if shape == ())
+            + "."
+        )
+    return flatten({model.poi: 0.0}, shapes, "poi").given
+
+
+def fit(
+    model: AbstractModel,
+    data: Data,
+    *,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> FitResult:
+    """Maximise the likelihood of `data` over all parameters that are not fixed.
+
+    Args:
+        model: any model.
+        data: observed or expected data.
+        init: start values by parameter name, over the model's; traced.
+        fixed: by parameter name, True or False for all or for each entry, over the
+            model's; a fixed entry keeps its start value; traced.
+        bounds: `(lower, upper)` by parameter name, over the model's; traced.
+        solver: the minimiser; by default `BoundedNewton()`, with exact second
+            derivatives.
+        throw: whether to raise where no minimum is found; if not, `converged` tells, for
+            each lane of a `jax.vmap` apart.
+
+    Returns:
+        The best fit; see `FitResult`. One compilation serves all fits of a model shape.
+
+    Raises:
+        FitError: where no minimum is found and `throw` is set, with the reason.
+        ValueError: for an unknown parameter or a wrong shape.
+        RuntimeError: where float64 is off.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import Channel, Model, NormFactor, Sample, fit
+        >>> signal = Sample("signal", [10.0], (NormFactor("mu"),))
+        >>> background = Sample("background", [50.0])
+        >>> model = Model([Channel("SR", [signal, background])], poi="mu")
+        >>> result = fit(model, model.data({"SR": [57.0]}))
+        >>> round(float(result.params["mu"]), 6)
+        0.7
+    """
+    require_float64()
+    options = fit_options(model, init, fixed, bounds)
+    return _run(model, data, options, solver, throw)
+
+
+def fixed_poi_fit(
+    poi_value: ArrayLike,
+    model: AbstractModel,
+    data: Data,
+    *,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> FitResult:
+    """Maximise the likelihood with the parameter of interest held at `poi_value`.
+
+    Args:
+        poi_value: where to hold it; traced.
+        model: any model with a parameter of interest.
+        data: observed or expected data.
+        init, fixed, bounds, solver, throw: as in `fit`.
+
+    Returns:
+        The best fit of the other parameters.
+
+    Raises:
+        ValueError: where the model has no parameter of interest; else as `fit`.
+    """
+    require_float64()
+    mask = poi_mask(model, "fixed_poi_fit")
+    options = fit_options(model, init, fixed, bounds).holding(mask, poi_value)
+    return _run(model, data, options, solver, throw)
+
+
+def _run(
+    model: AbstractModel,
+    data: Data,
+    options: FitOptions,
+    solver: optx.AbstractMinimiser | None,
+    throw: bool,
+) -> FitResult:
+    likelihood = model.negative_log_likelihood(data)
+    solver = BoundedNewton() if solver is None else solver
+    minimum = _minimise(likelihood, options, solver)
+    shapes = model.parameter_shapes
+    held = minimum.stationarity
+    result = FitResult(
+        params=unflatten(minimum.y, shapes),
+        twice_nll=minimum.twice_nll,
+        converged=minimum.converged,
+        edm=minimum.edm,
+        at_bounds=unflatten(held.at_lower | held.at_upper, shapes),
+        on_edge=unflatten(held.on_edge, shapes),
+        unique=minimum.unique,
+        steps=minimum.steps,
+        result=minimum.result,
+        names=model.parameter_names,
+    )
+    return explain_failure(result, likelihood, minimum.y, shapes) if throw else result

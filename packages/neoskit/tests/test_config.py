@@ -44,14 +44,15 @@ def test_tables_of_every_kind():
         [observable]
         kind = "selection"
         thresholds = [40]
-        width = 5
+        scale = [5]
+        keep = ["above"]
         [binning]
         edges = [0.0, 0.3, 1.0]
         bandwidth = {start = 0.2, end = 0.05}
         [measurement]
         signals = ["ggH", "qqH"]
         free = {W = "w_norm"}
-        lumi = 0.026
+        lumi = {uncertainty = 0.026, processes = ["ggH", "qqH"]}
         [[measurement.normalisations]]
         name = "z_norm"
         processes = ["ZTT", "ZLL"]
@@ -93,7 +94,7 @@ def test_tables_of_every_kind():
             "`source.kind` is 'blob'; it is one of 'blobs', 'inferno', 'python'.",
         ),
         ("[source]\n[binning]\nbins = 4", "the key `source.kind` is missing"),
-        ("[source]\nkind = 'blobs'", "the key `binning` is missing"),
+        ("[binning]", "the key `source` is missing"),
         (
             MINIMAL.replace("bins = 4", "edges = [0.0, 0.7, 0.5, 1.0]"),
             "`edges` must increase; got edges[2]=0.5 after edges[1]=0.7",
@@ -104,7 +105,7 @@ def test_tables_of_every_kind():
         ),
         (
             MINIMAL + "edges = [0.0, 1.0]",
-            "`binning`: needs exactly one of `edges` and `bins`",
+            "`binning`: takes `edges` or `bins`, not both",
         ),
         (
             MINIMAL.replace("= 4", "= '4'"),
@@ -118,6 +119,16 @@ def test_tables_of_every_kind():
         (
             MINIMAL + "[training]\nobjective = 'neos'",
             "`training.objective`: input should be 'expected_cls'",
+        ),
+        (MINIMAL + "[training]\nbatch = 2\nchunk = 2", "takes `batch` or `chunk`"),
+        (
+            MINIMAL + "[observable]\nkind = 'selection'\nthresholds = [1, 2]\n"
+            "scale = [1]\nkeep = ['above', 'below']",
+            "need one entry per feature each; got 2, 1 and 2",
+        ),
+        (
+            MINIMAL + "[measurement]\nmc_statistics = [1]",
+            "`measurement.mc_statistics",
         ),
         (MINIMAL + "[training]\nlearning_rate = nan", "should be a finite number"),
         (MINIMAL + "[training]\nseeds = [1, 1]", "`seeds` repeats itself"),

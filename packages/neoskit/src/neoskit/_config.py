@@ -38,10 +38,20 @@ ObjectiveName = Literal[
     "poi_variance",
     "generalised_variance",
     "binary_cross_entropy",
+    "binary_cross_entropy_with_variations",
 ]
 
 
-class BlobsSource(_Table):
+def _increasing(name: str, values: Sequence[float]) -> None:
+    for i in range(1, len(values)):
+        if not values[i] > values[i - 1]:
+            raise ValueError(
+                f"`{name}` must increase; got "
+                f"{name}[{i}]={values[i]} after {name}[{i - 1}]={values[i - 1]}"
+            )
+
+
+class BlobsTable(_Table):
     """Four Gaussian blobs in the plane (arXiv:2203.05570), generated."""
 
     kind: Literal["blobs"]
@@ -49,16 +59,15 @@ class BlobsSource(_Table):
     seed: _Seed = 0
 
 
-class InfernoSource(_Table):
+class InfernoTable(_Table):
     """The synthetic problem of arXiv:1806.04743, generated."""
 
     kind: Literal["inferno"]
     events: _Count = 100_000
     seed: _Seed = 0
-    benchmark: Annotated[int, Field(ge=0, le=4)] = 3
 
 
-class PythonSource(_Table):
+class PythonTable(_Table):
     """A function of the user's own that returns a `Dataset`.
 
     `file` is relative to the configuration; `arguments` go to the function as
@@ -73,12 +82,10 @@ class PythonSource(_Table):
     arguments: dict[str, Any] = {}
 
 
-Source = Annotated[
-    BlobsSource | InfernoSource | PythonSource, Field(discriminator="kind")
-]
+Source = Annotated[BlobsTable | InfernoTable | PythonTable, Field(discriminator="kind")]
 
 
-class Split(_Table):
+class SplitTable(_Table):
     """Which events train and which judge.
 
     Either a fraction is held out, or every event is judged by the network of
@@ -98,29 +105,39 @@ class Split(_Table):
         return self
 
 
-class NetworkObservable(_Table):
+class NetworkTable(_Table):
     """A fully connected network with one output between 0 and 1."""
 
     kind: Literal["network"]
     hidden: _Tuple[_Count] = (1024, 1024)
+    standardise: bool = False
     activation: Literal["relu", "tanh", "silu", "gelu"] = "relu"
     dtype: Literal["float32", "float64"] = "float32"
 
 
-class SelectionObservable(_Table):
-    """Cuts with learnable thresholds, one per feature."""
+class SelectionTable(_Table):
+    """Cuts with learnable thresholds, one per feature; what passes is counted."""
 
     kind: Literal["selection"]
     thresholds: _Tuple[_Finite]
-    width: _Positive
+    scale: _Tuple[_Positive]
+    keep: _Tuple[Literal["above", "below"]]
+
+    @pydantic.model_validator(mode="after")
+    def _one_each(self) -> Self:
+        lengths = {len(self.thresholds), len(self.scale), len(self.keep)}
+        if len(lengths) > 1:
+            raise ValueError(
+                "`thresholds`, `scale` and `keep` need one entry per feature each; got "
+                f"{len(self.thresholds)}, {len(self.scale)} and {len(self.keep)}"
+            )
+        return self
 
 
-Observable = Annotated[
-    NetworkObservable | SelectionObservable, Field(discriminator="kind")
-]
+Observable = Annotated[NetworkTable | SelectionTable, Field(discriminator="kind")]
 
 
-class Annealed(_Table):
+class AnnealedTable(_Table):
     """A number that moves from `start` to `end` over the training."""
 
     start: _Positive
@@ -129,16 +146,21 @@ class Annealed(_Table):
 
 # Told apart by what was written, so that an error speaks of that one only.
 _Schedule = Annotated[
-    Annotated[_Positive, Tag("number")] | Annotated[Annealed, Tag("table")],
-    Discriminator(lambda v: "table" if isinstance(v, dict | Annealed) else "number"),
+    Annotated[_Positive, Tag("number")] | Annotated[AnnealedTable, Tag("table")],
+    Discriminator(
+        lambda v: "table" if isinstance(v, dict | AnnealedTable) else "number"
+    ),
 ]
 
 
-class Binning(_Table):
-    """The bins of the observable: `edges`, or `bins` equal ones in `range`."""
+class BinningTable(_Table):
+    """The bins of the observable: `edges`, or `bins` equal ones in `range`.
+
+    A selection has no bins; of this table it reads the bandwidth.
+    """
 
     edges: _Tuple[_Finite] | None = None
-    bins: _Count | None = None
+    bins: _Count | None = None  # 4, where there are no `edges` either
     range: Annotated[tuple[_Finite, _Finite], Field(strict=False)] = (0.0, 1.0)
     learned: bool = False
     bandwidth: _Schedule = 0.1
@@ -147,8 +169,8 @@ class Binning(_Table):
 
     @pydantic.model_validator(mode="after")
     def _edges_given_once(self) -> Self:
-        if (self.edges is None) == (self.bins is None):
-            raise ValueError("needs exactly one of `edges` and `bins`")
+        if self.edges is not None and self.bins is not None:
+            raise ValueError("takes `edges` or `bins`, not both")
         if self.edges is not None and len(self.edges) < 2:
             raise ValueError("needs at least two `edges`")
         _increasing("edges", self.edges or ())
@@ -161,11 +183,11 @@ class Binning(_Table):
         if self.edges is not None:
             return self.edges
         low, high = self.range
-        width = (high - low) / self.bins
-        return (*(low + i * width for i in range(self.bins)), high)
+        bins = 4 if self.bins is None else self.bins
+        return (*(low + i * (high - low) / bins for i in range(bins)), high)
 
 
-class Normalisation(_Table):
+class NormalisationTable(_Table):
     """A systematic that scales whole processes."""
 
     name: str
@@ -174,44 +196,66 @@ class Normalisation(_Table):
     down: _Positive
 
 
-class Measurement(_Table):
-    """What is measured, and what is uncertain."""
+class LuminosityTable(_Table):
+    """The relative uncertainty of the luminosity, and which processes it scales."""
+
+    uncertainty: _Positive
+    processes: _Tuple[str]
+
+
+_AllOrSome = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[_Tuple[str], Tag("some")],
+    Discriminator(lambda v: "some" if isinstance(v, list | tuple) else "all"),
+]
+
+
+class MeasurementTable(_Table):
+    """What is measured, and what is uncertain.
+
+    `free` names, for each process whose normalisation the data determine, the
+    parameter that scales it.
+    """
 
     signals: _Tuple[str] = ("signal",)
     poi: str = "mu"
     free: dict[str, str] = {}
-    normalisations: _Tuple[Normalisation] = ()
-    lumi: _Positive | None = None
-    mc_statistics: bool = False
+    normalisations: _Tuple[NormalisationTable] = ()
+    lumi: LuminosityTable | None = None
+    mc_statistics: _AllOrSome = False
+    floor: Annotated[_Finite, Field(ge=0)] = 0.0
     normsys_code: Literal["1", "4"] = "4"
     histosys_code: Literal["0", "2", "4p"] = "4p"
 
 
-class Training(_Table):
+class TrainingTable(_Table):
     """How the observable is trained, once per seed."""
 
     objective: ObjectiveName = "expected_cls"
     steps: _Count = 60
     batch: _Count | None = None
+    chunk: _Count | None = None
+    every: _Count = 1
     optimiser: Literal["adam", "sgd"] = "adam"
     learning_rate: _Positive = 1e-3
     seeds: Annotated[_Tuple[_Seed], Field(min_length=1)] = (0,)
 
     @pydantic.model_validator(mode="after")
-    def _seeds_differ(self) -> Self:
+    def _consistent(self) -> Self:
+        if self.batch is not None and self.chunk is not None:
+            raise ValueError("takes `batch` or `chunk`, not both")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"`seeds` repeats itself: {list(self.seeds)}")
         return self
 
 
-class Rebinning(_Table):
+class RebinningTable(_Table):
     """When neighbouring bins are merged before anything is quoted."""
 
     largest_error: _Positive = 0.2
     raw_events: _Count = 10
 
 
-class Comparison(_Table):
+class ComparisonTable(_Table):
     """What `compare` trains beside the objective of `[training]`."""
 
     baseline: ObjectiveName = "binary_cross_entropy"
@@ -222,13 +266,13 @@ class RunConfig(_Table):
     """Everything that a run depends on."""
 
     source: Source
-    split: Split = Split(held_out=0.2)
-    observable: Observable = NetworkObservable(kind="network")
-    binning: Binning
-    measurement: Measurement = Measurement()
-    training: Training = Training()
-    rebinning: Rebinning | None = None
-    compare: Comparison = Comparison()
+    split: SplitTable = SplitTable(held_out=0.2)
+    observable: Observable = NetworkTable(kind="network")
+    binning: BinningTable = BinningTable()
+    measurement: MeasurementTable = MeasurementTable()
+    training: TrainingTable = TrainingTable()
+    rebinning: RebinningTable | None = None
+    compare: ComparisonTable = ComparisonTable()
 
 
 def read_config(path: str | Path) -> RunConfig:
@@ -248,8 +292,6 @@ def read_config(path: str | Path) -> RunConfig:
         >>> _ = (folder / "run.toml").write_text('''
         ... [source]
         ... kind = "blobs"
-        ... [binning]
-        ... bins = 4
         ... ''')
         >>> read_config(folder / "run.toml").training.steps
         60
@@ -294,15 +336,6 @@ def config_document(config: RunConfig) -> dict[str, Any]:
     is so by default.
     """
     return config.model_dump(mode="json", exclude_none=True)
-
-
-def _increasing(name: str, values: Sequence[float]) -> None:
-    for i in range(1, len(values)):
-        if not values[i] > values[i - 1]:
-            raise ValueError(
-                f"`{name}` must increase; got "
-                f"{name}[{i}]={values[i]} after {name}[{i - 1}]={values[i - 1]}"
-            )
 
 
 def _not_there(path: Path) -> str:

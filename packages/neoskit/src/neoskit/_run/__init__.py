@@ -1,0 +1,1 @@
+"""A described run, made: objects, training, judgement, files. It prints nothing."""

@@ -1,0 +1,184 @@
+"""What a run leaves on disk, and how it is found again."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import tomli_w
+
+from .._config import ConfigError, RunConfig, config_document, parse_config
+from .._evaluate import Evaluation
+from .._pipeline import AbstractPipeline
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run.
+
+    | file | what it holds |
+    |---|---|
+    | `config.toml` | the description, every default written out |
+    | `metrics.jsonl` | one line per step, written as the training goes |
+    | `seed-N/parameters.eqx` | the trained pipeline |
+    | `seed-N/evaluation.json` | its expected result |
+    | `seed-N/workspace.json` | its measurement, as pyhf reads it |
+    | `workspace.json` | that of the first seed: seeds are not chosen by their result |
+    | `pictures/` | PNG, GIF |
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
+        """A folder for a new run. One that is there already is not touched.
+
+        Args:
+            path: Where it should be; if that is taken, `-2`, `-3`, … is added.
+            config: The description, with absolute paths.
+        """
+        free, number = path, 2
+        while free.exists():
+            free = path.with_name(f"{path.name}-{number}")
+            number += 1
+        (free / "pictures").mkdir(parents=True)
+        document = tomli_w.dumps(config_document(config))
+        (free / "config.toml").write_text(document, encoding="utf-8")
+        return cls(free)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a run that was made before.
+
+        Raises:
+            ConfigError: Where there is none.
+        """
+        if not (path / "config.toml").is_file():
+            raise ConfigError(
+                f"{path}: is not a run; a run's folder holds `config.toml`. "
+                "`neoskit train` prints the folder that it makes."
+            )
+        return cls(path)
+
+    @property
+    def config(self) -> RunConfig:
+        """The description of the run."""
+        file = self.path / "config.toml"
+        return parse_config(
+            tomllib.loads(file.read_text(encoding="utf-8")), where=str(file)
+        )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that were trained to the end, in the description's order.
+
+        Raises:
+            ConfigError: Where there is none.
+        """
+        done = tuple(
+            seed
+            for seed in self.config.training.seeds
+            if self._parameters(seed).exists()
+        )
+        if not done:
+            raise ConfigError(f"{self.path}: holds no trained parameters yet.")
+        return done
+
+    @property
+    def workspace(self) -> Path:
+        """Where the workspace of the first seed is."""
+        return self.path / "workspace.json"
+
+    def of_seed(self, seed: int) -> Path:
+        """The folder of one seed."""
+        folder = self.path / f"seed-{seed}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def picture(self, name: str) -> Path:
+        """Where a picture goes."""
+        return self.path / "pictures" / name
+
+    def log(self, **numbers: Any) -> None:
+        """Adds a line to the metrics; it is on disk when this returns."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(numbers) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of the metrics. A half-written last one is left out."""
+        file = self.path / "metrics.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return found
+
+    def save_pipeline(self, seed: int, pipeline: AbstractPipeline) -> Path:
+        """Writes the arrays of a trained pipeline."""
+        file = self._parameters(seed)
+        self.of_seed(seed)
+        eqx.tree_serialise_leaves(file, pipeline)
+        return file
+
+    def load_pipeline(self, seed: int, like: AbstractPipeline) -> AbstractPipeline:
+        """A trained pipeline.
+
+        Args:
+            seed: Which.
+            like: An untrained one of the same description.
+
+        Raises:
+            ConfigError: Where the seed was not trained, or the description changed.
+        """
+        file = self._parameters(seed)
+        if not file.is_file():
+            raise ConfigError(f"{self.path}: has no parameters of seed {seed}.")
+        try:
+            return eqx.tree_deserialise_leaves(file, like)
+        except (RuntimeError, ValueError, TypeError, EOFError) as error:
+            raise ConfigError(
+                f"{file}: does not fit the pipeline that {self.path / 'config.toml'} "
+                f"describes ({error})."
+            ) from None
+
+    def save_evaluation(self, seed: int, evaluation: Evaluation) -> Path:
+        """Writes the expected result of one seed."""
+        file = self.of_seed(seed) / "evaluation.json"
+        file.write_text(json.dumps(evaluation_document(evaluation), indent=1) + "\n")
+        return file
+
+    def _parameters(self, seed: int) -> Path:
+        return self.path / f"seed-{seed}" / "parameters.eqx"
+
+
+def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
+    """An expected result as plain JSON values."""
+
+    def plain(tree: Any) -> Any:
+        if isinstance(tree, Mapping):
+            return {name: plain(branch) for name, branch in tree.items()}
+        return np.asarray(tree).tolist()
+
+    return {
+        "mu": evaluation.mu,
+        **evaluation.numbers,
+        "cls_band": plain(evaluation.cls),
+        "upper_limit_band": plain(evaluation.upper_limit),
+        "yields": {
+            channel: {
+                name: plain(process.nominal.yields) for name, process in of.items()
+            }
+            for channel, of in evaluation.templates.items()
+        },
+        "raw_counts": plain(evaluation.raw_counts),
+    }

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 
+from ._bootstrap import bootstrap as bootstrap
+from ._bootstrap import resample as resample
 from ._evaluate import Evaluation as Evaluation
 from ._evaluate import evaluate as evaluate
 from ._events import Dataset as Dataset
@@ -36,6 +38,8 @@ from ._pipeline import AbstractPipeline as AbstractPipeline
 from ._pipeline import CrossFit as CrossFit
 from ._pipeline import Pipeline as Pipeline
 from ._pipeline import trained_leaves as trained_leaves
+from ._rebinning import background_statistics as background_statistics
+from ._rebinning import merged_edges as merged_edges
 from ._sources.blobs import gaussian_blobs as gaussian_blobs
 from ._sources.inferno import inferno_synthetic as inferno_synthetic
 from ._sources.root import read_columns as read_columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neoskit._events import Events
+from .._events import Events
 
 if TYPE_CHECKING:
     import uproot

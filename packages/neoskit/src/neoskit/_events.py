@@ -12,11 +12,10 @@ from typing import NamedTuple, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Int
 
-from ._custom_types import EventIndex, Features, PerEvent, Rows
+from ._custom_types import EventIndex, Features, PerEvent, Rows, Scalar
 
 
 class SampleKey(NamedTuple):
@@ -67,15 +66,15 @@ class Events(eqx.Module):
         names: Sequence[str] | None = None,
         index: Int[np.ndarray, " events"] | Sequence[int] | None = None,
     ):
-        self.features = jnp.asarray(features, jnp.float32)
+        self.features = _as_array(features, np.float32)
         if self.features.ndim != 2:
             raise ValueError(
                 "`Events(features=...)` must have the shape [events, features]; got "
                 f"{self.features.shape}. For one feature write `features[:, None]`."
             )
         count, width = self.features.shape
-        self.weights = (
-            jnp.ones(count) if weights is None else jnp.asarray(weights, float)
+        self.weights = _as_array(
+            np.ones(count) if weights is None else weights, np.float64
         )
         self.index = _short_index(np.arange(count) if index is None else index)
         self.names = (
@@ -114,14 +113,20 @@ class Events(eqx.Module):
         return eqx.tree_at(lambda events: events.weights, self, weights)
 
 
+def _as_array(values: ArrayLike, dtype: np.dtype) -> Array | np.ndarray:
+    """Events are kept by NumPy until they are traced: no compilation per length."""
+    if isinstance(values, jax.core.Tracer):
+        return values.astype(dtype)
+    return np.asarray(values, dtype)
+
+
 def _short_index(index: Int[np.ndarray, " events"] | Sequence[int]) -> EventIndex:
     """Any integers as 32 bits (jax without x64 has no more); below 2³² unchanged."""
-    if isinstance(index, jax.Array):
-        return index.astype(jnp.uint32)
+    if isinstance(index, jax.core.Tracer):
+        return index.astype(np.uint32)
     wide = np.asarray(index).astype(np.uint64)
-    return jnp.asarray(
-        (wide ^ (wide >> np.uint64(32)) * np.uint64(0x9E3779B1)).astype(np.uint32)
-    )
+    high = (wide >> np.uint64(32)) * np.uint64(0x9E3779B1)
+    return (wide ^ high).astype(np.uint32)
 
 
 @final
@@ -292,12 +297,16 @@ def _check_finite(where: str, events: Events, *, scored: bool) -> None:
 
 # Sums of weights are kept for positive and for negative weights apart: the sum of a
 # small batch of signed weights may come close to 0, and a factor made from it explode.
-Totals = dict[SampleKey, tuple[Float[Array, ""], Float[Array, ""]]]
+Totals = dict[SampleKey, tuple[Scalar, Scalar]]
 
 
-def _signed_sums(events: Events) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    positive = jnp.where(events.weights > 0, events.weights, 0.0).sum()
-    return positive, events.weights.sum() - positive
+# The functions below use operators only: they work on NumPy's arrays at once, and on
+# traced ones inside `jit`.
+
+
+def _signed_sums(events: Events) -> tuple[Scalar, Scalar]:
+    weights = events.weights
+    return (weights * (weights > 0)).sum(), (weights * (weights < 0)).sum()
 
 
 def sums_of_weights(dataset: Dataset) -> Totals:
@@ -313,22 +322,24 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
     """
 
     def scaled(key: SampleKey, events: Events) -> Events:
-        factors = tuple(
-            jnp.where(have == 0, 1.0, whole / jnp.where(have == 0, 1.0, have))
+        up, down = (
+            whole / (have + (have == 0))
             for whole, have in zip(totals[key], _signed_sums(events), strict=True)
         )
-        sign = jnp.where(events.weights > 0, *factors)
-        return events.with_weights(events.weights * sign)
+        weights = events.weights
+        return events.with_weights(
+            weights * ((weights > 0) * up + (weights < 0) * down)
+        )
 
     return dataset.map(scaled)
 
 
 def _hash(index: EventIndex, seed: int) -> EventIndex:
     """Well-mixed bits of each index (the finaliser of MurmurHash3)."""
-    z = index ^ jnp.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
-    z = (z ^ (z >> 16)) * jnp.uint32(0x85EBCA6B)
-    z = (z ^ (z >> 13)) * jnp.uint32(0xC2B2AE35)
-    return z ^ (z >> 16)
+    z = index ^ np.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
+    z = (z ^ (z >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    z = (z ^ (z >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return z ^ (z >> np.uint32(16))
 
 
 def fold_of(events: Events, folds: int) -> Int[Array, " events"]:
@@ -337,7 +348,7 @@ def fold_of(events: Events, folds: int) -> Int[Array, " events"]:
     It depends on nothing but the event's index: an event and its shifted twin, also
     where the selection moved it to another channel, are in the same fold.
     """
-    return (_hash(events.index, seed=0) % jnp.uint32(folds)).astype(int)
+    return (_hash(events.index, seed=0) % np.uint32(folds)).astype(np.int32)
 
 
 def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
@@ -362,7 +373,7 @@ def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
 
     def masked(events: Events) -> Events:
         inside = fold_of(events, folds) == fold
-        return events.with_weights(jnp.where(inside, events.weights, 0.0))
+        return events.with_weights(events.weights * inside)
 
     kept = dataset.map(lambda _, events: masked(events))
     observed = {name: masked(events) for name, events in dataset.observed.items()}
@@ -436,7 +447,7 @@ def _part_of_index(
     parts = {}
     for process, arrays in indices.items():
         known = np.unique(np.concatenate(arrays))
-        mixed = np.asarray(_hash(jnp.asarray(known), seed))
+        mixed = _hash(known, seed)
         rank = np.argsort(np.argsort(mixed, kind="stable"))
         bounds = np.rint(np.cumsum(fractions) * len(known))
         parts[process] = (known, np.searchsorted(bounds, rank, side="right"))

@@ -6,7 +6,8 @@ function of your own, or `functools.partial(expected_cls, mu=2.0)`.
 
 All look at Asimov data of the nominal model, which is fitted best by the nominal
 parameters themselves: of the two fits that a likelihood ratio compares, only the
-constrained one is left to do.
+constrained one is left to do. Where that finds no minimum the result is NaN; `train`
+and `evaluate` make an error of it.
 """
 
 from collections.abc import Callable
@@ -124,8 +125,11 @@ def _likelihood_ratio(
 ) -> Scalar:
     """−2 ln of the profile likelihood ratio on the Asimov data of `truth`."""
     params, data = _asimov(model, truth)
-    constrained = fitkit.fixed_poi_fit(tested, model, data)
-    return constrained.twice_nll + 2.0 * model.logpdf(params, data)
+    # A fit that finds no minimum gives NaN here, which `train` and `evaluate` turn into
+    # an error: raising inside a compiled step would lose the training so far.
+    fit = fitkit.fixed_poi_fit(tested, model, data, throw=False)
+    q = fit.twice_nll + 2.0 * model.logpdf(params, data)
+    return jnp.where(fit.converged, q, jnp.nan)
 
 
 def _root(q: Scalar) -> Scalar:

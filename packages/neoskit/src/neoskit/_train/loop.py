@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -140,6 +141,8 @@ def train(
     if batch_size is not None:
         draw = batches(dataset, batch_size, seed=seed, start=first)
     totals = sums_of_weights(dataset)
+    # Onto the device once, not in every step.
+    events, totals = jax.tree.map(jnp.asarray, (_without_data(dataset), totals))
     watch = _Watch(held_out, _monitored(objective, held_out, monitor), callback)
     watch(first, state.pipeline)
     losses: list[float] = []
@@ -150,7 +153,7 @@ def train(
                 width = _bandwidth(bandwidth, step, state.pipeline)
                 state, value, finite = advance(
                     state,
-                    dataset,
+                    events,
                     rows,
                     totals,
                     width,
@@ -168,6 +171,10 @@ def train(
         except KeyboardInterrupt:
             interrupted = True
     return Training(state, np.array(losses), watch.values, interrupted)
+
+
+def _without_data(dataset: Dataset) -> Dataset:
+    return Dataset(dataset.channels, dataset.counted)
 
 
 def _monitored(

@@ -1,9 +1,11 @@
 """Each package is what it says it is: ours, whole when built, alone when installed."""
 
+import ast
 import email
 import importlib
 import importlib.metadata
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -108,21 +110,33 @@ def test_wheel_holds_the_package_and_its_licence_alone(built, package, project):
     assert fields["Version"] == version
 
 
-def test_every_extra_is_used(root, package, project):
-    """An extra whose packages nothing imports is a promise that nobody keeps."""
-    sources = "\n".join(
-        path.read_text() for path in (root / "packages" / package / "src").rglob("*.py")
-    )
-    imported_as = {"pillow": "PIL"}
-    unused = {
-        need
-        for needs in project["project"].get("optional-dependencies", {}).values()
-        for need in needs
-        if (name := need.split(">=")[0].split("[")[0])
-        and f"import {imported_as.get(name, name)}" not in sources
-        and f"from {imported_as.get(name, name)}" not in sources
-    }
-    assert not unused
+# Distributions that are imported under another name.
+IMPORTED_AS = {"pillow": "PIL", "tomli-w": "tomli_w"}
+
+
+def modules(requirements: list[str]) -> set[str]:
+    """The names under which requirements such as `pyhf[minuit]>=0.7` are imported."""
+    names = {re.match(r"[\w.-]+", requirement).group() for requirement in requirements}
+    return {IMPORTED_AS.get(name, name) for name in names}
+
+
+def imported(source: Path) -> set[str]:
+    """The top-level names that a module imports from elsewhere, also lazily."""
+    nodes = list(ast.walk(ast.parse(source.read_text())))
+    names = [
+        a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
+    ]
+    names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_what_is_imported_is_declared_and_the_reverse(root, package, project):
+    """Nothing by accident of another's needs, nothing that nobody uses."""
+    needs = project["project"]["dependencies"]
+    extras = sum(project["project"].get("optional-dependencies", {}).values(), [])
+    sources = (root / "packages" / package / "src").rglob("*.py")
+    used = set().union(*map(imported, sources)) - {package}
+    assert used == modules(needs + extras)
 
 
 def test_hatch_environment_holds_exactly_our_three(root, tmp_path):

@@ -171,13 +171,14 @@ def weighted_curvature(
     by_channel = (bare * el.product) @ to_channel  # [rows, channels]
     histosys_by_channel = (el.additive_1 * (weights * scale)) @ to_channel
     relative = el.norm_1
-    flat = relative.reshape(relative.shape[0], -1)
+    # Spelled out: a reshape to -1 cannot tell the size of an array without rows.
+    flat = relative.reshape(-1, by_channel.size)
     diagonal = diagonal.at[normsys].add(
         jnp.einsum("pkc,kc->p", el.norm_2 - relative**2, by_channel)
     )
     normsys_pairs = (relative * by_channel).reshape(flat.shape) @ flat.T
     upper = upper.at[normsys[:, None], normsys].add(normsys_pairs / 2)
-    pairs = histosys_by_channel.reshape(histosys_by_channel.shape[0], -1) @ flat.T
+    pairs = histosys_by_channel.reshape(-1, by_channel.size) @ flat.T
     upper = upper.at[histosys[:, None], normsys].add(pairs)
 
     spread = relative @ arrays.bin_channel  # [normsys, rows, bins]

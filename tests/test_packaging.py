@@ -4,6 +4,7 @@ import ast
 import email
 import importlib
 import importlib.metadata
+import itertools
 import json
 import re
 import shutil
@@ -132,11 +133,11 @@ def imported(source: Path) -> set[str]:
 
 def test_what_is_imported_is_declared_and_the_reverse(root, package, project):
     """Nothing by accident of another's needs, nothing that nobody uses."""
-    needs = project["project"]["dependencies"]
-    extras = sum(project["project"].get("optional-dependencies", {}).values(), [])
+    extras = project["project"].get("optional-dependencies", {}).values()
+    needs = [*project["project"]["dependencies"], *itertools.chain(*extras)]
     sources = (root / "packages" / package / "src").rglob("*.py")
     used = set().union(*map(imported, sources)) - {package}
-    assert used == modules(needs + extras)
+    assert used == modules(needs)
 
 
 def test_hatch_environment_holds_exactly_our_three(root, tmp_path):

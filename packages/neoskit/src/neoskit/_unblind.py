@@ -1,0 +1,130 @@
+"""The model meets the recorded events: fitted strength, pulls and limit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+import fitkit
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What the data say of a constrained parameter, in units of its constraint.
+
+    Args:
+        value: (fitted − nominal) / σ of the constraint; 0 if the data agree.
+        error: uncertainty after the fit / σ of the constraint; 1 if the data add
+            nothing to what was known.
+    """
+
+    value: Float[np.ndarray, "..."]
+    error: Float[np.ndarray, "..."]
+
+
+@dataclass(frozen=True)
+class Unblinded:
+    """Everything that a fit to recorded events says.
+
+    Args:
+        fitted: The unconstrained fit, with the values of all parameters.
+        errors: Their uncertainties, from the curvature at the best fit.
+        pulls: Those of the constrained parameters.
+        limit: Upper limit on the parameter of interest: observed, and the expected
+            band of the background-only hypothesis fitted to these data.
+        cls: Observed CLs at a strength of 1.
+        poi: Name of the parameter of interest.
+    """
+
+    fitted: fitkit.FitResult
+    errors: dict[str, Float[np.ndarray, "..."]]
+    pulls: dict[str, Pull]
+    limit: "fitkit.UpperLimit"
+    cls: float
+    poi: str
+
+    @property
+    def strength(self) -> tuple[float, float]:
+        """The fitted signal strength and its uncertainty."""
+        return float(self.fitted.params[self.poi]), float(self.errors[self.poi])
+
+
+def unblind(
+    model: fitkit.Model,
+    observed: Mapping[str, Float[ArrayLike, " bins"]],
+    *,
+    bounds: tuple[float, float] = (-10.0, 10.0),
+    level: float = 0.05,
+) -> Unblinded:
+    """Fit the recorded events.
+
+    Args:
+        model: From hard templates, with the bins that were chosen blind.
+        observed: Counts per channel, as `pipeline.observed(dataset)` gives them.
+        bounds: Of the signal strength in the fit. Negative strengths are allowed, so
+            that a deficit gets a value and an uncertainty and no pile-up at 0; limits
+            and CLs use the model's own bounds.
+        level: 1 − confidence level of the limit.
+
+    Raises:
+        ValueError: The model has no parameter of interest.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> model = fitkit.uncorrelated_background([12.0], [50.0], [3.0])
+        >>> channel = model.channel_names[0]
+        >>> result = unblind(model, {channel: [51.0]})
+        >>> strength, error = result.strength
+        >>> bool(abs(strength) < error)
+        True
+    """
+    if model.poi is None:
+        raise ValueError(
+            "`unblind` needs a model with a parameter of interest. Name one with "
+            "`Measurement(poi=...)`."
+        )
+    data = model.data(dict(observed))
+    fitted = fitkit.fit(model, data, bounds={model.poi: bounds})
+    errors = {
+        name: np.asarray(error)
+        for name, error in fitkit.uncertainties(model, fitted.params, data).items()
+    }
+    test = fitkit.hypotest(1.0, model, data)
+    return Unblinded(
+        fitted=fitted,
+        errors=errors,
+        pulls=_pulls(model, fitted, errors),
+        limit=fitkit.upper_limit(model, data, level=level),
+        cls=float(test.cls_observed),
+        poi=model.poi,
+    )
+
+
+def _pulls(
+    model: fitkit.Model,
+    fitted: fitkit.FitResult,
+    errors: Mapping[str, Float[np.ndarray, "..."]],
+) -> dict[str, Pull]:
+    pulls = {}
+    for name in model.parameter_names:
+        parameter = model.parameters[name]
+        if parameter.constraint is None or np.all(parameter.fixed):
+            continue
+        nominal, width = _constraint(parameter)
+        pulls[name] = Pull(
+            np.asarray((fitted.params[name] - nominal) / width),
+            errors[name] / width,
+        )
+    return pulls
+
+
+def _constraint(parameter: fitkit.Parameter) -> tuple[ArrayLike, ArrayLike]:
+    """Where the auxiliary measurement puts the parameter, and how well."""
+    match parameter.constraint:
+        case fitkit.Normal(aux=aux, sigma=sigma):
+            return np.asarray(aux), np.asarray(sigma)
+        case fitkit.Poisson(aux=aux, tau=tau):
+            return np.asarray(aux / tau), np.asarray(np.sqrt(aux) / tau)
+    raise TypeError(f"no constraint in {parameter}")

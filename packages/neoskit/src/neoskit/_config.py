@@ -259,7 +259,7 @@ class ComparisonTable(_Table):
     """What `compare` trains beside the objective of `[training]`."""
 
     baseline: ObjectiveName = "binary_cross_entropy"
-    bootstrap: Annotated[int, Field(ge=0)] = 200
+    bootstrap: Annotated[int, Field(ge=2)] = 200
 
 
 class RunConfig(_Table):

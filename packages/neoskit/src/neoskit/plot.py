@@ -23,6 +23,7 @@ __all__ = [
     "binned_model",
     "cut_scan",
     "spread",
+    "panels",
     "save",
     "animate",
 ]
@@ -64,7 +65,8 @@ def style() -> mpl.RcParams:
 
 
 def decision_contours(
-    observable: Callable[[np.ndarray], ArrayLike],
+    observable: Callable[[np.ndarray], ArrayLike]
+    | tuple[ArrayLike, ArrayLike, ArrayLike],
     samples: Mapping[str, ArrayLike],
     edges: ArrayLike,
     *,
@@ -81,7 +83,8 @@ def decision_contours(
     the samples that it separates.
 
     Args:
-        observable: Maps features `(events, 2)` to one value per event.
+        observable: Maps features `(events, 2)` to one value per event; or what it
+            gave on a grid before: `(x, y, values)` with values `(len(y), len(x))`.
         samples: Features `(events, 2)` by the name of the sample.
         edges: The bin edges of the observable: the levels of the contours.
         signals: Which of the samples are signal (drawn in red).
@@ -97,12 +100,19 @@ def decision_contours(
     edges = np.asarray(edges, dtype=float)
     if limits is None:
         limits = _central(np.concatenate(list(samples.values())))
-    x, y = (np.linspace(low, high, grid) for low, high in limits)
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    score = np.asarray(observable(points), dtype=float).reshape(grid, grid)
+    if callable(observable):
+        x, y = (np.linspace(low, high, grid) for low, high in limits)
+        points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        score = np.asarray(observable(points), dtype=float).reshape(grid, grid)
+    else:
+        x, y, score = map(np.asarray, observable)
 
+    # Where nothing is outside of the bins, the colour bar needs no arrows for it.
+    outside = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
+        (score.min() < edges[0], score.max() > edges[-1]), "neither"
+    )
     filled = ax.contourf(
-        x, y, score, levels=edges, cmap="Greys", alpha=0.75, extend="both"
+        x, y, score, levels=edges, cmap="Greys", alpha=0.75, extend=outside
     )
     # The colour bar speaks of bins, so it carries the edges as its ticks.
     bar = ax.figure.colorbar(filled, ax=ax, ticks=edges, pad=0.02, format="%.3g")
@@ -339,6 +349,11 @@ def spread(
     if log:
         ax.set_yscale("log")
     return ax
+
+
+def panels(*, width: float = 12.0, height: float = 3.8) -> Figure:
+    """An empty figure for panels beside each other, in inches."""
+    return plt.figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import fitkit
 import jax
 import jax.numpy as jnp
 import optax
+
+import fitkit
 import relaxed
 
 from .._config import (

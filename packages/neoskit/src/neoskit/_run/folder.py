@@ -102,6 +102,11 @@ class RunFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
+    def within(self, name: str) -> "RunFolder":
+        """A part of this run with a name of its own."""
+        (self.path / name).mkdir(exist_ok=True)
+        return RunFolder(self.path / name)
+
     def picture(self, name: str) -> Path:
         """Where a picture goes."""
         return self.path / "pictures" / name

@@ -8,13 +8,14 @@ import jax
 
 from .._config import ConfigError, RunConfig
 from .._evaluate import Evaluation, evaluate
-from .._events import Dataset, leave_out, split
+from .._events import Dataset, Events, leave_out, split
 from .._export import export_workspace
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective, expected_cls
 from .._pipeline import AbstractPipeline, CrossFit, Pipeline
 from .._rebinning import merged_edges
 from .._train import Training, cross_fit, train
+from .._unblind import Unblinded, unblind
 from .build import (
     OBJECTIVES,
     build_bandwidth,
@@ -160,6 +161,86 @@ def export(folder: RunFolder, config: RunConfig, trained: Trained) -> Path:
     if trained.seed == folder.seeds[0]:
         folder.workspace.write_bytes(file.read_bytes())
     return file
+
+
+def unblind_seed(
+    config: RunConfig, trained: Trained, observed: dict[str, Events]
+) -> Unblinded:
+    """The recorded events, scored and fitted with the bins that were chosen blind."""
+    pipeline = rebinned(config, trained)
+    opened = Dataset(trained.judges.channels, trained.judges.counted, observed)
+    return unblind(pipeline.hard_model(opened), pipeline.observed(opened))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One seed, trained and judged.
+
+    Args:
+        trained: What came out of the training.
+        evaluation: The expected result on the events that judge.
+        pictures: What was drawn.
+    """
+
+    trained: Trained
+    evaluation: Evaluation
+    pictures: tuple[Path, ...]
+
+
+def run_seed(
+    folder: RunFolder,
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int,
+    *,
+    objective: Objective | AbstractEventObjective | None = None,
+    draw: bool = True,
+    animate: bool = False,
+    progress: bool = True,
+) -> Result:
+    """Trains, judges, exports and draws one seed into the run's folder.
+
+    Each step's numbers are on disk when the step is done, the parameters as soon as
+    the training ends, also where Ctrl-C ended it.
+
+    Args:
+        folder: Where everything goes.
+        config: The description.
+        dataset: All events.
+        seed: Which seed.
+        objective: In place of the one that is described.
+        draw: Whether pictures are drawn (needs the extra `plot`).
+        animate: Whether one of them moves. Not with folds.
+        progress: Whether a bar is shown.
+    """
+    recorder = None
+    if draw:
+        from .pictures import Recorder, animation, curves_of, frame, picture
+
+        if animate and config.split.folds is None:
+            recorder = Recorder(two_parts(config, dataset)[1])
+
+    def watch(seed: int, step: int, now: Pipeline, numbers: dict[str, float]) -> None:
+        folder.log(seed=seed, step=step, **numbers)
+        if recorder is not None:
+            recorder(seed, step, now, numbers)
+
+    trained = train_seed(
+        config, dataset, seed, objective=objective, watch=watch, progress=progress
+    )
+    folder.save_pipeline(seed, trained.pipeline)
+    evaluation = judge(folder, config, trained)
+    pictures = []
+    if draw:
+        signals = config.measurement.signals
+        curves = curves_of(folder.metrics(), seed)
+        now = frame(rebinned(config, trained), trained.judges, config.training.steps)
+        path = folder.picture(f"seed-{seed}.png")
+        pictures.append(picture(path, now, trained.judges, curves, signals))
+        if recorder is not None and recorder.frames:
+            path = folder.picture(f"seed-{seed}.gif")
+            pictures.append(animation(path, recorder, curves, signals))
+    return Result(trained, evaluation, tuple(pictures))
 
 
 def load(folder: RunFolder, dataset: Dataset, seed: int) -> Trained:

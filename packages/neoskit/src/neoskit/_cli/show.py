@@ -1,0 +1,174 @@
+"""What the commands print."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from .._evaluate import Evaluation
+from .._run.compare import Compared
+from .._run.folder import RunFolder
+from .._run.training import Result
+
+if TYPE_CHECKING:
+    from .._demos.cut import CutResult
+    from .._demos.inferno import InfernoResult
+    from .._unblind import Unblinded
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_TITLES = {
+    "expected_cls": "expected CLs",
+    "upper_limit": "95 % limit",
+    "poi_uncertainty": "σ(μ)",
+    "significance": "significance",
+}
+
+
+def line(text: str) -> None:
+    """One line of output, as it is."""
+    _out.print(text, markup=False)
+
+
+def error(text: str) -> None:
+    """One message about what went wrong."""
+    _err.print(f"[bold red]error[/]: {_plain(text)}")
+
+
+def files(paths: Sequence[Path]) -> None:
+    """Files that were written, one per line."""
+    for path in paths:
+        line(f"  {path}")
+
+
+def results(rows: Sequence[tuple[int, Evaluation]], best: Sequence[float] = ()) -> None:
+    """The expected results of all seeds, with their medians."""
+    table = Table("seed", *_TITLES.values())
+    if best:
+        table.add_column("best CLs on the way")
+    for i, (seed, evaluation) in enumerate(rows):
+        numbers = [_number(evaluation.numbers[name]) for name in _TITLES]
+        table.add_row(str(seed), *numbers, *([_number(best[i])] if best else []))
+    if len(rows) > 1:
+        medians = [
+            np.median([evaluation.numbers[name] for _, evaluation in rows])
+            for name in _TITLES
+        ]
+        if best:
+            medians.append(np.median(best))
+        table.add_section()
+        table.add_row("median", *map(_number, medians), style="bold")
+    _out.print(table)
+
+
+def run(folder: RunFolder, done: Sequence[Result]) -> None:
+    """The end of a training: numbers, then where everything is."""
+    seeds = [(result.trained.seed, result.evaluation) for result in done]
+    followed = [r.trained.trainings[0].monitored.get("expected_cls") for r in done]
+    line("")
+    line("On events held out of the training, with hard bins:")
+    results(seeds, [min(values.values()) for values in followed if values])
+    pictures = [path for result in done for path in result.pictures]
+    if pictures:
+        line("pictures")
+        files(pictures)
+    line("workspace")
+    files([folder.workspace])
+    line("everything else")
+    files([folder.path])
+
+
+def unblinded(seed: int, result: "Unblinded") -> None:
+    """What the recorded events say."""
+    strength, uncertainty = result.strength
+    line(f"The recorded events, with the observable of seed {seed}:")
+    line(f"  {result.poi} = {strength:.3f} ± {uncertainty:.3f}")
+    limit = result.limit
+    low, median, high = (float(limit.expected[i]) for i in (1, 2, 3))
+    line(
+        f"  95 % upper limit {float(limit.observed):.3f}, expected {median:.3f} "
+        f"[{low:.3f}, {high:.3f}]"
+    )
+    line(f"  CLs of {result.poi} = 1: {result.cls:.3g}")
+    table = Table("parameter", "pull", "error / constraint")
+    for name, pull in result.pulls.items():
+        values = zip(np.ravel(pull.value), np.ravel(pull.error), strict=True)
+        many = np.size(pull.value) > 1
+        for i, (value, width) in enumerate(values):
+            label = f"{name}[{i}]" if many else name
+            table.add_row(label, f"{value:+.2f}", f"{width:.2f}")
+    _out.print(table)
+
+
+def comparison(outcome: Compared) -> None:
+    """Both trainings per seed, and their difference with two kinds of error."""
+    ways = (outcome.baseline, outcome.objective)
+    numbers = outcome.comparison.numbers
+    table = Table("seed", "trained on", *_TITLES.values())
+    for i, seed in enumerate(outcome.seeds):
+        for way in ways:
+            row = [_number(numbers[way][name][i]) for name in _TITLES]
+            table.add_row(str(seed), way, *row)
+    _out.print(table)
+    line(f"{outcome.objective} − {outcome.baseline}, mean over seeds:")
+    columns = ("difference", "± events (bootstrap)", "± seeds (spread)", "better")
+    table = Table("", *columns)
+    for name, title in _TITLES.items():
+        difference = outcome.comparison.difference(name, ways[1], ways[0])
+        shift = numbers[ways[1]][name] - numbers[ways[0]][name]
+        better = shift > 0 if name == "significance" else shift < 0
+        table.add_row(
+            title,
+            f"{difference.mean:+.3g}",
+            f"{difference.bootstrap_error:.2g}",
+            f"{difference.seed_spread:.2g}",
+            f"{better.sum()} of {len(better)} seeds",
+        )
+    _out.print(table)
+
+
+def cut(result: "CutResult") -> None:
+    """Where the gradient and the scan say that the best cut is."""
+    line(f"cut found by the gradient  {result.found:.2f}")
+    line(f"best cut of the scan       {result.scanned:.2f}")
+    line(f"difference                 {result.found - result.scanned:+.2f}")
+    line(
+        f"Asimov significance        {result.reached:.3f} with hard cuts "
+        f"(best of the scan {result.best:.3f})"
+    )
+
+
+def inferno(result: "InfernoResult") -> None:
+    """The uncertainty of the signal, beside the published table."""
+    from .._demos.inferno import BENCHMARKS
+
+    line(
+        "Uncertainty of the number of signal events (50 expected), held-out events, "
+        "hard bins:"
+    )
+    table = Table("trained on", *(f"benchmark {i}" for i in range(len(BENCHMARKS))))
+    for name, sigma in result.sigma.items():
+        of = f" of benchmark {result.trained_on}" if "variance" in name else ""
+        table.add_row(name + of, *(f"{value:.2f}" for value in sigma))
+    table.add_section()
+    for name, field in (
+        ("published: INFERNO of each", "inferno"),
+        ("published: classifier", "classifier"),
+        ("published: full likelihood", "bound"),
+    ):
+        values = [getattr(benchmark, field) for benchmark in BENCHMARKS]
+        table.add_row(name, *(f"{value:.2f}" for value in values), style="dim")
+    _out.print(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _plain(text: str) -> str:
+    # Square brackets in a message are its own, not rich's markup.
+    return text.replace("[", r"\[")

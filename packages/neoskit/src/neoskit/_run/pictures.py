@@ -1,0 +1,251 @@
+"""A run's pictures: what it has recorded, put on the panels of `neoskit.plot`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .. import plot
+from .._events import Dataset
+from .._pipeline import AbstractPipeline
+from .._templates import ProcessTemplates, Templates
+
+# Points along each axis at which a recorded frame knows the observable: one frame
+# costs as much as scoring 3600 events.
+_GRID = 60
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a picture of one step shows.
+
+    Args:
+        step: How many steps were done.
+        score: The observable on the grid of the two features, if there are two.
+        templates: Hard templates of the events that judge.
+    """
+
+    step: int
+    score: Float[np.ndarray, "grid grid"] | None
+    templates: Templates
+    edges: Float[np.ndarray, " edges"]
+
+
+@dataclass
+class Recorder:
+    """Keeps the frames of one training.
+
+    Args:
+        judges: The events that judge.
+        every: Steps between two frames.
+    """
+
+    judges: Dataset
+    every: int = 1
+    frames: list[Frame] = field(default_factory=list)
+
+    def __call__(
+        self,
+        seed: int,
+        step: int,
+        pipeline: AbstractPipeline,
+        numbers: dict[str, float],
+    ) -> None:
+        """Takes a frame; has the signature of a `Watch`."""
+        if step % self.every == 0:
+            self.frames.append(frame(pipeline, self.judges, step))
+
+
+def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
+    """What a picture of this pipeline shows."""
+    x, y = _grid(judges)
+    points = None
+    # With folds there is one observable per fold and no one picture of it.
+    if len(judges.feature_names) == 2 and hasattr(pipeline, "observable"):
+        points = jnp.stack(jnp.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    score, templates = _look(pipeline, judges, points)
+    return Frame(
+        step,
+        None if score is None else np.asarray(score, float).reshape(len(y), len(x)),
+        templates,
+        np.asarray(pipeline.edges),
+    )
+
+
+@eqx.filter_jit
+def _look(
+    pipeline: AbstractPipeline, judges: Dataset, points: Float[Array, "grid 2"] | None
+) -> tuple[Float[Array, " grid"] | None, Templates]:
+    score = None
+    if points is not None:
+        score = pipeline.observable(points.astype(jnp.float32), None).value
+    return score, pipeline.hard_templates(judges)
+
+
+def _grid(judges: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    features = np.concatenate(
+        [np.asarray(events.features)[:, :2] for _, events in judges.scored_samples()]
+    )
+    low, high = np.quantile(features, [0.001, 0.999], axis=0)
+    margin = 0.08 * (high - low)
+    return tuple(np.linspace(low - margin, high + margin, _GRID).T)
+
+
+def draw(
+    figure: Any,
+    now: Frame,
+    judges: Dataset,
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    signals: Sequence[str],
+    *,
+    last: bool = True,
+) -> None:
+    """Everything there is to see of one step, side by side.
+
+    Args:
+        figure: An empty figure.
+        now: The step.
+        judges: The events that judge.
+        curves: Numbers over the whole training; drawn up to this step.
+        signals: Names of the signal processes.
+        last: Whether this is the picture of the end: then the vertical ranges fit it;
+            the frames of an animation keep theirs instead.
+    """
+    panels = list(figure.subplots(1, 2 + (now.score is not None)))
+    if now.score is not None:
+        x, y = _grid(judges)
+        plot.decision_contours(
+            (x, y, now.score),
+            {
+                _spoken(str(key.process), key.shift): np.asarray(events.features)
+                for key, events in judges.scored_samples()
+            },
+            now.edges,
+            signals=signals,
+            labels=tuple(f"${name}$" for name in judges.feature_names),
+            limits=((x[0], x[-1]), (y[0], y[-1])),
+            ax=panels.pop(0),
+        )
+    shown = {
+        name: ([s for s in steps if s <= now.step], values)
+        for name, (steps, values) in curves.items()
+    }
+    plot.history(
+        {
+            name: (steps, values[: len(steps)])
+            for name, (steps, values) in shown.items()
+        },
+        limits=None if last else _ranges(curves),
+        ax=panels[0],
+    )
+    channel = judges.scored[0]
+    yields, band = stacked(now.templates[channel], signals)
+    plot.binned_model(
+        yields,
+        uncertainty=band,
+        bins=now.edges,
+        signals=signals,
+        log=True,
+        limits=(0.05, 30 * sum(y.sum() for y in yields.values())),
+        ax=panels[1],
+    )
+
+
+def stacked(
+    processes: Mapping[str, ProcessTemplates], signals: Sequence[str]
+) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Yields by process, and how far the systematics move the background down and up.
+
+    Shifts of different systematics are independent: their squares add up.
+    """
+    yields = {
+        name: np.asarray(process.nominal.yields) for name, process in processes.items()
+    }
+    background = {n: p for n, p in processes.items() if n not in signals}
+    bins = len(next(iter(yields.values())))
+    down, up = np.zeros(bins), np.zeros(bins)
+    for systematic in {s for p in background.values() for s in p.variations}:
+        sides = np.zeros((2, bins))
+        for process in background.values():
+            if systematic in process.variations:
+                sides += [
+                    np.asarray(side.yields) - np.asarray(process.nominal.yields)
+                    for side in process.variations[systematic]
+                ]
+        up += np.maximum(sides.max(0), 0) ** 2
+        down += np.maximum(-sides.min(0), 0) ** 2
+    return yields, (np.sqrt(down), np.sqrt(up))
+
+
+def curves_of(
+    metrics: Sequence[Mapping[str, Any]], seed: int
+) -> dict[str, tuple[list[int], list[float]]]:
+    """The expected CLs of one seed over its steps, from the lines of the metrics."""
+    lines = [line for line in metrics if line.get("seed") == seed]
+    followed = [line for line in lines if "expected_cls" in line]
+    if followed:
+        return {
+            "held-out events, hard bins": (
+                [line["step"] for line in followed],
+                [line["expected_cls"] for line in followed],
+            )
+        }
+    losses = [line for line in lines if "loss" in line]
+    return {
+        "loss": (
+            [line["step"] for line in losses],
+            [line["loss"] for line in losses],
+        )
+    }
+
+
+def picture(
+    path: Path,
+    now: Frame,
+    judges: Dataset,
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    signals: Sequence[str],
+) -> Path:
+    """The PNG of the end of a training."""
+    with plot.style():
+        figure = plot.panels(width=12.5 if now.score is not None else 8.5)
+        draw(figure, now, judges, curves, signals)
+        return plot.save(figure, path)
+
+
+def animation(
+    path: Path,
+    recorder: Recorder,
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    signals: Sequence[str],
+) -> Path:
+    """The GIF over a training."""
+    frames, judges = recorder.frames, recorder.judges
+    with plot.style():
+        return plot.animate(
+            lambda figure, i: draw(
+                figure, frames[i], judges, curves, signals, last=False
+            ),
+            range(len(frames)),
+            path,
+            size=(12.5 if frames[0].score is not None else 8.5, 3.8),
+        )
+
+
+def _ranges(
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    values = np.concatenate([np.asarray(values) for _, values in curves.values()])
+    values = values[np.isfinite(values) & (values > 0)]
+    last = max(max(steps) for steps, _ in curves.values())
+    low, high = (values.min(), values.max()) if values.size else (0.1, 1.0)
+    return (-0.02 * last, 1.02 * last), (0.6 * low, 1.7 * high)
+
+
+def _spoken(process: str, shift: str) -> str:
+    return f"{process}, {shift.replace(':', ' ')}" if shift else process

@@ -17,6 +17,14 @@ _DEFAULT = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 _DATA = Path(os.environ.get("NEOSKIT_TEST_DATA", _DEFAULT))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long; runs in its own session")
+    # pyhf 0.7.6 validates with a class that newer jsonschema releases deprecate
+    config.addinivalue_line(
+        "filterwarnings", "ignore:jsonschema.RefResolver:DeprecationWarning"
+    )
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real inputs (`CATALOGUE.md` in it says what they are)."""
@@ -111,6 +119,7 @@ class PyhfBridge:
         config = self.model.config
         init = np.array(config.suggested_init(), dtype=float)
         low, high = np.array(config.suggested_bounds(), dtype=float).T
+        low = np.where(init > 0.25, np.maximum(low, 0.05), low)  # rates stay positive
         return np.clip(init + rng.normal(0, 0.4, init.shape), low + 1e-3, high - 1e-3)
 
 

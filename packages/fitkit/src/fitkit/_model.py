@@ -94,7 +94,8 @@ class AbstractModel(eqx.Module):
 
     def parameter_vectors(self) -> ParameterVectors:
         """Return starts, bounds and fixed entries of all parameters, flat."""
-        ordered = [self.parameters[name] for name in self.parameter_names]
+        parameters = self.parameters  # a property may compute it
+        ordered = [parameters[name] for name in self.parameter_names]
 
         def flat(what: str) -> Array:
             return jnp.concatenate([getattr(p, what).reshape(-1) for p in ordered])

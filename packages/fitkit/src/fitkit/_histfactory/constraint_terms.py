@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
@@ -66,38 +68,45 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     A bin without yield or without error keeps its factor fixed at 1; its constraint term
     then is a constant of unit width or count, as in pyhf 0.7.
     """
-    kind = jnp.asarray(arrays.kind)
+    # Outside `jit` each new shape of each operation would be compiled: numpy reads a
+    # document in milliseconds where jax takes seconds.
+    traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(arrays))
+    xp = jnp if traced else np
+    kind = xp.asarray(arrays.kind)
     size = kind.shape[0]
     slots = arrays.factor_index.shape[0]
     # Kind of the parameter behind each slot; a free one behind the constant 1.
-    kind_of = jnp.append(kind, ParameterKind.FREE)[arrays.factor_index]
-    yields = jnp.broadcast_to(arrays.nominal, (slots, *arrays.nominal.shape))
-    index = jnp.asarray(arrays.factor_index).reshape(-1)
+    kind_of = xp.append(kind, int(ParameterKind.FREE))[arrays.factor_index]
+    yields = xp.broadcast_to(arrays.nominal, (slots, *arrays.nominal.shape))
+    index = xp.asarray(arrays.factor_index).reshape(-1)
 
     def total(values: Array, of: ParameterKind) -> Vector:
-        chosen = jnp.where(kind_of == of, values, 0.0).reshape(-1)
-        return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
+        chosen = xp.where(kind_of == int(of), values, 0.0).reshape(-1)
+        if traced:
+            return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
+        return np.bincount(index, chosen, size + 1)[:size]
 
     stat, poisson = kind == ParameterKind.MC_STAT, kind == ParameterKind.POISSON
     mean = total(yields, ParameterKind.MC_STAT)
     variance = total(arrays.uncertainty**2, ParameterKind.MC_STAT)
     usable = stat & (mean > 0) & (variance > 0)
-    relative = jnp.sqrt(jnp.where(usable, variance, 1.0)) / jnp.where(usable, mean, 1.0)
+    relative = xp.sqrt(xp.where(usable, variance, 1.0)) / xp.where(usable, mean, 1.0)
 
     single = total(yields, ParameterKind.POISSON)
-    error = total(jnp.asarray(arrays.uncertainty), ParameterKind.POISSON)
+    error = total(xp.asarray(arrays.uncertainty), ParameterKind.POISSON)
     valid = poisson & (single > 0) & (error > 0)
-    tau = jnp.where(
-        valid, jnp.where(valid, single, 1.0) ** 2 / jnp.where(valid, error, 1.0) ** 2, 1.0
+    tau = xp.where(
+        valid, xp.where(valid, single, 1.0) ** 2 / xp.where(valid, error, 1.0) ** 2, 1.0
     )
 
     empty = (stat & ~usable) | (poisson & ~valid)
-    given = jnp.asarray(arrays.sigma_given)
+    given = xp.asarray(arrays.sigma_given)
     return ConstraintTerms(
         normal=(kind == ParameterKind.NORMAL) | stat,
         poisson=poisson,
-        sigma=jnp.where(stat & ~given, relative, arrays.sigma),
-        tau=tau,
-        nominal_aux=jnp.where(poisson & ~jnp.asarray(arrays.aux_given), tau, arrays.aux),
-        fixed=jnp.where(arrays.fixed_given, arrays.fixed, empty),
+        sigma=xp.where(stat & ~given, relative, arrays.sigma),
+        # settings may give the width 1/sqrt(tau); the nominal data stay, as in pyhf
+        tau=xp.where(poisson & given, arrays.sigma**-2, tau),
+        nominal_aux=xp.where(poisson & ~xp.asarray(arrays.aux_given), tau, arrays.aux),
+        fixed=xp.where(arrays.fixed_given, arrays.fixed, empty),
     )

@@ -110,7 +110,7 @@ class ParameterSettings(eqx.Module):
         bounds: `(lower, upper)`, each scalar or of the parameter's shape.
         fixed: kept at `init` by fits, scalar or of the parameter's shape.
         aux: nominal auxiliary measurement.
-        sigma: standard deviation of a normal constraint.
+        sigma: standard deviation of the constraint (Poisson: 1/sqrt(tau)).
     """
 
     init: Array | np.ndarray | None

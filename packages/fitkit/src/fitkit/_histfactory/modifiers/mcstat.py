@@ -2,7 +2,6 @@
 
 from typing import final
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
@@ -14,6 +13,7 @@ from ._base import (
     Tables,
     as_values,
     check_bins,
+    modifier,
 )
 
 # A factor of a bin stays positive: at 0 the bin could not produce what it holds.
@@ -21,6 +21,7 @@ _SMALLEST_FACTOR = 1e-10
 
 
 @final
+@modifier
 class ShapeSys(AbstractModifier):
     """One factor per bin of one sample, with a Poisson constraint of (yield/error)^2.
 
@@ -31,12 +32,11 @@ class ShapeSys(AbstractModifier):
         uncertainty: absolute error of the sample's yields, `[bins]`; may be traced.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     uncertainty: Array | np.ndarray
 
     def __init__(self, name: str, uncertainty: ArrayLike):
-        self.name = name
-        self.uncertainty = as_values(uncertainty)
+        vars(self).update(name=name, uncertainty=as_values(uncertainty))
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")
@@ -57,6 +57,7 @@ class ShapeSys(AbstractModifier):
 
 
 @final
+@modifier
 class StatError(AbstractModifier):
     """One factor per bin for the Monte Carlo statistics of a channel's total.
 
@@ -72,12 +73,11 @@ class StatError(AbstractModifier):
         J. S. Conway, arXiv:1103.0354, section 5.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     uncertainty: Array | np.ndarray
 
     def __init__(self, name: str, uncertainty: ArrayLike):
-        self.name = name
-        self.uncertainty = as_values(uncertainty)
+        vars(self).update(name=name, uncertainty=as_values(uncertainty))
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")

@@ -2,7 +2,6 @@
 
 from typing import final
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
@@ -14,10 +13,12 @@ from ._base import (
     Place,
     Tables,
     as_values,
+    modifier,
 )
 
 
 @final
+@modifier
 class NormFactor(AbstractModifier):
     """A free factor: signal strengths, normalisations measured in control channels.
 
@@ -27,7 +28,7 @@ class NormFactor(AbstractModifier):
         name: the parameter.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
 
     def declare(self, tables: Tables, place: Place) -> None:
         tables.parameter(
@@ -39,6 +40,7 @@ class NormFactor(AbstractModifier):
 
 
 @final
+@modifier
 class NormSys(AbstractModifier):
     """A normalisation uncertainty with a unit normal constraint.
 
@@ -48,14 +50,12 @@ class NormSys(AbstractModifier):
         hi: the factor at +1, positive; may be traced.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     lo: Array | np.ndarray
     hi: Array | np.ndarray
 
     def __init__(self, name: str, lo: ArrayLike, hi: ArrayLike):
-        self.name = name
-        self.lo = as_values(lo)
-        self.hi = as_values(hi)
+        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi))
 
     def declare(self, tables: Tables, place: Place) -> None:
         tables.parameter(self.name, place, INTERPOLATION)
@@ -63,6 +63,7 @@ class NormSys(AbstractModifier):
 
 
 @final
+@modifier
 class Lumi(AbstractModifier):
     """The luminosity: one factor with a normal constraint of given width.
 
@@ -71,12 +72,11 @@ class Lumi(AbstractModifier):
         sigma: its uncertainty; None where `ParameterSettings` give it.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     sigma: Array | np.ndarray | None
 
     def __init__(self, name: str = "lumi", sigma: ArrayLike | None = None):
-        self.name = name
-        self.sigma = None if sigma is None else as_values(sigma)
+        vars(self).update(name=name, sigma=None if sigma is None else as_values(sigma))
 
     def declare(self, tables: Tables, place: Place) -> None:
         tables.parameter(

@@ -2,7 +2,6 @@
 
 from typing import final
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
@@ -15,10 +14,12 @@ from ._base import (
     Tables,
     as_values,
     check_bins,
+    modifier,
 )
 
 
 @final
+@modifier
 class HistoSys(AbstractModifier):
     """A correlated shape uncertainty: the templates at -1 and +1 standard deviation.
 
@@ -28,14 +29,12 @@ class HistoSys(AbstractModifier):
         hi: yields at +1, `[bins]`; may be traced.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     lo: Array | np.ndarray
     hi: Array | np.ndarray
 
     def __init__(self, name: str, lo: ArrayLike, hi: ArrayLike):
-        self.name = name
-        self.lo = as_values(lo)
-        self.hi = as_values(hi)
+        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi))
 
     def declare(self, tables: Tables, place: Place) -> None:
         lo, hi = check_bins(self, place, "lo"), check_bins(self, place, "hi")
@@ -44,6 +43,7 @@ class HistoSys(AbstractModifier):
 
 
 @final
+@modifier
 class ShapeFactor(AbstractModifier):
     """One free factor for each bin: a shape taken from the data.
 
@@ -51,7 +51,7 @@ class ShapeFactor(AbstractModifier):
         name: the parameter, of shape `(bins,)`.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
 
     def declare(self, tables: Tables, place: Place) -> None:
         tables.parameter(

@@ -5,10 +5,10 @@ tau energy scale, as plain NumPy over the branches of the skimmed files; the run
 itself (network, binning, statistics, training) is described in `cms_htautau.toml`,
 which names the functions `dataset` and `observed` of this file.
 
-The files are those of the CMS open data outreach analysis
-(https://opendata.cern.ch/record/12350), skimmed by its code
-(https://github.com/cms-opendata-analyses/HiggsTauTauNanoAODOutreachAnalysis), which
-writes the branches `weight` and `gen_match`.
+The files are what the skim of the CMS open data outreach analysis writes
+(https://github.com/cms-opendata-analyses/HiggsTauTauNanoAODOutreachAnalysis, from
+https://opendata.cern.ch/record/12350 and the records that it names); run it, or get
+its output, and tell `cms_htautau.toml` the folder.
 
 The sample is small and lacks W + 0 or >= 4 jets, single top and dibosons: what comes
 out of a fit to these data illustrates the method. It measures nothing.
@@ -119,7 +119,8 @@ def dataset(folder: str) -> neoskit.Dataset:
     """Everything that training and blind evaluation may see.
 
     Args:
-        folder: Where the ROOT files of `FILES` are.
+        folder: Where the ROOT files of `FILES` are; a path that is not absolute starts
+            at the folder of this file.
 
     Returns:
         Two channels, the signal region (to be scored) and the W control channel (to
@@ -202,9 +203,14 @@ def data(folder: str, charge: int) -> dict[str, Columns]:
 
 def read(folder: str, name: str, selection: str | None = None) -> Columns:
     """The branches of one file, and an index that no two events of all files share."""
-    columns = neoskit.read_columns(
-        Path(folder) / FILES[name], BRANCHES, selection=selection
-    )
+    path = Path(__file__).parent / folder
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {path} with the CMS open data. The docstring of "
+            f"{__file__} says where they are from; give the folder that you put them "
+            "in as `source.arguments.folder` of the TOML file."
+        )
+    columns = neoskit.read_columns(path / FILES[name], BRANCHES, selection=selection)
     columns["index"] = list(FILES).index(name) * 1_000_000 + columns.pop("entry")
     return columns
 

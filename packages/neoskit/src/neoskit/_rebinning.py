@@ -8,12 +8,14 @@ that is fixed beforehand, from the background expectation alone, takes that away
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from ._custom_types import Edges
-from ._events import Dataset
+from ._custom_types import Edges, Yields
+from ._events import Dataset, Process
 from ._pipeline import AbstractPipeline
+from ._templates import Templates
 
 
 class Background(NamedTuple):
@@ -46,9 +48,9 @@ def background_statistics(
     Raw events are those with a positive weight: the events that a signed background
     subtracts are no statistics that it has.
     """
-    raw = pipeline.raw_counts(dataset)
+    templates, raw = _filled(pipeline, dataset)
     statistics = {}
-    for channel, processes in pipeline.hard_templates(dataset).items():
+    for channel, processes in templates.items():
         names = [n for n in processes if n not in pipeline.measurement.signals]
         nominal = [processes[name].nominal for name in names]
         statistics[channel] = Background(
@@ -57,6 +59,21 @@ def background_statistics(
             np.sum([np.asarray(raw[channel][name]) for name in names], axis=0),
         )
     return statistics
+
+
+@eqx.filter_jit
+def _filled(
+    pipeline: AbstractPipeline, dataset: Dataset
+) -> tuple[Templates, dict[str, dict[str, Yields]]]:
+    """Hard templates and raw events, of the nominal samples alone."""
+    nominal = Dataset(
+        {
+            channel: {name: Process(p.nominal) for name, p in processes.items()}
+            for channel, processes in dataset.channels.items()
+        },
+        dataset.counted,
+    )
+    return pipeline.hard_templates(nominal), pipeline.raw_counts(nominal)
 
 
 def merged_edges(

@@ -17,6 +17,8 @@ References:
     pyhf's `code4` is ROOT's code 5, pyhf's `code4p` ROOT's code 4.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -101,6 +103,69 @@ def additive_bend(
     )
 
 
+class Exponential(NamedTuple):
+    """What a multiplicative code needs of its two factors, worked out once.
+
+    Attributes:
+        slope: half the difference of the logarithms of hi and lo.
+        bend: half their sum.
+        polynomial: coefficients of the first to sixth power inside |alpha| < 1, or None
+            where the code is exponential there as well.
+    """
+
+    slope: Array
+    bend: Array
+    polynomial: Float[Array, "6 ..."] | None
+
+
+def exponential(code: str, lo: Float[Array, "..."], hi: Float[Array, "..."]) -> Exponential:
+    """Prepare the multiplicative code for the factors `lo` and `hi` at -1 and +1.
+
+    Raises:
+        ValueError: for a code that is not multiplicative.
+    """
+    if code not in MULTIPLICATIVE_CODES:
+        raise ValueError(
+            f"normsys interpolation code {code!r} is not one of {MULTIPLICATIVE_CODES}."
+        )
+    log_lo, log_hi = jnp.log(lo), jnp.log(hi)
+    slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
+    if code == "1":
+        return Exponential(slope, bend, None)
+    conditions = jnp.stack(
+        [hi - 1, lo - 1, log_hi * hi, -log_lo * lo, log_hi**2 * hi, log_lo**2 * lo]
+    )
+    matching = jnp.asarray(_MATCHING, conditions.dtype)
+    return Exponential(slope, bend, jnp.tensordot(matching, conditions, axes=1))
+
+
+def exponential_factor(
+    shape: Exponential, alpha: Float[Array, "..."], side: Array | float = 0.0
+) -> Derivatives:
+    """The factor and its two derivatives at `alpha`, from what `exponential` prepared."""
+    modulus, sign = _modulus(alpha, side)
+    slope = shape.slope + sign * shape.bend
+    factor = jnp.exp(alpha * shape.slope + modulus * shape.bend)
+    outside = (factor, slope * factor, slope**2 * factor)
+    if shape.polynomial is None:
+        return outside
+    a = shape.polynomial
+    # Inside only: a clipped argument keeps the unused branch finite in derivatives.
+    x = jnp.clip(alpha, -1.0, 1.0)
+    value, first, second = a[5], 6 * a[5], 30 * a[5]
+    for i in range(4, -1, -1):
+        value = value * x + a[i]
+        first = first * x + (i + 1) * a[i]
+        if i >= 1:
+            second = second * x + (i + 1) * i * a[i]
+    inside = modulus < 1
+    return (
+        jnp.where(inside, 1 + x * value, outside[0]),
+        jnp.where(inside, first, outside[1]),
+        jnp.where(inside, second, outside[2]),
+    )
+
+
 def multiplicative_factor(
     code: str,
     alpha: Float[Array, "..."],
@@ -132,41 +197,4 @@ def multiplicative_factor(
         >>> round(float(f), 6)
         1.3
     """
-    if code not in MULTIPLICATIVE_CODES:
-        raise ValueError(
-            f"normsys interpolation code {code!r} is not one of {MULTIPLICATIVE_CODES}."
-        )
-    log_lo, log_hi = jnp.log(lo), jnp.log(hi)
-    modulus, sign = _modulus(alpha, side)
-    # log f = S alpha + D |alpha|
-    slope = (log_hi - log_lo) / 2 + sign * (log_hi + log_lo) / 2
-    log_factor = alpha * (log_hi - log_lo) / 2 + modulus * (log_hi + log_lo) / 2
-    exponential = jnp.exp(log_factor)
-    outside = (exponential, slope * exponential, slope**2 * exponential)
-    if code == "1":
-        return outside
-    conditions = jnp.stack(
-        [
-            hi - 1,
-            lo - 1,
-            log_hi * hi,
-            -log_lo * lo,
-            log_hi**2 * hi,
-            log_lo**2 * lo,
-        ]
-    )
-    a = jnp.tensordot(jnp.asarray(_MATCHING, conditions.dtype), conditions, axes=1)
-    # Inside only: a clipped argument keeps the unused branch finite in derivatives.
-    x = jnp.clip(alpha, -1.0, 1.0)
-    value, first, second = a[5], 6 * a[5], 30 * a[5]
-    for i in range(4, -1, -1):
-        value = value * x + a[i]
-        first = first * x + (i + 1) * a[i]
-        if i >= 1:
-            second = second * x + (i + 1) * i * a[i]
-    inside = modulus < 1
-    return (
-        jnp.where(inside, 1 + x * value, outside[0]),
-        jnp.where(inside, first, outside[1]),
-        jnp.where(inside, second, outside[2]),
-    )
+    return exponential_factor(exponential(code, lo, hi), alpha, side)

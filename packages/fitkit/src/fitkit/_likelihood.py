@@ -5,7 +5,7 @@ that one compilation serves every model of the same shapes.
 """
 
 import abc
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, NamedTuple, Self, final
 
 import equinox as eqx
 import jax
@@ -17,6 +17,20 @@ from ._parameters import ParameterVectors
 
 if TYPE_CHECKING:
     from ._model import AbstractModel, Data
+
+
+class Derivatives(NamedTuple):
+    """First and second derivatives at one point.
+
+    Attributes:
+        gradient: `[params]`.
+        hessian: exact, `[params, params]`.
+        convex: a positive semi-definite matrix that stands in for the Hessian.
+    """
+
+    gradient: Vector
+    hessian: Matrix
+    convex: Matrix
 
 
 class AbstractNegativeLogLikelihood(eqx.Module):
@@ -50,12 +64,12 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return the gradient of `value`."""
 
     @abc.abstractmethod
+    def derivatives(self, y: Vector, side: Array | float = 0.0) -> "Derivatives":
+        """Return the gradient together with second derivatives."""
+
     def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
         """Return the matrix of second derivatives of `value`."""
-
-    @abc.abstractmethod
-    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        """Return a positive semi-definite matrix that stands in for the Hessian."""
+        return self.derivatives(y, side).hessian
 
     @abc.abstractmethod
     def kinks(self) -> Mask:
@@ -98,14 +112,12 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
         return jax.grad(self.value)(y)
 
-    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        return jax.hessian(self.value)(y)
-
-    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
+    def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
+        h = jax.hessian(self.value)(y)
         # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
-        h = self.hessian(y)
         radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
-        return h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
+        convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
+        return Derivatives(jax.grad(self.value)(y), h, convex)
 
     def kinks(self) -> Mask:
         return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)

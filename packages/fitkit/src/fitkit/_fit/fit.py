@@ -16,14 +16,9 @@ from .._model import AbstractModel, Data
 from .._parameters import Override, flatten, unflatten
 from .._precision import require_float64
 from .diagnose import describe, explain_failure
-from .implicit import (
-    BoundedAdjoint,
-    Stationarity,
-    freeze,
-    minimum_value,
-    stationarity,
-)
-from .newton import BoundedNewton, solve_free
+from .implicit import BoundedAdjoint, freeze, minimum_value
+from .newton import BoundedNewton
+from .stationarity import Stationarity
 
 _MAX_STEPS = 200
 
@@ -140,13 +135,9 @@ def minimise(
         found = jax.tree.map(
             lambda a, b: pick(a, b) if eqx.is_array(a) else a, found, other
         )
-    y = found.value
-    held = stationarity(*freeze((likelihood, y, lower, upper)), movable)
+    y, held = found.value, found.stats["stationarity"]
     value = minimum_value(
         likelihood, held.target(start, lower, upper), held.free, freeze(y)
-    )
-    _, unique = solve_free(
-        freeze(likelihood).hessian(freeze(y)), held.free, jnp.zeros_like(y), strict=True
     )
     return Minimum(
         y=y,
@@ -155,7 +146,7 @@ def minimise(
         edm=found.stats["edm"],
         steps=found.stats["num_steps"],
         stationarity=held,
-        unique=unique,
+        unique=found.stats["unique"],
         result=found.result,
     )
 

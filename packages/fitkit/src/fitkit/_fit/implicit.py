@@ -17,7 +17,7 @@ background-only Asimov fit with \(\mu\ge0\) — counts as free: the derivative i
 from inside the box, the same for every start and rounding.
 """
 
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import equinox as eqx
 import equinox.internal as eqxi
@@ -28,68 +28,7 @@ from jaxtyping import Array, Float
 
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
-from .newton import scale_of, solve_free
-
-# An entry on its bound whose gradient, in units of its natural width, is smaller than
-# this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.
-EDGE = 1e-6
-
-
-class Stationarity(NamedTuple):
-    """Which equation holds for each entry at a minimum.
-
-    Attributes:
-        free: the gradient vanishes.
-        at_lower, at_upper: clamped to a bound, against which the gradient pushes.
-        on_edge: on a bound with vanishing gradient; also free.
-        at_kink: clamped to a kink, where the function rises on both sides.
-    """
-
-    free: Mask
-    at_lower: Mask
-    at_upper: Mask
-    on_edge: Mask
-    at_kink: Mask
-
-    def target(self, fixed_at: Vector, lower: Vector, upper: Vector) -> Vector:
-        """The values of the clamped entries; those of fixed ones are `fixed_at`."""
-        value = jnp.where(self.at_lower, lower, jnp.where(self.at_upper, upper, fixed_at))
-        return jnp.where(self.at_kink, 0.0, value)
-
-
-def stationarity(
-    likelihood: AbstractNegativeLogLikelihood,
-    y: Vector,
-    lower: Vector,
-    upper: Vector,
-    movable: Mask,
-) -> Stationarity:
-    """Tell which equation holds for each entry at the minimum `y`.
-
-    Args:
-        likelihood: the function that was minimised.
-        y: where it is smallest in the box.
-        lower, upper: the box.
-        movable: entries that were fitted.
-    """
-    pull = likelihood.gradient(y) / scale_of(likelihood.hessian(y))
-    below, above = movable & (y <= lower), movable & (y >= upper)
-    at_lower, at_upper = below & (pull > EDGE), above & (pull < -EDGE)
-    at_kink = jnp.zeros_like(movable)
-    if likelihood.has_kinks:
-        scale = scale_of(likelihood.hessian(y))
-        right = likelihood.gradient(y, 1.0) / scale
-        left = likelihood.gradient(y, -1.0) / scale
-        at_kink = movable & likelihood.kinks() & (y == 0)
-        at_kink = at_kink & (right >= -EDGE) & (left <= EDGE)
-    return Stationarity(
-        free=movable & ~at_lower & ~at_upper & ~at_kink,
-        at_lower=at_lower,
-        at_upper=at_upper,
-        on_edge=(below | above) & ~at_lower & ~at_upper,
-        at_kink=at_kink,
-    )
-
+from .stationarity import solve_free
 
 def _along(function: Any, likelihood: Any, tangent: Any) -> tuple[Any, Any]:
     """Value and directional derivative with respect to the likelihood's leaves."""
@@ -175,7 +114,7 @@ class BoundedAdjoint(optx.AbstractAdjoint):
 
         y, rest = primal_fn(freeze(inputs) + (run_lax,))
         lower, upper = options["lower"], options["upper"]
-        held = stationarity(*freeze((likelihood, y, lower, upper)), options["movable"])
+        held = rest[-1]["stationarity"]
         target = held.target(start, lower, upper)
         return minimum_point(likelihood, target, held.free, y), rest
 

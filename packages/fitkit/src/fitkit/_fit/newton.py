@@ -20,11 +20,14 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from .._custom_types import Mask, Matrix, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
+from .stationarity import scale_of, solve_free, stationarity
 
 # Damping, in units of the Hessian's diagonal: first value after a rejected step, factors.
 _FIRST_DAMPING = 1e-3
 _MORE, _LESS = 8.0, 0.2
 _LARGEST_DAMPING = 1e12
+# Least damping of the convex stand-in, which may be singular.
+_RIDGE = 1e-9
 # A step must bring this part of the decrease that the quadratic model promises.
 _SUFFICIENT = 1e-4
 # Sweeps of the active set in one step; more than a few are never seen.
@@ -48,42 +51,7 @@ class Quadratic(eqx.Module):
     high: Vector
 
 
-def scale_of(hessian: Matrix) -> Vector:
-    """One over the natural width of each entry: the root of the Hessian's diagonal.
-
-    An entry on which the function does not depend has scale 1.
-    """
-    diagonal = jnp.abs(jnp.diagonal(hessian))
-    return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
-
-
-def solve_free(
-    matrix: Matrix, free: Mask, rhs: Vector, *, strict: bool = False
-) -> tuple[Vector, Bool[Array, ""]]:
-    """Solve the rows and columns that are `free`; 0 in the others.
-
-    Args:
-        matrix: symmetric.
-        free: which entries to solve for.
-        rhs: right-hand side.
-        strict: whether a free entry without any curvature makes the matrix singular; if
-            not, it stays where it is.
-
-    Returns:
-        The solution and whether the matrix was positive definite; where it was not, the
-        solution is NaN.
-    """
-    both = free[:, None] & free
-    scale = scale_of(matrix)
-    scaled = jnp.where(both, matrix / (scale[:, None] * scale), 0.0)
-    flat = ~free if strict else jnp.diagonal(scaled) == 0
-    scaled = scaled + jnp.diag(jnp.where(flat, 1.0, 0.0))
-    factor = jnp.linalg.cholesky(scaled)
-    solution = jax.scipy.linalg.cho_solve((factor, True), jnp.where(free, rhs / scale, 0))
-    return jnp.where(free, solution / scale, 0.0), jnp.all(jnp.isfinite(factor))
-
-
-def minimise_in_box(model: Quadratic, movable: Mask) -> tuple[Vector, Mask, Array]:
+def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
     """The step that minimises a convex quadratic inside its box.
 
     A primal-dual active set: in each sweep, entries that would leave the box are put on
@@ -94,45 +62,34 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> tuple[Vector, Mask, Arra
         movable: entries that may move at all.
 
     Returns:
-        The step, the entries that are free at its end, and whether the matrix was
-        positive definite.
+        The step; NaN where the matrix is not positive definite.
     """
     g, h = model.gradient, model.hessian
 
-    def solve(held: Mask, at: Vector) -> tuple[Vector, Array]:
+    def sweep(carry):
+        held, at, _, count, _ = carry
         free = movable & ~held
         at = jnp.where(held, at, 0.0)
         step, positive = solve_free(h, free, -(g + h @ at))
-        return jnp.where(free, step, at), positive
-
-    def sweep(carry):
-        held, at, _, _, count, _ = carry
-        step, positive = solve(held, at)
+        step = jnp.where(free, step, at)
         residual = g + h @ step
-        below = movable & ~held & (step < model.low)
-        above = movable & ~held & (step > model.high)
+        below, above = free & (step < model.low), free & (step > model.high)
         inwards = held & jnp.where(at == model.low, residual < 0, residual > 0)
-        stuck = held & (model.low == model.high)
-        new_held = (held & (~inwards | stuck)) | below | above
+        inwards = inwards & (model.low < model.high)
+        new_held = (held & ~inwards) | below | above
         new_at = jnp.where(below, model.low, jnp.where(above, model.high, at))
-        changed = jnp.any(new_held != held)
-        return new_held, new_at, step, positive, count + 1, changed & positive
+        unsettled = jnp.any(new_held != held) & positive
+        return new_held, new_at, step, count + 1, unsettled
 
     def unfinished(carry):
-        return carry[-1] & (carry[-2] < _SWEEPS)
+        *_, count, unsettled = carry
+        return unsettled & (count < _SWEEPS)
 
-    at_low = movable & (model.low >= 0) & (g > 0)
-    at_high = movable & (model.high <= 0) & (g < 0)
-    start = (
-        at_low | at_high,
-        jnp.where(at_low, model.low, jnp.where(at_high, model.high, 0.0)),
-        jnp.zeros_like(g),
-        jnp.array(True),
-        jnp.array(0),
-        jnp.array(True),
-    )
-    held, _, step, positive, _, _ = jax.lax.while_loop(unfinished, sweep, start)
-    return jnp.clip(step, model.low, model.high), movable & ~held, positive
+    held = movable & _pushed(model)
+    at = jnp.where(model.low >= 0, model.low, model.high)
+    start = (held, jnp.where(held, at, 0.0), jnp.zeros_like(g), 0, jnp.array(True))
+    _, _, step, _, _ = jax.lax.while_loop(unfinished, sweep, start)
+    return jnp.clip(step, model.low, model.high)
 
 
 class NewtonState(eqx.Module):
@@ -144,7 +101,6 @@ class NewtonState(eqx.Module):
         edm: estimated distance to the minimum at the last point that was evaluated.
         done: whether the minimum is found.
         stuck: whether no damped step lowers the function.
-        free: entries that were inside their bounds at the last step.
     """
 
     value: Float[Array, ""]
@@ -152,7 +108,6 @@ class NewtonState(eqx.Module):
     edm: Float[Array, ""]
     done: Bool[Array, ""]
     stuck: Bool[Array, ""]
-    free: Mask
 
 
 @final
@@ -189,7 +144,6 @@ class BoundedNewton(optx.AbstractMinimiser):
             edm=jnp.array(jnp.inf),
             done=jnp.array(False),
             stuck=jnp.array(False),
-            free=options["movable"],
         )
 
     def step(
@@ -201,29 +155,20 @@ class BoundedNewton(optx.AbstractMinimiser):
         state: NewtonState,
         tags,
     ) -> tuple[Vector, NewtonState, PyTree]:
-        movable = options["movable"]
-        model, convex = self._quadratic(y, args, options)
-        undamped, free, positive = minimise_in_box(model, movable)
-
-        def damped() -> tuple[Vector, Mask, Vector]:
-            # The convex stand-in where the Hessian is indefinite, and damping on top.
-            h = jnp.where(positive, model.hessian, convex())
-            damping = jnp.where(positive, state.damping, state.damping + 1e-9)
-            h = h + jnp.diag(damping * scale_of(h) ** 2)
-            other = Quadratic(model.gradient, h, model.low, model.high)
-            step, inside, _ = minimise_in_box(other, movable)
-            return step, inside, h @ step
-
-        step, free, curved = jax.lax.cond(
-            positive & (state.damping == 0),
-            lambda: (undamped, free, model.hessian @ undamped),
-            damped,
+        movable, lower, upper = options["movable"], options["lower"], options["upper"]
+        model, convex = _quadratic(y, args, options)
+        # The exact Hessian where it is convex on the entries that may move; then damping.
+        _, positive = solve_free(
+            model.hessian, movable & ~_pushed(model), jnp.zeros_like(y)
         )
-        promised = -(model.gradient @ step + step @ curved / 2)
-        descent = model.gradient @ undamped + undamped @ model.hessian @ undamped / 2
-        edm = jnp.where(positive, -descent, jnp.inf)
+        matrix = jnp.where(positive, model.hessian, convex)
+        damping = jnp.where(positive, state.damping, state.damping + _RIDGE)
+        matrix = matrix + jnp.diag(damping * scale_of(matrix) ** 2)
+        model = Quadratic(model.gradient, matrix, model.low, model.high)
+        step = minimise_in_box(model, movable)
+        promised = -(model.gradient @ step + step @ matrix @ step / 2)
+        edm = jnp.where(positive & (state.damping == 0), promised, jnp.inf)
 
-        lower, upper = options["lower"], options["upper"]
         new_y = jnp.clip(y + step, lower, upper)
         # Rounding must not leave an entry beside the bound that it was put on.
         new_y = jnp.where(step == lower - y, lower, new_y)
@@ -235,16 +180,14 @@ class BoundedNewton(optx.AbstractMinimiser):
         better = state.value - value >= _SUFFICIENT * promised - noise
         accept = jnp.isfinite(value) & (better | finished)
         harder = jnp.maximum(state.damping * _MORE, _FIRST_DAMPING)
-        easier = jnp.where(
-            state.damping * _LESS < _FIRST_DAMPING, 0.0, state.damping * _LESS
-        )
+        easier = state.damping * _LESS
+        easier = jnp.where(easier < _FIRST_DAMPING, 0.0, easier)
         new_state = NewtonState(
             value=jnp.where(accept, value, state.value),
             damping=jnp.where(accept, easier, harder),
             edm=edm,
             done=accept & finished,
             stuck=~accept & (harder > _LARGEST_DAMPING),
-            free=free,
         )
         return jnp.where(accept, new_y, y), new_state, None
 
@@ -261,28 +204,38 @@ class BoundedNewton(optx.AbstractMinimiser):
     def postprocess(
         self, fn, y, aux, args, options, state: NewtonState, tags, result
     ) -> tuple[Vector, PyTree, dict[str, Any]]:
-        return y, aux, {"edm": state.edm}
+        held, unique = stationarity(
+            args, y, options["lower"], options["upper"], options["movable"]
+        )
+        return y, aux, {"edm": state.edm, "stationarity": held, "unique": unique}
 
-    def _quadratic(
-        self, y: Vector, likelihood: AbstractNegativeLogLikelihood, options
-    ) -> tuple[Quadratic, Any]:
-        """The quadratic model at `y`; its box ends at a kink."""
-        low, high = options["lower"] - y, options["upper"] - y
-        if not likelihood.has_kinks:
-            model = Quadratic(likelihood.gradient(y), likelihood.hessian(y), low, high)
-            return model, lambda: likelihood.convex_hessian(y)
-        kinked = likelihood.kinks()
-        right, left = likelihood.gradient(y, 1.0), likelihood.gradient(y, -1.0)
-        side = kink_side(right, left, options["side"])
-        side = jnp.where(kinked & (y == 0), side, 0.0)
-        gradient = jnp.where(side > 0, right, jnp.where(side < 0, left, (right + left) / 2))
-        pinned = kinked & (y == 0) & (side == 0)
-        from_right = kinked & ((y > 0) | (side > 0))
-        from_left = kinked & ((y < 0) | (side < 0))
-        low = jnp.where(pinned, 0.0, jnp.where(from_right, jnp.maximum(low, -y), low))
-        high = jnp.where(pinned, 0.0, jnp.where(from_left, jnp.minimum(high, -y), high))
-        model = Quadratic(gradient, likelihood.hessian(y, side), low, high)
-        return model, lambda: likelihood.convex_hessian(y, side)
+
+def _pushed(model: Quadratic) -> Mask:
+    """Entries on a bound against which the gradient pushes them."""
+    at_low = (model.low >= 0) & (model.gradient > 0)
+    return at_low | ((model.high <= 0) & (model.gradient < 0))
+
+
+def _quadratic(
+    y: Vector, likelihood: AbstractNegativeLogLikelihood, options: dict[str, Any]
+) -> tuple[Quadratic, Matrix]:
+    """The quadratic model at `y` and its convex stand-in; its box ends at a kink."""
+    low, high = options["lower"] - y, options["upper"] - y
+    if not likelihood.has_kinks:
+        at = likelihood.derivatives(y)
+        return Quadratic(at.gradient, at.hessian, low, high), at.convex
+    at_kink = likelihood.kinks() & (y == 0)
+    right, left = likelihood.gradient(y, 1.0), likelihood.gradient(y, -1.0)
+    side = jnp.where(at_kink, kink_side(right, left, options["side"]), 0.0)
+    at = likelihood.derivatives(y, side)
+    # A step ends at the kink that it would cross, and stays where both sides rise.
+    from_right = likelihood.kinks() & ((y > 0) | (side > 0))
+    from_left = likelihood.kinks() & ((y < 0) | (side < 0))
+    pinned = at_kink & (side == 0)
+    low = jnp.where(from_right, jnp.maximum(low, -y), low)
+    high = jnp.where(from_left, jnp.minimum(high, -y), high)
+    low, high = jnp.where(pinned, 0.0, low), jnp.where(pinned, 0.0, high)
+    return Quadratic(at.gradient, at.hessian, low, high), at.convex
 
 
 def kink_side(right: Vector, left: Vector, prefer: Array) -> Vector:

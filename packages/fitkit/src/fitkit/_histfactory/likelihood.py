@@ -14,13 +14,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._constraints import poisson_deviance, poisson_saturated
-from .._custom_types import Mask, Matrix, Vector
+from .._custom_types import Mask, Vector
 from .._interpolation import KINKED_CODES
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._parameters import ParameterVectors
 from .assemble import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
-from .rates import Elements, elements, jacobian, weighted_curvature
+from .rates import (
+    Elements,
+    Interpolation,
+    elements,
+    interpolation,
+    jacobian,
+    weighted_curvature,
+)
 
 
 def _rate_ratios(
@@ -44,6 +51,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         counts: observed counts, all channels side by side.
         aux: auxiliary data, one for each entry of the parameter vector.
         terms: the constraint terms, where they have been derived already.
+        shapes: the interpolation of the templates, likewise.
         normsys_code, histosys_code: interpolation codes.
     """
 
@@ -51,6 +59,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     counts: Float[Array, " bins"]
     aux: Vector
     terms: ConstraintTerms | None
+    shapes: Interpolation | None
     normsys_code: str = eqx.field(static=True)
     histosys_code: str = eqx.field(static=True)
 
@@ -68,6 +77,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             jnp.asarray(self.counts),
             jnp.asarray(self.aux),
             self.constraints,
+            interpolation(self.arrays, self.normsys_code),
             self.normsys_code,
             self.histosys_code,
         )
@@ -88,7 +98,10 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
 
     def elements(self, y: Vector, side: Array | float = 0.0) -> Elements:
         """The ingredients of all rates at `y`."""
-        return elements(self.arrays, y, side, self.normsys_code, self.histosys_code)
+        shapes = self.shapes
+        if shapes is None:
+            shapes = interpolation(self.arrays, self.normsys_code)
+        return elements(self.arrays, shapes, y, side, self.histosys_code)
 
     def value(self, y: Vector) -> Float[Array, ""]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
@@ -105,21 +118,15 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         main = jacobian(self.arrays, el, y.shape[0]) @ pull
         return main + self.constraints.gradient(y, self.aux)
 
-    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        el = self.elements(y, side)
-        pull, _ = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
-        curvature = weighted_curvature(self.arrays, el, pull, y.shape[0])
-        return self._gauss_newton(y, el) + curvature
-
-    def convex_hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        return self._gauss_newton(y, self.elements(y, side))
-
-    def _gauss_newton(self, y: Vector, el: Elements) -> Matrix:
-        _, weight = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+    def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
+        el, constraints = self.elements(y, side), self.constraints
+        pull, weight = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
         jac = jacobian(self.arrays, el, y.shape[0])
-        return (jac * weight) @ jac.T + jnp.diag(
-            self.constraints.curvature(y, self.aux)
-        )
+        convex = (jac * weight) @ jac.T
+        convex = convex + jnp.diag(constraints.curvature(y, self.aux))
+        curvature = weighted_curvature(self.arrays, el, pull, y.shape[0])
+        gradient = jac @ pull + constraints.gradient(y, self.aux)
+        return Derivatives(gradient, convex + curvature, convex)
 
     def kinks(self) -> Mask:
         arrays = self.arrays
@@ -142,6 +149,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             jnp.sum(self.elements(y).rates, axis=0),
             self.constraints.expected(y),
             self.terms,
+            self.shapes,
             self.normsys_code,
             self.histosys_code,
         )

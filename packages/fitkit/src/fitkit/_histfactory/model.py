@@ -18,7 +18,7 @@ from .assemble import Arrays, Layout, assemble
 from .constraint_terms import constraint_terms
 from .likelihood import HistFactoryLikelihood, as_flat
 from .modifiers import ParameterKind
-from .rates import elements
+from .rates import elements, interpolation
 from .spec import Channel, ParameterSettings
 
 
@@ -185,7 +185,8 @@ class Model(AbstractModel):
             By channel, `[samples, bins]`; rows in the order of `sample_names`.
         """
         y = self.ravel(params)
-        el = elements(self.arrays, y, 0.0, self.normsys_code, self.histosys_code)
+        shapes = interpolation(self.arrays, self.normsys_code)
+        el = elements(self.arrays, shapes, y, 0.0, self.histosys_code)
         rates, start, split = el.rates, 0, {}
         for name, bins, samples in self.layout.channels:
             split[name] = rates[: len(samples), start : start + bins]
@@ -211,6 +212,7 @@ class Model(AbstractModel):
             self.arrays,
             self._counts(data.main),
             self._aux(data.aux),
+            None,
             None,
             self.normsys_code,
             self.histosys_code,

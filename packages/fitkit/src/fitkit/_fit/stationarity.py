@@ -1,0 +1,113 @@
+"""Which equation holds for each parameter at a minimum in a box."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+from .._custom_types import Mask, Matrix, Vector
+from .._likelihood import AbstractNegativeLogLikelihood
+
+# An entry on its bound whose gradient, in units of its natural width, is smaller than
+# this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.
+EDGE = 1e-6
+
+
+def scale_of(hessian: Matrix) -> Vector:
+    """One over the natural width of each entry: the root of the Hessian's diagonal.
+
+    An entry on which the function does not depend has scale 1.
+    """
+    diagonal = jnp.abs(jnp.diagonal(hessian))
+    return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
+
+
+def solve_free(
+    matrix: Matrix, free: Mask, rhs: Vector, *, strict: bool = False
+) -> tuple[Vector, Bool[Array, ""]]:
+    """Solve the rows and columns that are `free`; 0 in the others.
+
+    Args:
+        matrix: symmetric.
+        free: which entries to solve for.
+        rhs: right-hand side.
+        strict: whether a free entry without any curvature makes the matrix singular; if
+            not, it stays where it is.
+
+    Returns:
+        The solution and whether the matrix was positive definite; where it was not, the
+        solution is NaN.
+    """
+    both = free[:, None] & free
+    scale = scale_of(matrix)
+    scaled = jnp.where(both, matrix / (scale[:, None] * scale), 0.0)
+    flat = ~free if strict else jnp.diagonal(scaled) == 0
+    scaled = scaled + jnp.diag(jnp.where(flat, 1.0, 0.0))
+    factor = jnp.linalg.cholesky(scaled)
+    solution = jax.scipy.linalg.cho_solve((factor, True), jnp.where(free, rhs / scale, 0))
+    return jnp.where(free, solution / scale, 0.0), jnp.all(jnp.isfinite(factor))
+
+
+class Stationarity(NamedTuple):
+    """Which equation holds for each entry at a minimum.
+
+    Attributes:
+        free: the gradient vanishes.
+        at_lower, at_upper: clamped to a bound, against which the gradient pushes.
+        on_edge: on a bound with vanishing gradient; also free.
+        at_kink: clamped to a kink, where the function rises on both sides.
+    """
+
+    free: Mask
+    at_lower: Mask
+    at_upper: Mask
+    on_edge: Mask
+    at_kink: Mask
+
+    def target(self, fixed_at: Vector, lower: Vector, upper: Vector) -> Vector:
+        """The values of the clamped entries; those of fixed ones are `fixed_at`."""
+        value = jnp.where(self.at_lower, lower, jnp.where(self.at_upper, upper, fixed_at))
+        return jnp.where(self.at_kink, 0.0, value)
+
+
+def stationarity(
+    likelihood: AbstractNegativeLogLikelihood,
+    y: Vector,
+    lower: Vector,
+    upper: Vector,
+    movable: Mask,
+) -> tuple[Stationarity, Bool[Array, ""]]:
+    """Tell which equation holds for each entry at the minimum `y`.
+
+    Args:
+        likelihood: the function that was minimised.
+        y: where it is smallest in the box.
+        lower, upper: the box.
+        movable: entries that were fitted.
+
+    Returns:
+        The equations, and whether the free entries are determined: their Hessian is
+        positive definite.
+    """
+    at = likelihood.derivatives(y)
+    scale = scale_of(at.hessian)
+    pull = at.gradient / scale
+    below, above = movable & (y <= lower), movable & (y >= upper)
+    at_lower, at_upper = below & (pull > EDGE), above & (pull < -EDGE)
+    at_kink = jnp.zeros_like(movable)
+    if likelihood.has_kinks:
+        right = likelihood.gradient(y, 1.0) / scale
+        left = likelihood.gradient(y, -1.0) / scale
+        at_kink = movable & likelihood.kinks() & (y == 0)
+        at_kink = at_kink & (right >= -EDGE) & (left <= EDGE)
+    free = movable & ~at_lower & ~at_upper & ~at_kink
+    _, unique = solve_free(at.hessian, free, jnp.zeros_like(y), strict=True)
+    held = Stationarity(
+        free=free,
+        at_lower=at_lower,
+        at_upper=at_upper,
+        on_edge=(below | above) & ~at_lower & ~at_upper,
+        at_kink=at_kink,
+    )
+    return held, unique

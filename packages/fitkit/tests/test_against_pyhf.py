@@ -201,3 +201,95 @@ def test_simple_models(pyhf_model):
         data = ours.data({channel: jnp.array([51.0, 48.0])})
         bridge = type(pyhf_model(random_workspace(0)))(theirs)
         assert_same_likelihood(ours, data, bridge, np.random.default_rng(5))
+
+
+def test_settings_of_parameters_with_one_value_per_bin(pyhf_model, tmp_path):
+    """A staterror over two channels, listed by their sorted names; shapesys widths."""
+    document = {
+        "channels": [
+            {
+                "name": channel,
+                "samples": [
+                    {
+                        "name": "background",
+                        "data": data,
+                        "modifiers": [
+                            {"name": "stat", "type": "staterror", "data": errors},
+                            {"name": "mu", "type": "normfactor", "data": None},
+                            {"name": f"aux_{channel}", "type": "shapesys", "data": errors},
+                        ],
+                    }
+                ],
+            }
+            for channel, data, errors in (
+                ("z", [50.0, 60.0, 70.0], [5.0, 0.0, 7.0]),
+                ("a", [80.0], [4.0]),
+            )
+        ],
+        "observations": [
+            {"name": "z", "data": [51.0, 62.0, 73.0]},
+            {"name": "a", "data": [84.0]},
+            {"name": "removed by a patch", "data": [1.0]},
+        ],
+        "measurements": [
+            {
+                "name": "m",
+                "config": {
+                    "poi": "mu",
+                    "parameters": [
+                        {
+                            "name": "stat",
+                            "inits": [0.8, 1.1, 1.2, 1.3],
+                            "bounds": [[0.1, 2.0], [0.2, 3.0], [0.3, 4.0], [0.4, 5.0]],
+                            "auxdata": [0.9, 1.01, 1.02, 1.03],
+                            "sigmas": [0.2, 0.1, 0.3, 0.4],
+                        },
+                        {
+                            "name": "aux_z",
+                            "factors": [80.0, 90.0, 95.0],
+                            "fixed": False,
+                            "inits": [1.1, 1.2, 1.3],
+                        },
+                        {"name": "aux_a", "auxdata": [390.0], "fixed": True},
+                    ],
+                },
+            }
+        ],
+        "version": "1.0.0",
+    }
+    path = tmp_path / "written.json"
+    model, data = fitkit.read_workspace(document)
+    fitkit.write_workspace(path, model, data)
+    written = json.loads(path.read_text())
+    # the bin without error is constrained by the width given for it
+    for each, (ours, counts) in (
+        (document, (model, data)),
+        (written, fitkit.read_workspace(written)),
+    ):
+        assert ours.channel_names == ("z", "a")
+        theirs = pyhf_model(each)
+        # pyhf orders the entries by channel name: reorder ours for the comparison
+        reorder = np.array([3, 0, 1, 2])
+        np.testing.assert_array_equal(
+            np.asarray(ours.init["stat"])[reorder], [0.8, 1.1, 1.2, 1.3]
+        )
+        point = np.array(theirs.model.config.suggested_init()) * 1.03
+        params = theirs.params(point)
+        params["stat"] = np.empty(4)
+        params["stat"][reorder] = theirs.params(point)["stat"]
+        vector = np.concatenate(
+            [
+                counts.main["a"],
+                counts.main["z"],
+                *(
+                    counts.aux[name][reorder] if name == "stat" else counts.aux[name]
+                    for name in theirs.model.config.auxdata_order
+                ),
+            ]
+        )
+        np.testing.assert_allclose(
+            vector[4:], theirs.model.config.auxdata, rtol=1e-14
+        )
+        np.testing.assert_allclose(
+            ours.logpdf(params, counts), theirs.model.logpdf(point, vector)[0], rtol=1e-11
+        )

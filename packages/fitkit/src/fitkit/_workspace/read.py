@@ -22,7 +22,7 @@ from .._histfactory.modifiers import (
 from .._histfactory.spec import Channel, ParameterSettings, Sample
 from .._model import Data
 from .document import load, patched
-from .references import Declared, check_references
+from .references import Declared, check_references, listed_order
 from .schema import (
     ChannelDocument,
     MeasurementDocument,
@@ -200,15 +200,18 @@ def _settings(
 def _setting(document: ParameterDocument, parameter: Declared) -> ParameterSettings:
     scalar = parameter.kind in ("normfactor", "normal", "lumi")
 
-    def array(values):
+    def array(values: Any) -> np.ndarray | None:
         if values is None:
             return None
-        return np.asarray(values[0] if scalar else values)
+        if scalar:
+            return np.asarray(values[0])
+        ours = np.empty(len(values))
+        ours[listed_order(parameter.bins)] = values
+        return ours
 
-    bounds = document.bounds
-    sigma = document.sigmas
+    bounds, sigma = document.bounds, document.sigmas
     if document.factors is not None:  # a Poisson constraint's width is 1/√factor
-        sigma = 1 / np.sqrt(np.asarray(document.factors))
+        sigma = 1 / np.sqrt(document.factors)
     return ParameterSettings(
         init=array(document.inits),
         bounds=bounds

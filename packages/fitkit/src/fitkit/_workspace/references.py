@@ -1,8 +1,10 @@
 """What the format alone cannot say: names are unique and mean one thing, and the
 numbers of bins agree."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from .schema import (
     ChannelDocument,
@@ -16,11 +18,33 @@ from .schema import (
 
 
 class Declared(NamedTuple):
-    """A parameter as the channels declare it."""
+    """A parameter as the channels declare it.
+
+    Attributes:
+        kind: as in `_KINDS`.
+        bins: its number of values in each channel. Only a staterror has values of its
+            own in each; any other counts for the channel that declares it first.
+        where: the modifier that declares it first.
+    """
 
     kind: str
-    size: int
+    bins: dict[str, int]
     where: str
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return sum(self.bins.values())
+
+
+def listed_order(bins: Mapping[str, int]) -> np.ndarray:
+    """The places of a parameter's values in the order in which documents list them.
+
+    A model has the values of a staterror that spans several channels in the channels'
+    own order; the settings of a measurement list them by the channels' sorted names.
+    """
+    channel_of = np.repeat(list(bins), list(bins.values()))
+    return np.argsort(channel_of, kind="stable")
 
 
 # The parameter behind a modifier: modifiers of one kind may share one by name.
@@ -134,7 +158,7 @@ def _check_modifiers(
         seen.add(key)
         for name, values in _per_bin(modifier):
             _same_bins(f"{here}.data{name}", values, channel, place)
-        _declare(here, modifier, bins, parameters)
+        _declare(here, modifier, channel.name, bins, parameters)
 
 
 def _per_bin(modifier: ModifierDocument) -> tuple[tuple[str, list[float]], ...]:
@@ -149,13 +173,17 @@ def _per_bin(modifier: ModifierDocument) -> tuple[tuple[str, list[float]], ...]:
 
 
 def _declare(
-    here: str, modifier: ModifierDocument, bins: int, parameters: dict[str, Declared]
+    here: str,
+    modifier: ModifierDocument,
+    channel: str,
+    bins: int,
+    parameters: dict[str, Declared],
 ) -> None:
     kind = _KINDS[modifier.type]
     before = parameters.get(modifier.name)
     if before is None:
         size = 1 if kind in _SCALAR else bins
-        parameters[modifier.name] = Declared(kind, size, here)
+        parameters[modifier.name] = Declared(kind, {channel: size}, here)
         return
     if kind != before.kind:
         raise WorkspaceError(
@@ -168,7 +196,9 @@ def _declare(
             f"{here}.name: shapesys {modifier.name!r} exists already at "
             f"{before.where}, and its parameters cannot be shared. Rename one of them."
         )
-    if kind not in _SCALAR and before.size != bins:
+    if kind == "staterror":
+        before.bins[channel] = bins
+    elif kind not in _SCALAR and before.size != bins:
         raise WorkspaceError(
             f"{here}.name: {modifier.type} {modifier.name!r} has {bins} bins here and "
             f"{before.size} at {before.where}; one parameter per bin is shared. "

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._histfactory.model import Model
 from .._model import Data
-from .references import check_references
+from .references import check_references, listed_order
 from .schema import WorkspaceError, parse
 
 # Start, bounds and nominal auxiliary data that a reader assumes: only what differs is
@@ -162,39 +162,57 @@ def _channels(model: Model) -> list[dict[str, Any]]:
 
 
 def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
-    kinds = {name: kind for _, _, kind, name in model.layout.modifiers}
-    parameters, starts = model.parameters, _starts(model)
+    parameters, starts, sizes = model.parameters, _starts(model), _bins(model)
     settings = []
-    for name in model.parameter_names:
-        parameter, kind = parameters[name], kinds[name]
+    for name, (kind, bins) in sizes.items():
+        parameter = parameters[name]
+        order = starts[name] + listed_order(bins)
         init, bounds, aux = _ASSUMED.get(kind, (None, None, None))
-        pairs = list(
-            zip(_numbers(parameter.lower), _numbers(parameter.upper), strict=True)
-        )
+
+        def listed(values: Any, bins: dict[str, int] = bins) -> list[float]:
+            return np.asarray(_numbers(values))[listed_order(bins)].tolist()
+
         setting: dict[str, Any] = {}
-        if any(value != init for value in _numbers(parameter.init)):
-            setting["inits"] = _numbers(parameter.init)
+        if any(value != init for value in listed(parameter.init)):
+            setting["inits"] = listed(parameter.init)
+        pairs = list(
+            zip(listed(parameter.lower), listed(parameter.upper), strict=True)
+        )
         if any(pair != bounds for pair in pairs):
             setting["bounds"] = [list(pair) for pair in pairs]
+        setting |= _width(name, kind, model, order) | _fixed(name, model, order)
         if parameter.constraint is not None:
-            given = _numbers(data.aux[name])
-            if kind == "ShapeSys":
-                aux = _numbers(parameter.constraint.tau)
-            if given != (aux if isinstance(aux, list) else [aux] * len(given)):
+            given = listed(data.aux[name])
+            assumed = [aux] * len(given)
+            if kind == "ShapeSys" and "factors" not in setting:
+                assumed = listed(parameter.constraint.tau)
+            if given != assumed:
                 setting["auxdata"] = given
-        entries = slice(starts[name], starts[name] + parameter.init.size)
-        setting |= _width(name, kind, model, entries) | _fixed(name, model, entries)
         if setting:
             settings.append({"name": name} | setting)
     return settings
 
 
-def _width(name: str, kind: str, model: Model, entries: slice) -> dict[str, Any]:
-    sigma = _numbers(np.asarray(model.arrays.sigma)[entries])
-    given = np.asarray(model.arrays.sigma_given)[entries]
+def _bins(model: Model) -> dict[str, tuple[str, dict[str, int]]]:
+    """The kind of each parameter, and its number of values in each channel."""
+    size_of = {channel: size for channel, size, _ in model.layout.channels}
+    found: dict[str, tuple[str, dict[str, int]]] = {}
+    for channel, _, kind, name in model.layout.modifiers:
+        scalar = model.parameter_shapes[name] == ()
+        _, bins = found.setdefault(name, (kind, {}))
+        if not bins or kind == "StatError":
+            bins[channel] = 1 if scalar else size_of[channel]
+    return found
+
+
+def _width(name: str, kind: str, model: Model, order: np.ndarray) -> dict[str, Any]:
+    sigma = np.asarray(model.arrays.sigma)[order]
+    given = np.asarray(model.arrays.sigma_given)[order]
     if kind == "Lumi" or (kind == "StatError" and given.any()):
-        return {"sigmas": sigma}
-    if kind in ("NormSys", "HistoSys") and sigma != [1.0]:
+        return {"sigmas": sigma.tolist()}
+    if kind == "ShapeSys" and given.any():
+        return {"factors": (sigma**-2).tolist()}
+    if kind in ("NormSys", "HistoSys") and sigma != 1.0:
         raise WorkspaceError(
             f"parameter {name!r} has a constraint of width {sigma[0]}, which the format "
             "cannot express. Scale its variations to one standard deviation."
@@ -202,9 +220,9 @@ def _width(name: str, kind: str, model: Model, entries: slice) -> dict[str, Any]
     return {}
 
 
-def _fixed(name: str, model: Model, entries: slice) -> dict[str, Any]:
-    given = np.asarray(model.arrays.fixed_given)[entries]
-    fixed = np.asarray(model.arrays.fixed)[entries]
+def _fixed(name: str, model: Model, order: np.ndarray) -> dict[str, Any]:
+    given = np.asarray(model.arrays.fixed_given)[order]
+    fixed = np.asarray(model.arrays.fixed)[order]
     if not given.any():
         return {}
     if not given.all() or len(set(fixed.tolist())) > 1:

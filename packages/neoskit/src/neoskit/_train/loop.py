@@ -19,7 +19,7 @@ from .._events import Dataset, batches, sums_of_weights
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective
 from .._pipeline import Pipeline
-from .state import TrainState, advance, initial_state
+from .state import Logarithm, TrainState, advance, initial_state
 
 # One object for all trainings that name no optimiser, so that they share one
 # compilation of the step.
@@ -83,6 +83,7 @@ def train(
     batch_size: int | None = None,
     chunk_size: int | None = None,
     bandwidth: float | Callable[[int], ArrayLike] | None = None,
+    logarithm: bool = True,
     seed: int = 0,
     held_out: Dataset | None = None,
     monitor: Mapping[str, Objective] | None = None,
@@ -109,6 +110,10 @@ def train(
             together; the gradient stays exact. `None` takes all at once.
         bandwidth: in place of the pipeline's own; a function of the step (`anneal`, or
             any optax schedule) changes it as the training goes on.
+        logarithm: whether to minimise the logarithm of an objective of the model. It
+            has the same minimum, and its gradient keeps its size while a CLs or a
+            p-value falls by orders of magnitude: with the gradient of the CLs itself,
+            Adam all but stops. Turn it off for an objective that may be negative.
         seed: of the batches.
         held_out: events to follow the training with, never trained on.
         monitor: what to compute on them, with hard bins, by name; the default is the
@@ -134,6 +139,9 @@ def train(
             "`train` takes either `batch_size` (few events per step) or `chunk_size` "
             "(all events, a part at a time), not both."
         )
+    minimised = objective
+    if logarithm and not isinstance(objective, AbstractEventObjective):
+        minimised = Logarithm(objective)
     resumed = isinstance(pipeline, TrainState)
     state = pipeline if resumed else initial_state(pipeline, optimiser)
     first = int(state.step)
@@ -157,13 +165,14 @@ def train(
                     rows,
                     totals,
                     width,
-                    objective,
+                    minimised,
                     optimiser,
                     chunk_size,
                 )
                 if not finite:
                     so_far = Training(state, np.array(losses), watch.values)
-                    raise TrainingFailed(_why(step, value, width), so_far)
+                    why = _why(step, value, width, minimised is not objective)
+                    raise TrainingFailed(why, so_far)
                 losses.append(float(value))
                 show(losses[-1])
                 if (step + 1) % every == 0 or step + 1 == first + steps:
@@ -254,12 +263,17 @@ def _bar(steps: int, progress: bool) -> Iterator[Callable[[float], None]]:
         yield show
 
 
-def _why(step: int, value: Scalar, bandwidth: Scalar) -> str:
-    what = "its gradient is" if jnp.isfinite(value) else "the objective is"
+def _why(step: int, value: Scalar, bandwidth: Scalar, logarithm: bool) -> str:
+    if jnp.isfinite(value):
+        what = f"the gradient is not finite (objective {value:.4g}"
+    elif logarithm:
+        what = f"the logarithm of the objective does not exist (objective {value:.4g}"
+    else:
+        what = f"the objective is not finite ({value}"
     return (
-        f"Training stopped at step {step}: {what} not finite (objective {value:.4g}, "
-        f"bandwidth {bandwidth:.3g}). The parameters are those before this step, in "
-        "the exception's `training`. Usual causes: a bin without any background (give "
-        "`Measurement(floor=...)`, use fewer bins or a larger bandwidth), or too large "
-        "a learning rate."
+        f"Training stopped at step {step}: {what}, bandwidth {bandwidth:.3g}). The "
+        "parameters are those before this step, in the exception's `training`. Usual "
+        "causes: a bin without background (give `Measurement(floor=...)`, use fewer "
+        "bins or a larger bandwidth), too large a learning rate, an objective that may "
+        "be negative (`logarithm=False`)."
     )

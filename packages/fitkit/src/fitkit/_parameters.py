@@ -28,7 +28,7 @@ class Parameter(eqx.Module):
 
     Example:
         >>> Parameter(0.5, lower=0.0).upper
-        Array(inf, dtype=float64, weak_type=True)
+        Array(inf, dtype=float64)
     """
 
     init: Array

@@ -51,7 +51,7 @@ class Model(AbstractModel):
         ('mu', 'error')
         >>> data = model.data({"SR": [51.0, 48.0]})
         >>> round(float(model.logpdf(model.init, data)), 4)
-        -12.9643
+        -15.3876
 
     References:
         CERN-OPEN-2012-016 (HistFactory).

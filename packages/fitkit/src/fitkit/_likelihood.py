@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 
 class Derivatives(NamedTuple):
-    """First and second derivatives at one point.
+    """The function with its first and second derivatives at one point.
 
     Attributes:
+        value: the function.
         gradient: `[params]`.
         hessian: exact, `[params, params]`.
         convex: a positive semi-definite matrix that stands in for the Hessian.
     """
 
+    value: Float[Array, ""]
     gradient: Vector
     hessian: Matrix
     convex: Matrix
@@ -65,7 +67,7 @@ class AbstractNegativeLogLikelihood(eqx.Module):
 
     @abc.abstractmethod
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> "Derivatives":
-        """Return the gradient together with second derivatives."""
+        """Return value, gradient and second derivatives in one pass."""
 
     def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
         """Return the matrix of second derivatives of `value`."""
@@ -117,7 +119,8 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
         # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
         radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
         convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
-        return Derivatives(jax.grad(self.value)(y), h, convex)
+        value, gradient = jax.value_and_grad(self.value)(y)
+        return Derivatives(value, gradient, h, convex)
 
     def kinks(self) -> Mask:
         return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)

@@ -129,15 +129,19 @@ def minimise(
     if likelihood.has_kinks:
         # A kink that descends on both sides is the door to two minima: try both.
         other = search(-1.0)
-        first, second = likelihood.value(found.value), likelihood.value(other.value)
-        better = freeze(second < first) | (jnp.isnan(first) & ~jnp.isnan(second))
+        first, second = found.stats["value"], other.stats["value"]
+        better = (second < first) | (jnp.isnan(first) & ~jnp.isnan(second))
         pick = lambda a, b: jnp.where(better, b, a)  # noqa: E731
         found = jax.tree.map(
             lambda a, b: pick(a, b) if eqx.is_array(a) else a, found, other
         )
     y, held = found.value, found.stats["stationarity"]
     value = minimum_value(
-        likelihood, held.target(start, lower, upper), held.free, freeze(y)
+        likelihood,
+        held.target(start, lower, upper),
+        held.free,
+        freeze(y),
+        found.stats["value"],
     )
     return Minimum(
         y=y,

@@ -70,7 +70,11 @@ def _minimum_point_jvp(primals, tangents):
 
 @eqx.filter_custom_jvp
 def minimum_value(
-    likelihood: AbstractNegativeLogLikelihood, target: Vector, free: Mask, y: Vector
+    likelihood: AbstractNegativeLogLikelihood,
+    target: Vector,
+    free: Mask,
+    y: Vector,
+    value: Float[Array, ""],
 ) -> Float[Array, ""]:
     """The value at the minimum, differentiable by the envelope theorem.
 
@@ -79,21 +83,22 @@ def minimum_value(
         target: values of the clamped entries.
         free: which entries are free.
         y: the minimum, found by any means; carries no derivative of its own.
+        value: the function there, likewise.
     """
-    return likelihood.value(jnp.where(free, y, target))
+    return value
 
 
 @minimum_value.def_jvp
 def _minimum_value_jvp(primals, tangents):
-    likelihood, target, free, y = primals
-    likelihood_dot, target_dot, _, _ = tangents
+    likelihood, target, free, y, value = primals
+    likelihood_dot, target_dot, *_ = tangents
     point = minimum_point(likelihood, target, free, y)
-    value, value_dot = _along(lambda f: f.value(point), likelihood, likelihood_dot)
+    _, value_dot = _along(lambda f: f.value(point), likelihood, likelihood_dot)
     if target_dot is not None:
         clamped_dot = jnp.where(free, 0.0, target_dot)
         pull = jnp.where(free, 0.0, likelihood.gradient(point))
         value_dot = value_dot + pull @ clamped_dot
-    return value, value_dot
+    return minimum_value(likelihood, target, free, y, value), value_dot
 
 
 @final

@@ -19,8 +19,8 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._custom_types import Mask, Matrix, Vector
-from .._likelihood import AbstractNegativeLogLikelihood
-from .stationarity import scale_of, solve_free, stationarity
+from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
+from .stationarity import factorise, scale_of, solve_free, stationarity
 
 # Damping, in units of the Hessian's diagonal: first value after a rejected step, factors.
 _FIRST_DAMPING = 1e-3
@@ -85,7 +85,7 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
         *_, count, unsettled = carry
         return unsettled & (count < _SWEEPS)
 
-    held = movable & _pushed(model)
+    held = movable & _pushed(g, model.low, model.high)
     at = jnp.where(model.low >= 0, model.low, model.high)
     start = (held, jnp.where(held, at, 0.0), jnp.zeros_like(g), 0, jnp.array(True))
     _, _, step, _, _ = jax.lax.while_loop(unfinished, sweep, start)
@@ -93,19 +93,25 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
 
 
 class NewtonState(eqx.Module):
-    """What a step leaves for the next.
+    """The best point so far, and how to go on from it.
 
     Attributes:
-        value: the function at the current point.
+        y: the best point.
+        at: function and derivatives there; one-sided at a kink.
+        promised: the decrease that the quadratic model promises for the next point.
         damping: added to the Hessian's diagonal, in units of that diagonal.
-        edm: estimated distance to the minimum at the last point that was evaluated.
+        edm: estimated distance to the minimum.
+        last: whether the next point is the last, final Newton step.
         done: whether the minimum is found.
         stuck: whether no damped step lowers the function.
     """
 
-    value: Float[Array, ""]
+    y: Vector
+    at: Derivatives
+    promised: Float[Array, ""]
     damping: Float[Array, ""]
     edm: Float[Array, ""]
+    last: Bool[Array, ""]
     done: Bool[Array, ""]
     stuck: Bool[Array, ""]
 
@@ -121,6 +127,9 @@ class BoundedNewton(optx.AbstractMinimiser):
     - `movable`: entries that are fitted, `[params]`;
     - `side`: to which side to leave a kink that descends on both, +1 or -1.
 
+    One step evaluates function, gradient and Hessian once, at the point that the step
+    before proposed, and proposes the next.
+
     Attributes:
         edm_tolerance: the estimated distance to the minimum (in units of the negative
             log-likelihood) below which one last Newton step ends the search. As Newton's
@@ -134,16 +143,18 @@ class BoundedNewton(optx.AbstractMinimiser):
     atol: float = 0.0
     norm: Any = optx.max_norm
 
-    def init(
-        self, fn, y, args, options, f_struct, aux_struct, tags
-    ) -> NewtonState:
-        likelihood: AbstractNegativeLogLikelihood = args
+    def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
+        infinite, no = jnp.array(jnp.inf, y.dtype), jnp.array(False)
+        square = jnp.zeros((y.shape[0], y.shape[0]), y.dtype)
         return NewtonState(
-            value=likelihood.value(y),
-            damping=jnp.zeros(()),
-            edm=jnp.array(jnp.inf),
-            done=jnp.array(False),
-            stuck=jnp.array(False),
+            y=y,
+            at=Derivatives(infinite, jnp.zeros_like(y), square, square),
+            promised=jnp.zeros_like(infinite),
+            damping=jnp.zeros_like(infinite),
+            edm=infinite,
+            last=no,
+            done=no,
+            stuck=no,
         )
 
     def step(
@@ -156,46 +167,55 @@ class BoundedNewton(optx.AbstractMinimiser):
         tags,
     ) -> tuple[Vector, NewtonState, PyTree]:
         movable, lower, upper = options["movable"], options["lower"], options["upper"]
-        model, convex = _quadratic(y, args, options)
-        # The exact Hessian where it is convex on the entries that may move; then damping.
-        _, positive = solve_free(
-            model.hessian, movable & ~_pushed(model), jnp.zeros_like(y)
-        )
-        matrix = jnp.where(positive, model.hessian, convex)
-        damping = jnp.where(positive, state.damping, state.damping + _RIDGE)
-        matrix = matrix + jnp.diag(damping * scale_of(matrix) ** 2)
-        model = Quadratic(model.gradient, matrix, model.low, model.high)
-        step = minimise_in_box(model, movable)
-        promised = -(model.gradient @ step + step @ matrix @ step / 2)
-        edm = jnp.where(positive & (state.damping == 0), promised, jnp.inf)
+        here, side = _evaluate(y, args, options)
+        noise = _ROUNDING * (1 + jnp.abs(here.value))
+        decrease = state.at.value - here.value
+        better = (decrease >= _SUFFICIENT * state.promised - noise) | state.last
+        first = ~jnp.isfinite(state.at.value)
+        accept = jnp.isfinite(here.value) & (better | first)
+        best = jnp.where(accept, y, state.y)
+        at = jax.tree.map(lambda new, old: jnp.where(accept, new, old), here, state.at)
 
-        new_y = jnp.clip(y + step, lower, upper)
-        # Rounding must not leave an entry beside the bound that it was put on.
-        new_y = jnp.where(step == lower - y, lower, new_y)
-        new_y = jnp.where(step == upper - y, upper, new_y)
-        new_y = jnp.where(movable, new_y, y)
-        value = args.value(new_y)
-        finished = edm < self.edm_tolerance
-        noise = _ROUNDING * (1 + jnp.abs(state.value))
-        better = state.value - value >= _SUFFICIENT * promised - noise
-        accept = jnp.isfinite(value) & (better | finished)
         harder = jnp.maximum(state.damping * _MORE, _FIRST_DAMPING)
         easier = state.damping * _LESS
         easier = jnp.where(easier < _FIRST_DAMPING, 0.0, easier)
+        damping = jnp.where(accept, easier, harder)
+
+        low, high = _room(best, args, options, jnp.where(accept, side, 0.0))
+        # The exact Hessian where it is convex on the entries that may move.
+        pushed = _pushed(at.gradient, low, high)
+        _, positive = factorise(at.hessian, movable & ~pushed)
+        ridge = jnp.where(positive, damping, damping + _RIDGE)
+        matrix = jnp.where(positive, at.hessian, at.convex)
+        matrix = matrix + jnp.diag(ridge * scale_of(matrix) ** 2)
+        model = Quadratic(at.gradient, matrix, low, high)
+        step = minimise_in_box(model, movable)
+        promised = -(at.gradient @ step + step @ matrix @ step / 2)
+        edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
+
+        new_y = jnp.clip(best + step, lower, upper)
+        # Rounding must not leave an entry beside the bound that it was put on.
+        new_y = jnp.where(step == lower - best, lower, new_y)
+        new_y = jnp.where(step == upper - best, upper, new_y)
+        done = state.last & accept
         new_state = NewtonState(
-            value=jnp.where(accept, value, state.value),
-            damping=jnp.where(accept, easier, harder),
+            y=best,
+            at=at,
+            promised=promised,
+            damping=damping,
             edm=edm,
-            done=accept & finished,
-            stuck=~accept & (harder > _LARGEST_DAMPING),
+            last=edm < self.edm_tolerance,
+            done=done,
+            stuck=(damping > _LARGEST_DAMPING) | ~jnp.isfinite(at.value),
         )
-        return jnp.where(accept, new_y, y), new_state, None
+        new_y = jnp.where(movable & ~done & jnp.isfinite(new_y), new_y, best)
+        return new_y, new_state, None
 
     def terminate(
         self, fn, y, args, options, state: NewtonState, tags
     ) -> tuple[Bool[Array, ""], optx.RESULTS]:
         result = optx.RESULTS.where(
-            state.stuck | ~jnp.isfinite(state.value),
+            state.stuck & ~state.done,
             optx.RESULTS.nonlinear_divergence,
             optx.RESULTS.successful,
         )
@@ -204,38 +224,50 @@ class BoundedNewton(optx.AbstractMinimiser):
     def postprocess(
         self, fn, y, aux, args, options, state: NewtonState, tags, result
     ) -> tuple[Vector, PyTree, dict[str, Any]]:
-        held, unique = stationarity(
-            args, y, options["lower"], options["upper"], options["movable"]
-        )
-        return y, aux, {"edm": state.edm, "stationarity": held, "unique": unique}
+        lower, upper, movable = options["lower"], options["upper"], options["movable"]
+        held, unique = stationarity(args, state.y, state.at, lower, upper, movable)
+        stats = {
+            "value": state.at.value,
+            "edm": state.edm,
+            "stationarity": held,
+            "unique": unique,
+        }
+        return state.y, aux, stats
 
 
-def _pushed(model: Quadratic) -> Mask:
+def _pushed(gradient: Vector, low: Vector, high: Vector) -> Mask:
     """Entries on a bound against which the gradient pushes them."""
-    at_low = (model.low >= 0) & (model.gradient > 0)
-    return at_low | ((model.high <= 0) & (model.gradient < 0))
+    return ((low >= 0) & (gradient > 0)) | ((high <= 0) & (gradient < 0))
 
 
-def _quadratic(
+def _evaluate(
     y: Vector, likelihood: AbstractNegativeLogLikelihood, options: dict[str, Any]
-) -> tuple[Quadratic, Matrix]:
-    """The quadratic model at `y` and its convex stand-in; its box ends at a kink."""
+) -> tuple[Derivatives, Vector]:
+    """Function and derivatives at `y`, and to which side each kink there is left."""
+    side = jnp.zeros_like(y)
+    if likelihood.has_kinks:
+        right, left = likelihood.gradient(y, 1.0), likelihood.gradient(y, -1.0)
+        chosen = kink_side(right, left, options["side"])
+        side = jnp.where(likelihood.kinks() & (y == 0), chosen, 0.0)
+    return likelihood.derivatives(y, side), side
+
+
+def _room(
+    y: Vector,
+    likelihood: AbstractNegativeLogLikelihood,
+    options: dict[str, Any],
+    side: Vector,
+) -> tuple[Vector, Vector]:
+    """How far each entry may move: to its bounds, and no further than to a kink."""
     low, high = options["lower"] - y, options["upper"] - y
-    if not likelihood.has_kinks:
-        at = likelihood.derivatives(y)
-        return Quadratic(at.gradient, at.hessian, low, high), at.convex
-    at_kink = likelihood.kinks() & (y == 0)
-    right, left = likelihood.gradient(y, 1.0), likelihood.gradient(y, -1.0)
-    side = jnp.where(at_kink, kink_side(right, left, options["side"]), 0.0)
-    at = likelihood.derivatives(y, side)
-    # A step ends at the kink that it would cross, and stays where both sides rise.
-    from_right = likelihood.kinks() & ((y > 0) | (side > 0))
-    from_left = likelihood.kinks() & ((y < 0) | (side < 0))
-    pinned = at_kink & (side == 0)
-    low = jnp.where(from_right, jnp.maximum(low, -y), low)
-    high = jnp.where(from_left, jnp.minimum(high, -y), high)
-    low, high = jnp.where(pinned, 0.0, low), jnp.where(pinned, 0.0, high)
-    return Quadratic(at.gradient, at.hessian, low, high), at.convex
+    if likelihood.has_kinks:
+        kinked = likelihood.kinks()
+        # A step ends at the kink that it would cross, and stays where both sides rise.
+        low = jnp.where(kinked & ((y > 0) | (side > 0)), jnp.maximum(low, -y), low)
+        high = jnp.where(kinked & ((y < 0) | (side < 0)), jnp.minimum(high, -y), high)
+        pinned = kinked & (y == 0) & (side == 0)
+        low, high = jnp.where(pinned, 0.0, low), jnp.where(pinned, 0.0, high)
+    return low, high
 
 
 def kink_side(right: Vector, left: Vector, prefer: Array) -> Vector:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from .._custom_types import Mask, Matrix, Vector
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 
 # An entry on its bound whose gradient, in units of its natural width, is smaller than
 # this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.
@@ -23,30 +23,50 @@ def scale_of(hessian: Matrix) -> Vector:
     return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
 
 
+def factorise(
+    matrix: Matrix, free: Mask, *, strict: bool = False
+) -> tuple[tuple[Matrix, Vector], Bool[Array, ""]]:
+    """Cholesky factor of the rows and columns that are `free`, in natural units.
+
+    Args:
+        matrix: symmetric.
+        free: which entries take part.
+        strict: whether a free entry without any curvature makes the matrix singular; if
+            not, it is left alone.
+
+    Returns:
+        The factor with its scale, and whether the matrix was positive definite; where it
+        was not, the factor is NaN.
+    """
+    scale = scale_of(matrix)
+    scaled = jnp.where(free[:, None] & free, matrix / (scale[:, None] * scale), 0.0)
+    flat = ~free if strict else jnp.diagonal(scaled) == 0
+    scaled = scaled + jnp.diag(jnp.where(flat, 1.0, 0.0))
+    factor = jax.lax.linalg.cholesky(scaled, symmetrize_input=False)
+    return (factor, scale), jnp.isfinite(factor[-1, -1])
+
+
 def solve_free(
     matrix: Matrix, free: Mask, rhs: Vector, *, strict: bool = False
 ) -> tuple[Vector, Bool[Array, ""]]:
     """Solve the rows and columns that are `free`; 0 in the others.
 
     Args:
-        matrix: symmetric.
-        free: which entries to solve for.
+        matrix, free, strict: as in `factorise`. A flat entry stays where it is.
         rhs: right-hand side.
-        strict: whether a free entry without any curvature makes the matrix singular; if
-            not, it stays where it is.
 
     Returns:
         The solution and whether the matrix was positive definite; where it was not, the
         solution is NaN.
     """
-    both = free[:, None] & free
-    scale = scale_of(matrix)
-    scaled = jnp.where(both, matrix / (scale[:, None] * scale), 0.0)
-    flat = ~free if strict else jnp.diagonal(scaled) == 0
-    scaled = scaled + jnp.diag(jnp.where(flat, 1.0, 0.0))
-    factor = jnp.linalg.cholesky(scaled)
-    solution = jax.scipy.linalg.cho_solve((factor, True), jnp.where(free, rhs / scale, 0))
-    return jnp.where(free, solution / scale, 0.0), jnp.all(jnp.isfinite(factor))
+    (factor, scale), positive = factorise(matrix, free, strict=strict)
+    half = jax.lax.linalg.triangular_solve(
+        factor, jnp.where(free, rhs / scale, 0.0)[:, None], left_side=True, lower=True
+    )
+    whole = jax.lax.linalg.triangular_solve(
+        factor, half, left_side=True, lower=True, transpose_a=True
+    )
+    return jnp.where(free, whole[:, 0] / scale, 0.0), positive
 
 
 class Stationarity(NamedTuple):
@@ -74,6 +94,7 @@ class Stationarity(NamedTuple):
 def stationarity(
     likelihood: AbstractNegativeLogLikelihood,
     y: Vector,
+    at: Derivatives,
     lower: Vector,
     upper: Vector,
     movable: Mask,
@@ -83,6 +104,7 @@ def stationarity(
     Args:
         likelihood: the function that was minimised.
         y: where it is smallest in the box.
+        at: function and derivatives there.
         lower, upper: the box.
         movable: entries that were fitted.
 
@@ -90,7 +112,6 @@ def stationarity(
         The equations, and whether the free entries are determined: their Hessian is
         positive definite.
     """
-    at = likelihood.derivatives(y)
     scale = scale_of(at.hessian)
     pull = at.gradient / scale
     below, above = movable & (y <= lower), movable & (y >= upper)
@@ -102,7 +123,7 @@ def stationarity(
         at_kink = movable & likelihood.kinks() & (y == 0)
         at_kink = at_kink & (right >= -EDGE) & (left <= EDGE)
     free = movable & ~at_lower & ~at_upper & ~at_kink
-    _, unique = solve_free(at.hessian, free, jnp.zeros_like(y), strict=True)
+    _, unique = factorise(at.hessian, free, strict=True)
     held = Stationarity(
         free=free,
         at_lower=at_lower,

@@ -120,13 +120,16 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
 
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
         el, constraints = self.elements(y, side), self.constraints
-        pull, weight = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+        rates = jnp.sum(el.rates, axis=0)
+        pull, weight = _rate_ratios(self.counts, rates)
+        value = jnp.sum(poisson_deviance(self.counts, rates))
+        value = value + constraints.value(y, self.aux)
         jac = jacobian(self.arrays, el, y.shape[0])
         convex = (jac * weight) @ jac.T
         convex = convex + jnp.diag(constraints.curvature(y, self.aux))
         curvature = weighted_curvature(self.arrays, el, pull, y.shape[0])
         gradient = jac @ pull + constraints.gradient(y, self.aux)
-        return Derivatives(gradient, convex + curvature, convex)
+        return Derivatives(value, gradient, convex + curvature, convex)
 
     def kinks(self) -> Mask:
         arrays = self.arrays

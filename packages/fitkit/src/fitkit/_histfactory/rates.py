@@ -18,6 +18,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._custom_types import Matrix, Vector
@@ -50,6 +51,18 @@ def interpolation(arrays: Arrays, normsys_code: str) -> Interpolation:
         slope=jnp.asarray(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=jnp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(normsys_code, arrays.normsys_lo, arrays.normsys_hi),
+    )
+
+
+def _selectors(arrays: Arrays, params: int) -> tuple[Array, Array]:
+    """One-hot matrices from histosys and normsys rows to entries of the vector.
+
+    Products with them compile and run faster than gathers and scatters on a CPU.
+    """
+    entries = jnp.arange(params)
+    return (
+        (jnp.asarray(arrays.histosys_index)[:, None] == entries).astype(float),
+        (jnp.asarray(arrays.normsys_index)[:, None] == entries).astype(float),
     )
 
 
@@ -113,13 +126,11 @@ def elements(
         side: the derivative of |alpha| at a kink, scalar or `[params]`.
         histosys_code: "0", "2" or "4p".
     """
-    side = jnp.broadcast_to(side, y.shape)
     with_one = jnp.concatenate([y, jnp.ones(1, y.dtype)])
-
-    alpha = y[arrays.histosys_index]
-    bend, bend_1, bend_2 = additive_bend(
-        histosys_code, alpha, side[arrays.histosys_index]
-    )
+    to_histosys, to_normsys = _selectors(arrays, y.shape[0])
+    side = jnp.broadcast_to(side, y.shape)
+    alpha = to_histosys @ y
+    bend, bend_1, bend_2 = additive_bend(histosys_code, alpha, to_histosys @ side)
     additive = (
         arrays.nominal
         + jnp.tensordot(alpha, shapes.slope, axes=1)
@@ -127,8 +138,8 @@ def elements(
     )
     factor, factor_1, factor_2 = exponential_factor(
         shapes.norm,
-        y[arrays.normsys_index][:, None, None],
-        side[arrays.normsys_index][:, None, None],
+        (to_normsys @ y)[:, None, None],
+        (to_normsys @ side)[:, None, None],
     )
     # An interpolated factor is positive for positive lo and hi but for absurd variations;
     # where it is 0 the sample is 0, and a relative derivative has no meaning.
@@ -140,19 +151,7 @@ def elements(
         norm=jnp.prod(factor, axis=0) @ arrays.bin_channel,
         norm_1=factor_1 / safe,
         norm_2=factor_2 / safe,
-        factors=with_one[arrays.factor_index],
-    )
-
-
-def _selectors(arrays: Arrays, params: int) -> tuple[Array, Array]:
-    """One-hot matrices from histosys and normsys rows to entries of the vector.
-
-    A product with them compiles and runs faster than a scatter on a CPU.
-    """
-    entries = jnp.arange(params)
-    return (
-        (jnp.asarray(arrays.histosys_index)[:, None] == entries).astype(float),
-        (jnp.asarray(arrays.normsys_index)[:, None] == entries).astype(float),
+        factors=with_one.at[arrays.factor_index].get(mode="promise_in_bounds"),
     )
 
 
@@ -178,7 +177,8 @@ def jacobian(arrays: Arrays, el: Elements, params: int) -> Float[Array, "params 
         return jac
     by_factor = el.additive * el.norm * el.leave_one_out
     scattered = jnp.zeros((params + 1, bins), jac.dtype)
-    scattered = scattered.at[arrays.factor_index, jnp.arange(bins)].add(by_factor)
+    at = scattered.at[arrays.factor_index, jnp.arange(bins)]
+    scattered = at.add(by_factor, mode="promise_in_bounds")
     return jac + scattered[:params]
 
 
@@ -225,16 +225,17 @@ def weighted_curvature(
         both = jnp.concatenate([with_histosys, with_normsys])  # [both, slots, rows, bins]
         index = jnp.asarray(arrays.factor_index).reshape(-1)
         scattered = jnp.zeros((params + 1, both.shape[0]), half.dtype)
-        scattered = scattered.at[index].add(both.reshape(both.shape[0], index.size).T)
-        scattered = scattered[:params]
+        values = both.reshape(both.shape[0], index.size).T
+        scattered = scattered.at[index].add(values, mode="promise_in_bounds")[:params]
         half = half + scattered @ jnp.concatenate([to_histosys, to_normsys])
     if slots > 1:
         # Each pair of factors of one element.
         pairs = list(combinations(range(slots), 2))
-        first, second = (jnp.array(i) for i in zip(*pairs, strict=True))
+        first, second = (np.array(i) for i in zip(*pairs, strict=True))
         index = jnp.asarray(arrays.factor_index)
         values = jnp.stack([bare * el.without(m, k) for m, k in pairs])
         scattered = jnp.zeros((params + 1, params + 1), half.dtype)
-        scattered = scattered.at[index[first], index[second]].add(values)
+        at = scattered.at[index[first], index[second]]
+        scattered = at.add(values, mode="promise_in_bounds")
         half = half + scattered[:params, :params]
     return half + half.T

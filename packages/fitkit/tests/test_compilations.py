@@ -1,0 +1,93 @@
+"""One compilation serves every model of a shape: names and numbers play no part."""
+
+import contextlib
+import logging
+
+import fitkit
+import jax
+import jax.numpy as jnp
+import pytest
+
+
+@contextlib.contextmanager
+def compilations():
+    """Collect the names of the functions that jax compiles meanwhile."""
+    names = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            message = record.getMessage()
+            if message.startswith("Compiling "):
+                names.append(message.split()[1])
+
+    logger, listener = logging.getLogger("jax"), Listener()
+    level = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.WARNING)
+    try:
+        with jax.log_compiles():
+            yield names
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+
+
+def fits(names):
+    return [name for name in names if "minimise" in name]
+
+
+def test_the_counter_counts():
+    with compilations() as names:
+        jax.jit(lambda x: x + 1.2345)(jnp.ones(7))
+    assert len(names) >= 1
+
+
+def fit_region_a(sbottom, patches):
+    background = sbottom("RegionA/BkgOnly.json")
+    layouts, converged = set(), []
+    with compilations() as names:
+        for patch in patches:
+            # one patch only removes the validation region, and adds no signal
+            model, data = fitkit.read_workspace(
+                background, patch=sbottom(patch), poi=None
+            )
+            layouts.add(str(model.sample_names))
+            converged.append(bool(fitkit.fit(model, data).converged))
+    return names, layouts, converged
+
+
+def region_a(sbottom):
+    return [name for name in sbottom.names if name.startswith("RegionA/patch")]
+
+
+def test_a_few_signal_points_of_region_a(sbottom):
+    patches = region_a(sbottom)[::31]
+    names, layouts, converged = fit_region_a(sbottom, patches)
+    assert len(layouts) == len(patches)
+    assert all(converged)
+    assert 1 <= len(fits(names)) <= 2
+
+
+@pytest.mark.slow
+def test_all_signal_points_of_region_a(sbottom):
+    patches = region_a(sbottom)
+    assert len(patches) == 217
+    names, _, converged = fit_region_a(sbottom, patches)
+    assert all(converged)
+    assert 1 <= len(fits(names)) <= 2
+
+
+def test_what_changes_from_call_to_call_is_traced():
+    """Counts, starts, bounds, what is fixed, the POI's value, templates."""
+    model = fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
+    other = fitkit.uncorrelated_background([2.0, 1.0], [30.0, 52.0], [3.0, 0.0])
+    data = model.data({"singlechannel": [51.0, 48.0]})
+    fitkit.fixed_poi_fit(1.0, model, data, bounds={"mu": (0.0, 5.0)})
+    fitkit.fit(model, data)
+    with compilations() as names:
+        fitkit.fit(model, model.data({"singlechannel": [60.0, 65.0]}))
+        fitkit.fit(other, other.data({"singlechannel": [60.0, 65.0]}))
+        fitkit.fixed_poi_fit(0.5, model, data, bounds={"mu": (-1.0, 7.0)})
+        fitkit.fit(model, data, fixed={"uncorr_bkguncrt": True}, init={"mu": 0.3})
+        fitkit.fit(model, data, fixed={"uncorr_bkguncrt": [True, False]})
+    assert fits(names) == []

@@ -228,13 +228,18 @@ class MeasurementTable(_Table):
 
 
 class TrainingTable(_Table):
-    """How the observable is trained, once per seed."""
+    """How the observable is trained, once per seed.
+
+    `logarithm` minimises the logarithm of an objective of the model, which has the
+    same minimum and gradients of one size.
+    """
 
     objective: ObjectiveName = "expected_cls"
     steps: _Count = 60
     batch: _Count | None = None
     chunk: _Count | None = None
     every: _Count = 1
+    logarithm: bool = True
     optimiser: Literal["adam", "sgd"] = "adam"
     learning_rate: _Positive = 1e-3
     seeds: Annotated[_Tuple[_Seed], Field(min_length=1)] = (0,)

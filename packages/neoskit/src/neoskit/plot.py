@@ -117,7 +117,7 @@ def decision_contours(
     # The colour bar speaks of bins, so it carries the edges as its ticks.
     bar = ax.figure.colorbar(filled, ax=ax, ticks=edges, pad=0.02, format="%.3g")
     bar.ax.minorticks_off()
-    bar.set_label("observable")
+    bar.ax.set_title("bins", fontsize="small")
     colours = _colours(samples, signals)
     for name, events in samples.items():
         ax.scatter(
@@ -129,7 +129,16 @@ def decision_contours(
             label=name,
         )
     ax.set(xlim=limits[0], ylim=limits[1], xlabel=labels[0], ylabel=labels[1])
-    legend = ax.legend(markerscale=2.5, loc="upper left", frameon=True, framealpha=0.85)
+    # Above the axes: inside, it would hide the events that it names.
+    legend = ax.legend(
+        markerscale=2.5,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2,
+        borderaxespad=0.2,
+        columnspacing=1.0,
+        handletextpad=0.2,
+    )
     for handle in legend.legend_handles:
         handle.set_alpha(1.0)
     return ax
@@ -390,11 +399,16 @@ def animate(
     """
     from PIL import Image  # pillow comes with matplotlib; only this needs it
 
-    pictures = []
+    pictures, places = [], None
     for frame in frames:
-        figure = plt.figure(figsize=size, dpi=dpi, layout="constrained")
+        layout = "constrained" if places is None else None
+        figure = plt.figure(figsize=size, dpi=dpi, layout=layout)
         draw(figure, frame)
+        # The first picture's layout serves all: nothing jumps, and it is slow.
+        for ax, place in zip(figure.axes, places or (), strict=False):
+            ax.set_position(place)
         figure.canvas.draw()
+        places = places or [ax.get_position(original=True) for ax in figure.axes]
         pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
         plt.close(figure)
         pictures.append(Image.fromarray(pixels).convert("P", palette=Image.ADAPTIVE))

@@ -1,5 +1,6 @@
 """The commands."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -69,18 +70,24 @@ ConfigFile = Annotated[Path, typer.Argument(help="A TOML file that describes a r
 RunPath = Annotated[Path, typer.Argument(help="The folder of a run.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        show.line(f"neoskit {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _settings(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where in the code an error arose.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
-    if version:
-        show.line(f"neoskit {__version__}")
-        raise typer.Exit
     jax.config.update("jax_enable_x64", True)
     if jax.config.jax_compilation_cache_dir is None:
         cache = platformdirs.user_cache_path("neoskit") / "jax"
@@ -260,6 +267,8 @@ def _run(
 ) -> None:
     if pictures:
         _require_plot()
+    # In a log file a bar is one long line.
+    progress = progress and sys.stderr.isatty()
     folder = RunFolder.create(path, config)
     results: list[Result] = []
     for seed in config.training.seeds:

@@ -120,6 +120,7 @@ def find_cut(
         steps=steps,
         optimiser=optax.adam(optax.cosine_decay_schedule(1.0, steps, alpha=0.02)),
         bandwidth=anneal(5.0, 0.5, steps),
+        logarithm=False,  # the objective is negative
         callback=lambda step, now, numbers: path.append(_threshold(now)),
         progress=progress,
     )

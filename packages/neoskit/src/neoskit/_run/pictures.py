@@ -151,7 +151,7 @@ def draw(
         bins=now.edges,
         signals=signals,
         log=True,
-        limits=(0.05, 30 * sum(y.sum() for y in yields.values())),
+        limits=(0.05, 10 * sum(y.sum() for y in yields.values())),
         ax=panels[1],
     )
 

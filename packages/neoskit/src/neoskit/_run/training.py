@@ -78,6 +78,7 @@ def train_seed(
         "optimiser": build_optimiser(table),
         "batch_size": table.batch,
         "chunk_size": table.chunk,
+        "logarithm": table.logarithm,
         "bandwidth": build_bandwidth(config),
         "seed": seed,
         "every": table.every,
@@ -218,7 +219,8 @@ def run_seed(
         from .pictures import Recorder, animation, curves_of, frame, picture
 
         if animate and config.split.folds is None:
-            recorder = Recorder(two_parts(config, dataset)[1])
+            every = max(1, config.training.steps // 30)
+            recorder = Recorder(two_parts(config, dataset)[1], every)
 
     def watch(seed: int, step: int, now: Pipeline, numbers: dict[str, float]) -> None:
         folder.log(seed=seed, step=step, **numbers)

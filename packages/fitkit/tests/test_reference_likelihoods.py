@@ -26,6 +26,7 @@ MODELS = (
 # One shapesys of 3LRJR has an auxiliary count n = 1.9e11, and pyhf sums n log n (5e12,
 # where float64 is spaced by 1e-3) and log n!: its records carry that error.
 CANCELLATION = {name: 5e-3 for name in MODELS if name.startswith("3LRJR")}
+SLOW = pytest.mark.slow
 CODES = {
     "normsys4_histosys4p": {"normsys_code": "4", "histosys_code": "4p"},
     "normsys1_histosys0": {"normsys_code": "1", "histosys_code": "0"},
@@ -123,6 +124,15 @@ KNOWN_POI = {
 KNOWN_MINIMUM = {"3LRJR_bkgonly": 240.430780, "3LRJR_ERJR_200p0_100p0": 272.298851}
 
 
+# A shape of model takes seconds to compile: those that say most are in every run.
+QUICK = ("sbottom_A_1300_205_60", "sbottom_A_1400_950_60", "agc_ttbar", "SRee_SRmm_Srem")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [name if name in QUICK else pytest.param(name, marks=SLOW) for name in MODELS],
+    indirect=True,
+)
 def test_fit_from_the_nominal_start(entry, reference_document):
     model, data = read(entry, reference_document)
     found = fitkit.fit(model, data)
@@ -148,6 +158,7 @@ def test_fit_from_the_nominal_start(entry, reference_document):
     np.testing.assert_allclose(found.twice_nll, at_best[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_3lrjr_minima(load_json):
     """Thirteen signal points against deviances with 40-digit constants, to 1e-6."""
     true = load_json("likelihoods/3LRJR/reference_true.json")

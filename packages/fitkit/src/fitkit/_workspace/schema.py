@@ -180,10 +180,11 @@ def parse(document: Any) -> WorkspaceDocument:
     try:
         return WorkspaceDocument.model_validate(document)
     except pydantic.ValidationError as error:
-        raise WorkspaceError(_explain(error)) from None
+        raise WorkspaceError(explain(error)) from None
 
 
-def _explain(error: pydantic.ValidationError) -> str:
+def explain(error: pydantic.ValidationError) -> str:
+    """The first problem that pydantic found: its place, the reason, the way out."""
     problems = error.errors(include_url=False, include_context=False)
     problem = problems[0]
     where = json_path(*_without_tags(problem["loc"]))

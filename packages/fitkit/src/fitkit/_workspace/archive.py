@@ -1,0 +1,141 @@
+"""Archives as HEPData ships them: many documents in one tar or zip file."""
+
+import dataclasses
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, final
+
+from .document import MAX_BYTES, decode
+from .schema import WorkspaceError
+
+# A full release with hundreds of signal points stays below 1 GB; a few kilobytes that
+# unpack to more are an attack.
+_MAX_TOTAL_BYTES = 2 * 1024**3
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Archive(Mapping[str, Any]):
+    """The JSON documents of an archive by member name, decoded when asked for.
+
+    Attributes:
+        path: the archive.
+        contents: the text of each member.
+    """
+
+    path: str
+    contents: Mapping[str, bytes] = dataclasses.field(repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """The decoded member.
+
+        Raises:
+            WorkspaceError: where there is none of that name, or it is not JSON.
+        """
+        if name not in self.contents:
+            some = ", ".join(list(self.contents)[:5])
+            raise WorkspaceError(
+                f"{self.path} has no member {name!r} among {len(self)}. It has: {some}"
+                + ("." if len(self) <= 5 else ", ….")
+            )
+        return decode(self.contents[name], f"{self.path}:{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.contents)
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+
+def read_archive(path: str | Path) -> Archive:
+    """The JSON documents in a tar (also compressed) or zip archive.
+
+    Nothing is unpacked onto the disk. Members that are no JSON files, by their names,
+    are left out.
+
+    Args:
+        path: the archive.
+
+    Returns:
+        A mapping from member names to decoded documents, which `read_workspace`,
+        `read_patchset` and the argument `patch` take.
+
+    Raises:
+        WorkspaceError: for what is no archive, or holds an absolute path, `..`, or far
+            too much.
+    """
+    path = Path(path)
+    try:
+        if zipfile.is_zipfile(path):
+            contents = _zip_contents(path)
+        else:
+            contents = _tar_contents(path)
+    except WorkspaceError:
+        raise
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot read {str(path)!r}: {error.strerror or error}. Give the path of a "
+            "tar or zip archive."
+        ) from None
+    except Exception as error:  # the two libraries let many others escape
+        raise WorkspaceError(
+            f"{path} is no tar or zip archive that can be read: {error}. Download it "
+            "again, or give the path of a document to `read_workspace`."
+        ) from None
+    return Archive(str(path), contents)
+
+
+def _tar_contents(path: Path) -> dict[str, bytes]:
+    contents, total = {}, 0
+    with tarfile.open(path) as archive:
+        for member in archive:
+            _check_name(path, member.name)
+            total = _check_size(path, member.name, member.size, total)
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is not None and _is_document(member.name):
+                contents[_plain(member.name)] = file.read()
+    return contents
+
+
+def _zip_contents(path: Path) -> dict[str, bytes]:
+    contents, total = {}, 0
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            _check_name(path, member.filename)
+            total = _check_size(path, member.filename, member.file_size, total)
+            if not member.is_dir() and _is_document(member.filename):
+                with archive.open(member) as file:
+                    # the header's size may lie: read no more than is allowed
+                    contents[_plain(member.filename)] = file.read(MAX_BYTES + 1)
+    return contents
+
+
+def _plain(name: str) -> str:
+    return str(PurePosixPath(name))
+
+
+def _is_document(name: str) -> bool:
+    # macOS adds files such as "._BkgOnly.json" that hold no JSON
+    plain = PurePosixPath(name)
+    return plain.suffix == ".json" and not plain.name.startswith("._")
+
+
+def _check_name(path: Path, name: str) -> None:
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts:
+        raise WorkspaceError(
+            f"{path}: member {name!r} points outside the archive. Do not trust "
+            "this file; get it from where it was published."
+        )
+
+
+def _check_size(path: Path, name: str, size: int, total: int) -> int:
+    if size > MAX_BYTES or total + size > _MAX_TOTAL_BYTES:
+        raise WorkspaceError(
+            f"{path}: member {name!r} has {size} bytes; members above {MAX_BYTES} and "
+            f"archives above {_MAX_TOTAL_BYTES} are not read. Unpack it yourself if it "
+            "is what you expect."
+        )
+    return total + size

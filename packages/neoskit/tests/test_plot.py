@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("matplotlib")
-
 from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 

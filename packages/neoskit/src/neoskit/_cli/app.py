@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
             show.error("interrupted. What was done until here is kept.")
             raise typer.Exit(_INTERRUPTED) from None
         except (ValueError, TypeError, RuntimeError, OSError) as error:
-            if ctx.params.get("debug"):
+            if ctx.params["debug"]:
                 raise
             show.error(_message(error))
             raise typer.Exit(1) from None
@@ -174,7 +174,7 @@ def compare(
 @demo.command()
 def cut(
     out: Out = None,
-    events: Annotated[int, typer.Option(min=1, help="Events per process.")] = 100_000,
+    events: Annotated[int, typer.Option(min=1, help="Events per process.")] = 400_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the events.")] = 0,
     pictures: Pictures = True,
     progress: Progress = True,
@@ -214,7 +214,13 @@ def blobs(
     """Four blobs: a network learns to avoid a systematic that moves the background."""
     from .._demos.blobs import blobs_config
 
-    widths = tuple(int(width) for width in hidden.split(",") if width)
+    try:
+        widths = tuple(int(width) for width in hidden.split(",") if width)
+    except ValueError:
+        raise ValueError(
+            f"--hidden is {hidden!r}; it must be whole numbers separated by commas, "
+            "such as 1024,1024."
+        ) from None
     config = blobs_config(
         seeds=tuple(range(seeds)),
         histosys_code=code.value,

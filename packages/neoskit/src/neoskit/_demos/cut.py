@@ -51,7 +51,7 @@ class CutResult:
         return float(np.interp(self.found, self.thresholds, self.hard))
 
 
-def cut_problem(events: int = 100_000, *, seed: int = 0) -> Dataset:
+def cut_problem(events: int = 400_000, *, seed: int = 0) -> Dataset:
     """300 signal events around 50 ± 5 on 8000 background events around 40 ± 10.
 
     Args:
@@ -90,7 +90,7 @@ def minus_significance(model: fitkit.Model) -> Float[Array, ""]:
 
 def find_cut(
     *,
-    events: int = 100_000,
+    events: int = 400_000,
     seed: int = 0,
     start: float = 30.0,
     steps: int = 100,

@@ -1,0 +1,274 @@
+"""The command line: what a run leaves behind, what it says, and how it fails."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from neoskit._cli.app import app
+from neoskit._run.folder import RunFolder
+
+SMALL = """
+[source]
+kind = "blobs"
+events = 300
+[observable]
+kind = "network"
+hidden = [8]
+[measurement]
+floor = 1e-3
+[training]
+steps = 3
+batch = 100
+learning_rate = 1e-2
+"""
+EVENTS = """
+import numpy as np
+import neoskit
+
+def dataset(events=300):
+    blobs = neoskit.gaussian_blobs(events, seed=4)
+    return neoskit.Dataset(blobs.channels)
+
+def observed(events=300):
+    generator = np.random.default_rng(5)
+    features = generator.normal((1, -1), 1, (100, 2))
+    return {"SR": neoskit.Events(features, names=("x", "y"))}
+
+def nothing(events=300):
+    return None
+"""
+PYTHON = SMALL.replace(
+    'kind = "blobs"\nevents = 300',
+    'kind = "python"\nfile = "events.py"\nobserved = "observed"',
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Runs and compilations go to a folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def neoskit(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def written(folder, text=SMALL, name="small.toml"):
+    (folder / "events.py").write_text(EVENTS)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A trained run with recorded events, and what was printed."""
+    folder = tmp_path_factory.mktemp("module")
+    config = written(folder, PYTHON + "seeds = [3, 4]\n")
+    done = neoskit("train", config, "--out", folder / "run", "--animate")
+    assert done.exit_code == 0, done.output
+    return folder / "run", done.output
+
+
+def test_a_run_s_folder(run):
+    folder, output = run
+    files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert files == {
+        "config.toml",
+        "metrics.jsonl",
+        "workspace.json",
+        *(
+            f"seed-{seed}/{name}"
+            for seed in (3, 4)
+            for name in ("parameters.eqx", "evaluation.json", "workspace.json")
+        ),
+        "pictures/seed-3.png",
+        "pictures/seed-3.gif",
+        "pictures/seed-4.png",
+    }
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    assert [(x["seed"], x["step"]) for x in lines] == [
+        (seed, step) for seed in (3, 4) for step in range(4)
+    ]
+    assert all("loss" in x and "expected_cls" in x for x in lines if x["step"])
+    for path in ("workspace.json", "pictures/seed-3.png", "pictures/seed-3.gif"):
+        assert str(folder / path) in output
+
+
+def test_the_numbers_printed_are_those_of_the_workspace(run):
+    pyhf = pytest.importorskip("pyhf")
+    folder, output = run
+    document = json.loads((folder / "workspace.json").read_text())
+    codes = {
+        "normsys": {"interpcode": "code4"},
+        "histosys": {"interpcode": "code4p"},
+    }
+    workspace = pyhf.Workspace(document)
+    model = workspace.model(modifier_settings=codes)
+    _, expected = pyhf.infer.hypotest(
+        1.0, workspace.data(model), model, test_stat="qtilde", return_expected_set=True
+    )
+    evaluation = json.loads((folder / "seed-3" / "evaluation.json").read_text())
+    assert evaluation["expected_cls"] == pytest.approx(float(expected[2]), rel=1e-5)
+    assert f"{evaluation['expected_cls']:.3g}" in output
+
+
+def test_evaluate_says_the_same_again(run):
+    folder, _ = run
+    before = (folder / "seed-4" / "evaluation.json").read_text()
+    done = neoskit("evaluate", folder)
+    assert done.exit_code == 0, done.output
+    assert (folder / "seed-4" / "evaluation.json").read_text() == before
+    assert "recorded" not in done.output
+
+
+def test_recorded_events_are_opened_on_request_only(run, monkeypatch):
+    folder, _ = run
+    done = neoskit("evaluate", folder, "--unblind")
+    assert done.exit_code == 0, done.output
+    assert "mu = " in done.output
+    assert "shape" in done.output
+
+
+def test_export_writes_the_same_workspace(run):
+    folder, _ = run
+    before = (folder / "workspace.json").read_bytes()
+    (folder / "workspace.json").unlink()
+    done = neoskit("export", folder)
+    assert done.exit_code == 0, done.output
+    assert (folder / "workspace.json").read_bytes() == before
+
+
+def test_a_run_never_overwrites_another(tmp_path):
+    config = written(tmp_path)
+    first, second = (
+        neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")
+        for _ in range(2)
+    )
+    assert first.exit_code == second.exit_code == 0, second.output
+    assert str(tmp_path / "run-2" / "workspace.json") in second.output
+    # The same description and seed, the same numbers.
+    metrics = [(tmp_path / n / "metrics.jsonl").read_text() for n in ("run", "run-2")]
+    assert metrics[0] == metrics[1]
+    assert list((tmp_path / "run" / "pictures").iterdir()) == []
+
+
+def test_ctrl_c_keeps_what_is_there(tmp_path, monkeypatch):
+    log = RunFolder.log
+
+    def interrupt(self, **numbers):
+        log(self, **numbers)
+        if numbers["step"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "log", interrupt)
+    config = written(tmp_path, SMALL + "seeds = [0, 1]\n")
+    done = neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")
+    assert done.exit_code == 130
+    assert "interrupted" in done.output
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 3
+    assert (tmp_path / "run" / "workspace.json").exists()
+    assert not (tmp_path / "run" / "seed-1").exists()
+    monkeypatch.undo()
+    assert neoskit("evaluate", tmp_path / "run").exit_code == 0
+
+
+@pytest.mark.slow
+def test_compare(tmp_path):
+    text = SMALL + "seeds = [0, 1]\n[split]\nfolds = 2\n[compare]\nbootstrap = 5\n"
+    text += "[rebinning]\nlargest_error = 0.5\nraw_events = 3\n"
+    done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "expected_cls − binary_cross_entropy" in done.output
+    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert {(x["seed"], x["objective"]) for x in lines} == {
+        (seed, name)
+        for seed in (0, 1)
+        for name in ("expected_cls", "binary_cross_entropy")
+    }
+
+
+def test_demo_cut(tmp_path):
+    done = neoskit("demo", "cut", "--events", 20_000, "--out", tmp_path / "cut")
+    assert done.exit_code == 0, done.output
+    (line,) = (x for x in done.output.splitlines() if x.startswith("difference"))
+    assert abs(float(line.split()[-1])) < 0.5
+    assert (tmp_path / "cut" / "cut.png").stat().st_size > 1000
+
+
+def test_demo_blobs(tmp_path):
+    small = ("--events", 200, "--hidden", "4", "--steps", 2, "--no-animate")
+    done = neoskit("demo", "blobs", *small, "--out", tmp_path / "blobs")
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path / "blobs" / "workspace.json") in done.output
+
+
+def test_demo_inferno():
+    done = neoskit("demo", "inferno", "--events", 500, "--steps", 2)
+    assert done.exit_code == 0, done.output
+    assert "16.95" in done.output  # the published number of benchmark 2
+
+
+ERRORS = {
+    "wrong path": (["train", "nowhere.toml"], "nowhere.toml: no such file"),
+    "no run": (["evaluate", "."], "is not a run"),
+    "unknown key": (["train", "unknown.toml"], "Did you mean `steps`?"),
+    "edges": (["train", "edges.toml"], "`edges` must increase"),
+    "no file": (["train", "file.toml"], "which is no file"),
+    "no function": (["train", "function.toml"], "Did you mean `dataset`?"),
+    "argument": (["train", "argument.toml"], "unexpected keyword argument 'event'"),
+    "not a dataset": (["train", "nothing.toml"], "it returned a NoneType"),
+    "signal": (["train", "signal.toml"], "names the process 'signl'"),
+    "same": (["compare", "same.toml"], "nothing to compare"),
+    "nothing recorded": (["evaluate", "blind", "--unblind"], "no recorded events"),
+    "layers": (["demo", "blobs", "--hidden", "8;8"], "separated by commas"),
+    "objective": (["demo", "blobs", "--objective", "cls"], "training.objective"),
+}
+
+
+@pytest.mark.parametrize(("command", "message"), ERRORS.values(), ids=ERRORS)
+def test_errors_are_one_message(command, message, tmp_path):
+    for name, text in {
+        "unknown": SMALL.replace("steps", "step"),
+        "edges": SMALL + "[binning]\nedges = [0.0, 0.6, 0.5]\n",
+        "file": PYTHON.replace("events.py", "event.py"),
+        "function": PYTHON.replace("[obs", 'function = "datasets"\n[obs', 1),
+        "argument": PYTHON.replace("[obs", "[source.arguments]\nevent = 3\n[obs", 1),
+        "nothing": PYTHON.replace("[obs", 'function = "nothing"\n[obs', 1),
+        "signal": SMALL.replace("[measurement]", '[measurement]\nsignals = ["signl"]'),
+        "same": SMALL + "[compare]\nbaseline = 'expected_cls'\n",
+    }.items():
+        written(tmp_path, text, f"{name}.toml")
+    if "blind" in command:
+        done = neoskit("train", written(tmp_path), "--out", "blind", "--no-pictures")
+        assert done.exit_code == 0, done.output
+    done = neoskit(*command)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert "error" in done.output
+
+
+def test_debug_shows_where():
+    done = neoskit("--debug", "train", "nowhere.toml")
+    assert isinstance(done.exception, ValueError)
+
+
+def test_the_process(tmp_path):
+    """The environment is set before jax's Cholesky loads its BLAS."""
+    script = (
+        "import sys, os, neoskit._cli as cli\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "sys.argv = ['neoskit', '--version']\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    assert 'scipy.linalg' not in sys.modules\n"
+        "    assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("neoskit 0.")

@@ -4,6 +4,7 @@ import importlib.metadata
 
 from ._constraints import Normal as Normal
 from ._constraints import Poisson as Poisson
+from ._counting import asimov_significance as asimov_significance
 from ._custom_types import Params as Params
 from ._fit.diagnose import FitError as FitError
 from ._fit.fit import FitResult as FitResult
@@ -22,15 +23,39 @@ from ._histfactory.modifiers import StatError as StatError
 from ._histfactory.spec import Channel as Channel
 from ._histfactory.spec import ParameterSettings as ParameterSettings
 from ._histfactory.spec import Sample as Sample
+from ._hypotest.asimov import asimov_data as asimov_data
+from ._hypotest.hypotest import DiscoveryResult as DiscoveryResult
+from ._hypotest.hypotest import HypotestResult as HypotestResult
+from ._hypotest.hypotest import hypotest as hypotest
+from ._hypotest.limit import UpperLimit as UpperLimit
+from ._hypotest.limit import upper_limit as upper_limit
+from ._hypotest.statistic import Q0 as Q0
+from ._hypotest.statistic import AbstractTestStatistic as AbstractTestStatistic
+from ._hypotest.statistic import QMu as QMu
+from ._hypotest.statistic import QMuTilde as QMuTilde
 from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
 from ._precision import require_float64 as require_float64
 from ._simplemodels import correlated_background as correlated_background
 from ._simplemodels import uncorrelated_background as uncorrelated_background
+from ._uncertainty import correlation as correlation
+from ._uncertainty import covariance as covariance
+from ._uncertainty import fisher_information as fisher_information
+from ._uncertainty import hessian as hessian
+from ._uncertainty import uncertainties as uncertainties
+from ._workspace import Archive as Archive
+from ._workspace import Patch as Patch
+from ._workspace import PatchSet as PatchSet
 from ._workspace import UNSET as UNSET
 from ._workspace import WorkspaceError as WorkspaceError
+from ._workspace import combine as combine
+from ._workspace import digest as digest
+from ._workspace import prune as prune
+from ._workspace import read_archive as read_archive
+from ._workspace import read_patchset as read_patchset
 from ._workspace import read_workspace as read_workspace
+from ._workspace import rename as rename
 from ._workspace import write_workspace as write_workspace
 
 __version__ = importlib.metadata.version("fitkit")

@@ -5,7 +5,7 @@ that one compilation serves every model of the same shapes.
 """
 
 import abc
-from typing import TYPE_CHECKING, NamedTuple, Self, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
 import equinox as eqx
 import jax
@@ -78,8 +78,16 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return the entries at which the likelihood has a kink at 0."""
 
     @abc.abstractmethod
-    def at_expected_data(self, y: Vector) -> Self:
-        """Return the same model at the data that it expects at `y`: its Asimov data."""
+    def observations(self) -> Any:
+        """Return the data at which the likelihood is evaluated, as arrays."""
+
+    @abc.abstractmethod
+    def at(self, observations: Any) -> Self:
+        """Return the likelihood of other data, given as by `observations`."""
+
+    @abc.abstractmethod
+    def expected(self, y: Vector) -> Any:
+        """Return the data that the model expects at `y`: its Asimov data."""
 
 
 @final
@@ -125,6 +133,11 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
     def kinks(self) -> Mask:
         return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)
 
-    def at_expected_data(self, y: Vector) -> "AutodiffLikelihood":
-        expected = self.model.expected_data(self.model.unravel(y))
-        return AutodiffLikelihood(self.model, expected)
+    def observations(self) -> "Data":
+        return self.data
+
+    def at(self, observations: "Data") -> "AutodiffLikelihood":
+        return AutodiffLikelihood(self.model, observations)
+
+    def expected(self, y: Vector) -> "Data":
+        return self.model.expected_data(self.model.unravel(y))

@@ -146,16 +146,24 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             mask = mask.at[arrays.normsys_index].max(bent)
         return mask
 
-    def at_expected_data(self, y: Vector) -> "HistFactoryLikelihood":
+    def observations(self) -> tuple[Array, Array]:
+        return jnp.asarray(self.counts), jnp.asarray(self.aux)
+
+    def at(self, observations: tuple[Array, Array]) -> "HistFactoryLikelihood":
+        counts, aux = observations
         return HistFactoryLikelihood(
             self.arrays,
-            jnp.sum(self.elements(y).rates, axis=0),
-            self.constraints.expected(y),
+            counts,
+            aux,
             self.terms,
             self.shapes,
             self.normsys_code,
             self.histosys_code,
         )
+
+    def expected(self, y: Vector) -> tuple[Array, Array]:
+        rates = jnp.sum(self.elements(y).rates, axis=0)
+        return rates, self.constraints.expected(y)
 
 
 def as_flat(values: list[Array | np.ndarray]) -> Array | np.ndarray:

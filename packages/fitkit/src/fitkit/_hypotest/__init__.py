@@ -1,0 +1,1 @@
+"""Test statistics, their asymptotic distributions, tests and limits."""

@@ -1,0 +1,250 @@
+"""Hypothesis tests of the parameter of interest."""
+
+from collections.abc import Mapping
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from .._fit.diagnose import FitError
+from .._fit.fit import fit_options, poi_mask
+from .._fit.newton import BoundedNewton
+from .._model import AbstractModel, Data
+from .._precision import require_float64
+from .asymptotics import expected_tails, observed_tails, safe_sqrt
+from .profiling import prepare, statistics_at
+from .statistic import AbstractTestStatistic, QMuTilde
+
+
+@final
+class HypotestResult(eqx.Module):
+    """The test of a signal strength against its absence.
+
+    Probabilities come with their logarithms, which stay exact where they underflow.
+
+    Attributes:
+        poi_value: the tested value.
+        statistic, statistic_asimov: the test statistic of the data, and of the
+            background-only Asimov data.
+        best: best fit of the parameter of interest, at least 0 for `QMuTilde`.
+        cl_sb, cl_b: tail probabilities under the tested and the background-only
+            hypothesis.
+        cls_observed: their ratio.
+        cls_expected: CLs for outcomes at -2, -1, 0, 1, 2 standard deviations of the
+            background (band `normal`), `[5]`.
+        log_cl_sb, log_cl_b, log_cls_observed, log_cls_expected: logarithms.
+        converged: whether all fits found their minima.
+    """
+
+    poi_value: Float[Array, ""]
+    statistic: Float[Array, ""]
+    statistic_asimov: Float[Array, ""]
+    best: Float[Array, ""]
+    log_cl_sb: Float[Array, ""]
+    log_cl_b: Float[Array, ""]
+    log_cls_expected: Float[Array, "5"]
+    converged: Bool[Array, ""]
+
+    @property
+    def cl_sb(self) -> Float[Array, ""]:
+        """The probability of less signal-like data, if the tested signal is there."""
+        return jnp.exp(self.log_cl_sb)
+
+    @property
+    def cl_b(self) -> Float[Array, ""]:
+        """The probability of less signal-like data, if there is only background."""
+        return jnp.exp(self.log_cl_b)
+
+    @property
+    def p_sb(self) -> Float[Array, ""]:
+        """The p-value of the tested hypothesis, the same as `cl_sb`."""
+        return self.cl_sb
+
+    @property
+    def p_b(self) -> Float[Array, ""]:
+        """The p-value of the background-only hypothesis, `1 - cl_b`."""
+        return -jnp.expm1(self.log_cl_b)
+
+    @property
+    def log_cls_observed(self) -> Float[Array, ""]:
+        """The logarithm of the observed CLs."""
+        return self.log_cl_sb - self.log_cl_b
+
+    @property
+    def cls_observed(self) -> Float[Array, ""]:
+        """The observed CLs."""
+        return jnp.exp(self.log_cls_observed)
+
+    @property
+    def cls_expected(self) -> Float[Array, "5"]:
+        """The expected CLs at -2, -1, 0, 1, 2 standard deviations."""
+        return jnp.exp(self.log_cls_expected)
+
+    def __repr__(self) -> str:
+        if isinstance(self.statistic, jax.core.Tracer) or jnp.ndim(self.statistic):
+            return f"HypotestResult(shape={jnp.shape(self.statistic)})"
+        band = ", ".join(f"{x:.6g}" for x in self.cls_expected)
+        status = "" if bool(self.converged) else "  (a fit did not converge)"
+        return (
+            f"CLs at {float(self.poi_value):g}: observed {float(self.cls_observed):.6g}, "
+            f"expected [{band}] (-2 to +2 sigma, band normal){status}"
+        )
+
+
+@final
+class DiscoveryResult(eqx.Module):
+    """The test of the absence of a signal.
+
+    Attributes:
+        statistic, statistic_asimov: the test statistic of the data, and of the Asimov
+            data with the signal of strength 1.
+        best: best fit of the parameter of interest.
+        log_p0_observed: logarithm of the p-value of the background-only hypothesis.
+        log_p0_expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations
+            of the background *below* the median with signal, `[5]`, rising.
+        converged: whether all fits found their minima.
+    """
+
+    statistic: Float[Array, ""]
+    statistic_asimov: Float[Array, ""]
+    best: Float[Array, ""]
+    log_p0_observed: Float[Array, ""]
+    log_p0_expected: Float[Array, "5"]
+    converged: Bool[Array, ""]
+
+    @property
+    def p0_observed(self) -> Float[Array, ""]:
+        """The p-value of the background-only hypothesis."""
+        return jnp.exp(self.log_p0_observed)
+
+    @property
+    def p0_expected(self) -> Float[Array, "5"]:
+        """Expected p-values with the signal present."""
+        return jnp.exp(self.log_p0_expected)
+
+    @property
+    def significance_observed(self) -> Float[Array, ""]:
+        """The observed significance in standard deviations."""
+        return safe_sqrt(self.statistic)
+
+    @property
+    def significance_expected(self) -> Float[Array, ""]:
+        """The median significance with the signal present."""
+        return safe_sqrt(self.statistic_asimov)
+
+    def __repr__(self) -> str:
+        if isinstance(self.statistic, jax.core.Tracer) or jnp.ndim(self.statistic):
+            return f"DiscoveryResult(shape={jnp.shape(self.statistic)})"
+        band = ", ".join(f"{x:.6g}" for x in self.p0_expected)
+        status = "" if bool(self.converged) else "  (a fit did not converge)"
+        return (
+            f"p0 observed {float(self.p0_observed):.6g} "
+            f"({float(self.significance_observed):.4g} sigma), expected [{band}] "
+            f"(median {float(self.significance_expected):.4g} sigma){status}"
+        )
+
+
+def hypotest(
+    poi_value: ArrayLike,
+    model: AbstractModel,
+    data: Data,
+    *,
+    statistic: AbstractTestStatistic = QMuTilde(),
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> HypotestResult | DiscoveryResult:
+    """Test a value of the parameter of interest, with asymptotic distributions.
+
+    The Asimov data that give the expected result are those at the best fit to the data
+    with the alternative's signal strength held, auxiliary data included.
+
+    Args:
+        poi_value: the tested value; 0 for `Q0`. Traced.
+        model: any model with a parameter of interest.
+        data: observed or expected data.
+        statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for discovery.
+        init, fixed, bounds, solver: of all fits; see `fit`.
+        throw: whether to raise where a fit finds no minimum; if not, `converged` tells.
+
+    Returns:
+        A `DiscoveryResult` for `Q0`, a `HypotestResult` for the others; differentiable
+        with respect to everything traced.
+
+    Raises:
+        ValueError: where the model has no parameter of interest.
+        FitError: where a fit finds no minimum and `throw` is set.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import Channel, Model, NormFactor, Sample, QMu, hypotest
+        >>> signal = Sample("signal", [10.0], (NormFactor("mu"),))
+        >>> background = Sample("background", [5.0])
+        >>> model = Model([Channel("SR", [signal, background])], poi="mu")
+        >>> result = hypotest(1.0, model, model.data({"SR": [12.0]}))
+        >>> round(float(result.cls_observed), 6)
+        0.214013
+
+    References:
+        arXiv:1007.1727; A. L. Read, J. Phys. G 28 (2002) 2693 (CLs).
+    """
+    require_float64()
+    mask = poi_mask(model, "hypotest")
+    likelihood = model.negative_log_likelihood(data)
+    options = fit_options(model, init, fixed, bounds)
+    solver = BoundedNewton() if solver is None else solver
+    tested = jnp.asarray(poi_value, dtype=float)
+    twin = prepare(likelihood, options, mask, statistic, solver)
+    q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
+    if throw:
+        q = require_converged(q, converged, "hypotest")
+    return _result(tested, q, q_asimov, twin.best, converged, statistic)
+
+
+def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
+    """Return `value`; raise where a fit behind it found no minimum."""
+    if isinstance(converged, jax.core.Tracer):
+        message = (
+            f"A fit of `{call}` found no minimum. Use `throw=False` for the status of "
+            "each lane, or `fit` on the same data for the reason."
+        )
+        return eqx.error_if(value, ~converged, message)
+    if not bool(jnp.all(converged)):
+        raise FitError(
+            f"a fit of `{call}` found no minimum. `fit` and `fixed_poi_fit` on the same "
+            "data give the reason; `throw=False` returns the last point."
+        )
+    return value
+
+
+@eqx.filter_jit
+def _result(
+    tested: Array,
+    q: Array,
+    q_asimov: Array,
+    best: Array,
+    converged: Array,
+    statistic: AbstractTestStatistic,
+) -> HypotestResult | DiscoveryResult:
+    observed = observed_tails(statistic, q, q_asimov)
+    expected = expected_tails(q_asimov)
+    if statistic.discovery:
+        return DiscoveryResult(
+            q, q_asimov, best, observed.log_cl_sb, expected.log_cl_sb, converged
+        )
+    return HypotestResult(
+        tested,
+        q,
+        q_asimov,
+        best,
+        observed.log_cl_sb,
+        observed.log_cl_b,
+        expected.log_cls,
+        converged,
+    )

@@ -1,0 +1,256 @@
+"""Upper limits on the parameter of interest."""
+
+from collections.abc import Mapping
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from .._fit.fit import fit_options, minimise, poi_mask
+from .._fit.implicit import freeze
+from .._fit.newton import BoundedNewton
+from .._model import AbstractModel, Data
+from .._precision import require_float64
+from .asymptotics import BAND, expected_tails, observed_tails
+from .hypotest import require_converged
+from .profiling import Twin, prepare
+from .statistic import AbstractTestStatistic, QMuTilde
+
+# Doublings of the first guess before the search for a bracket is given up.
+_DOUBLINGS = 60
+# Halvings of a bracket: more than enough even if each step only halved it.
+_MOST_STEPS = 100
+
+
+@final
+class UpperLimit(eqx.Module):
+    """An upper limit on the parameter of interest.
+
+    Attributes:
+        observed: the value at which the observed CLs equals `level`.
+        expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations of the
+            background, `[5]`.
+        level: one minus the confidence level.
+        converged: whether all fits and all searches ended, for the observed limit and
+            each of the band, `[6]`.
+    """
+
+    observed: Float[Array, ""]
+    expected: Float[Array, "5"]
+    level: Float[Array, ""]
+    converged: Bool[Array, "6"]
+
+    def __repr__(self) -> str:
+        if isinstance(self.observed, jax.core.Tracer) or jnp.ndim(self.observed):
+            return f"UpperLimit(shape={jnp.shape(self.observed)})"
+        band = ", ".join(f"{x:.6g}" for x in self.expected)
+        status = "" if bool(jnp.all(self.converged)) else "  (NOT CONVERGED)"
+        return (
+            f"upper limit at {100 * (1 - float(self.level)):g} % CLs: observed "
+            f"{float(self.observed):.6g}, expected [{band}] (-2 to +2 sigma){status}"
+        )
+
+
+def upper_limit(
+    model: AbstractModel,
+    data: Data,
+    *,
+    level: ArrayLike = 0.05,
+    statistic: AbstractTestStatistic = QMuTilde(),
+    tolerance: float = 1e-8,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> UpperLimit:
+    """The values of the parameter of interest at which CLs falls to `level`.
+
+    The observed limit and the band are searched at once: the logarithm of CLs is
+    followed by a bracketing secant method, each step one batch of fits.
+
+    Args:
+        model: any model with a parameter of interest.
+        data: observed or expected data.
+        level: one minus the confidence level, between 0 and 1; traced.
+        statistic: `QMuTilde()` (default) or `QMu()`.
+        tolerance: relative precision of the limits.
+        init, fixed, bounds, solver: of all fits; see `fit`.
+        throw: whether to raise where a fit or a search fails; if not, `converged` tells.
+
+    Returns:
+        Observed and expected limits; differentiable with respect to everything traced,
+        by the implicit function theorem.
+
+    Raises:
+        ValueError: where the model has no parameter of interest, or for a statistic
+            that is not for limits.
+        FitError: where a fit or a search fails and `throw` is set.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import Channel, Model, NormFactor, Sample, upper_limit
+        >>> signal = Sample("signal", [10.0], (NormFactor("mu"),))
+        >>> background = Sample("background", [5.0])
+        >>> model = Model([Channel("SR", [signal, background])], poi="mu")
+        >>> limit = upper_limit(model, model.data({"SR": [12.0]}))
+        >>> round(float(limit.observed), 6)
+        1.367255
+    """
+    require_float64()
+    if statistic.discovery:
+        raise ValueError(
+            "`upper_limit` needs a statistic for exclusion, `QMuTilde()` or `QMu()`; "
+            f"got {type(statistic).__name__}."
+        )
+    mask = poi_mask(model, "upper_limit")
+    likelihood = model.negative_log_likelihood(data)
+    options = fit_options(model, init, fixed, bounds)
+    solver = BoundedNewton() if solver is None else solver
+    twin = prepare(likelihood, options, mask, statistic, solver)
+    log_level = jnp.log(jnp.asarray(level, dtype=float))
+    limits, converged = _limits(twin, log_level, statistic, solver, tolerance)
+    if throw:
+        limits = require_converged(limits, jnp.all(converged), "upper_limit")
+    return UpperLimit(limits[0], limits[1:], jnp.exp(log_level), converged)
+
+
+def _excess(
+    twin: Twin,
+    log_level: Array,
+    tested: Float[Array, "6"],
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
+    """log CLs - log level: of the data at the first value, of the band at the others."""
+
+    def at(observations, mu):
+        options = twin.options.holding(twin.poi, mu)
+        minimum = minimise(likelihood.at(observations), options, solver)
+        return minimum.value, minimum.converged
+
+    # The data at the first value; the Asimov data at all six.
+    likelihood = twin.likelihood.prepared()
+    lanes = jax.tree.map(
+        lambda a, b: jnp.stack([a] + [b] * 6), likelihood.observations(), twin.asimov
+    )
+    values, converged = jax.vmap(at)(lanes, jnp.concatenate([tested[:1], tested]))
+    q = statistic.ratio(twin.best, tested[0], values[0], twin.at_best)
+    q_asimov = statistic.ratio(
+        twin.asimov_best, tested, values[1:], twin.asimov_at_best
+    )
+    observed = observed_tails(statistic, q, q_asimov[0]).log_cls
+    expected = expected_tails(q_asimov[1:]).log_cls[jnp.arange(5), jnp.arange(5)]
+    good = converged[1:] & (converged[0] | (jnp.arange(6) > 0))
+    return jnp.append(observed, expected) - log_level, good & twin.converged
+
+
+def _as_jax(tree):
+    """The same tree with jax arrays in place of numpy's."""
+    return jax.tree.map(
+        lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, tree
+    )
+
+
+@eqx.filter_jit
+def _limits(
+    twin: Twin,
+    log_level: Array,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+    tolerance: float,
+) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
+    """All six limits, differentiable."""
+    still, still_level = freeze(_as_jax(twin)), jax.lax.stop_gradient(log_level)
+
+    def excess(mu):
+        return _excess(still, still_level, mu, statistic, solver)
+
+    mu, converged = _search(excess, tolerance)
+    return _root(_as_jax(twin), log_level, mu, statistic, solver), converged
+
+
+def _search(excess, tolerance: float) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
+    """Six roots at once: doubling until they are enclosed, then the Illinois method.
+
+    `excess` falls from above 0 at 0 to below 0; all six share each batch of fits.
+    """
+
+    def unfinished(carry):
+        *_, done, count, _ = carry
+        return ~jnp.all(done) & (count < _DOUBLINGS + _MOST_STEPS)
+
+    def advance(carry):
+        low, f_low, high, f_high, _, done, count, good = carry
+        enclosed = f_high <= 0
+        secant = high - f_high * (high - low) / (f_high - f_low)
+        inside = (secant > low) & (secant < high)
+        mu = jnp.where(inside, secant, (low + high) / 2)
+        mu = jnp.where(enclosed, mu, 2 * high)
+        mu = jnp.where(done, high, mu)
+        f, ok = excess(mu)
+        falls = f <= 0
+        # Illinois: the end that stays for a second time counts half.
+        growing = ~enclosed
+        new_low = jnp.where(growing, high, jnp.where(falls, low, mu))
+        new_f_low = jnp.where(
+            growing, f_high, jnp.where(falls, jnp.where(f_high <= 0, f_low / 2, f_low), f)
+        )
+        new_high = jnp.where(growing | falls, mu, high)
+        new_f_high = jnp.where(growing | falls, f, f_high / 2)
+        width = jnp.abs(new_high - new_low)
+        moved = jnp.abs(mu - jnp.where(growing, jnp.inf, jnp.where(falls, high, low)))
+        settled = enclosed & (
+            (f == 0)
+            | (width <= tolerance * jnp.abs(mu))
+            | (moved <= tolerance * jnp.abs(mu))
+        )
+        root = jnp.where(done, carry[4], mu)
+        keep = lambda new, old: jnp.where(done, old, new)  # noqa: E731
+        return (
+            keep(new_low, low),
+            keep(new_f_low, f_low),
+            keep(new_high, high),
+            keep(new_f_high, f_high),
+            root,
+            done | settled | ~jnp.isfinite(f),
+            count + 1,
+            jnp.where(done, good, ok & jnp.isfinite(f)),
+        )
+
+    six = jnp.ones(6)
+    # CLs at 0 is 1: the excess there is minus the logarithm of the level.
+    f_first, ok = excess(six)
+    f_zero, _ = excess(0 * six)
+    start = (0 * six, f_zero, six, f_first, six, six < 0, 0, ok)
+    *_, root, done, _, good = jax.lax.while_loop(unfinished, advance, start)
+    return root, done & good
+
+
+@eqx.filter_custom_jvp
+def _root(twin, log_level, mu, statistic, solver):
+    """The limits as differentiable functions; `mu` was found by any means."""
+    return mu
+
+
+@_root.def_jvp
+def _root_jvp(primals, tangents):
+    twin, log_level, mu, statistic, solver = primals
+    twin_dot, level_dot, *_ = tangents
+    mu = _root(twin, log_level, mu, statistic, solver)
+
+    def excess(twin, log_level, mu):
+        return _excess(twin, log_level, mu, statistic, solver)[0]
+
+    _, slope = jax.jvp(
+        lambda m: excess(twin, log_level, m), (mu,), (jnp.ones_like(mu),)
+    )
+    _, change = eqx.filter_jvp(
+        lambda t, a: excess(t, a, mu), (twin, log_level), (twin_dot, level_dot)
+    )
+    return mu, -change / slope

@@ -1,0 +1,109 @@
+"""The fits behind a test: the data and their Asimov twin, free and held."""
+
+from typing import Any, final
+
+import equinox as eqx
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, Bool, Float
+
+from .._custom_types import Mask
+from .._fit.fit import FitOptions, minimise
+from .._likelihood import AbstractNegativeLogLikelihood
+from .statistic import AbstractTestStatistic
+
+_minimise = eqx.filter_jit(minimise)
+
+
+@eqx.filter_jit
+def _asimov(
+    likelihood: AbstractNegativeLogLikelihood, y: Array
+) -> tuple[Any, Float[Array, ""]]:
+    """The data that the model expects at `y`, and the value there: its minimum."""
+    likelihood = likelihood.prepared()
+    expected = likelihood.expected(y)
+    return expected, likelihood.at(expected).value(y)
+
+
+@final
+class Twin(eqx.Module):
+    """What tests of every value of the parameter of interest have in common.
+
+    Attributes:
+        likelihood: at the data.
+        asimov: the Asimov data of the alternative, as `likelihood.observations`.
+        best, at_best: best fit of the parameter of interest, and the value there.
+        asimov_best, asimov_at_best: the same for the Asimov data.
+        options: of every fit.
+        poi: the entry of the parameter of interest.
+        converged: whether the fits so far found their minima.
+    """
+
+    likelihood: AbstractNegativeLogLikelihood
+    asimov: Any
+    best: Float[Array, ""]
+    at_best: Float[Array, ""]
+    asimov_best: Float[Array, ""]
+    asimov_at_best: Float[Array, ""]
+    options: FitOptions
+    poi: Mask
+    converged: Bool[Array, ""]
+
+
+def pick(y: Array, mask: Mask) -> Float[Array, ""]:
+    """The one entry of `y` that the mask names."""
+    return jnp.sum(jnp.where(mask, y, 0.0))
+
+
+def prepare(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+) -> Twin:
+    """Fit the data freely and with the alternative's signal; make the Asimov data.
+
+    By definition the Asimov data's best fit is the point that they were made at, so
+    they need no free fit.
+    """
+    free_options = options.at_least(poi, 0.0) if statistic.physical else options
+    free = _minimise(likelihood, free_options, solver)
+    alternative = options.holding(poi, statistic.asimov_poi)
+    held = _minimise(likelihood, alternative, solver)
+    asimov, asimov_at_best = _asimov(likelihood, held.y)
+    return Twin(
+        likelihood=likelihood,
+        asimov=asimov,
+        best=pick(free.y, poi),
+        at_best=free.value,
+        asimov_best=jnp.asarray(statistic.asimov_poi),
+        asimov_at_best=asimov_at_best,
+        options=options,
+        poi=poi,
+        converged=free.converged & held.converged,
+    )
+
+
+def statistics_at(
+    twin: Twin,
+    tested: Float[Array, ""],
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
+    """The statistic of the data and of the Asimov data, and whether all fits converged.
+
+    Args:
+        twin: what `prepare` found.
+        tested: the tested value of the parameter of interest; traced.
+        statistic: which statistic.
+        solver: the minimiser.
+    """
+    options = twin.options.holding(twin.poi, tested)
+    data = _minimise(twin.likelihood, options, solver)
+    asimov = _minimise(twin.likelihood.at(twin.asimov), options, solver)
+    q = statistic.ratio(twin.best, tested, data.value, twin.at_best)
+    q_asimov = statistic.ratio(
+        twin.asimov_best, tested, asimov.value, twin.asimov_at_best
+    )
+    return q, q_asimov, twin.converged & data.converged & asimov.converged

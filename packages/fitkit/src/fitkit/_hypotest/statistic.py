@@ -1,0 +1,94 @@
+r"""Profile likelihood ratio test statistics of the parameter of interest \(\mu\).
+
+With \(V(\mu)\) minus the log-likelihood profiled over all other parameters, every
+statistic is \(2\,[V(\mu) - V(\hat\mu)]\), set to 0 on the side that does not count as
+evidence against the tested value. They differ in that side, and in where \(\hat\mu\) may
+lie.
+
+References:
+    G. Cowan, K. Cranmer, E. Gross, O. Vitells, arXiv:1007.1727, section 2.
+"""
+
+import abc
+from typing import ClassVar, final
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class AbstractTestStatistic(eqx.Module):
+    r"""A test statistic for the parameter of interest.
+
+    Attributes:
+        asimov_poi: the signal strength of the alternative, for which Asimov data give the
+            expected result.
+        physical: whether the best fit is restricted to \\(\\mu\\ge0\\).
+        discovery: whether the tested hypothesis is the absence of a signal.
+    """
+
+    asimov_poi: eqx.AbstractClassVar[float]
+    physical: eqx.AbstractClassVar[bool]
+    discovery: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def counts_as_evidence(
+        self, best: Float[Array, "..."], tested: Float[Array, "..."]
+    ) -> Array:
+        """Return whether a best fit `best` speaks against the `tested` value."""
+
+    def ratio(
+        self,
+        best: Float[Array, "..."],
+        tested: Float[Array, "..."],
+        at_tested: Float[Array, "..."],
+        at_best: Float[Array, "..."],
+    ) -> Float[Array, "..."]:
+        """The statistic, from the profiled negative log-likelihood at both values.
+
+        Args:
+            best: the best fit of the parameter of interest.
+            tested: its tested value.
+            at_tested, at_best: minus the profiled log-likelihood there.
+
+        Returns:
+            Twice the difference where it counts, 0 elsewhere; never negative.
+        """
+        q = 2 * (at_tested - at_best)
+        return jnp.where(self.counts_as_evidence(best, tested) & ~(q <= 0), q, 0.0)
+
+
+@final
+class Q0(AbstractTestStatistic):
+    """For discovery: tests the absence of a signal (eq. 12)."""
+
+    asimov_poi: ClassVar[float] = 1.0
+    physical: ClassVar[bool] = False
+    discovery: ClassVar[bool] = True
+
+    def counts_as_evidence(self, best: Array, tested: Array) -> Array:
+        return best > tested
+
+
+@final
+class QMu(AbstractTestStatistic):
+    """For upper limits, with a best fit of any sign inside its bounds (eq. 14)."""
+
+    asimov_poi: ClassVar[float] = 0.0
+    physical: ClassVar[bool] = False
+    discovery: ClassVar[bool] = False
+
+    def counts_as_evidence(self, best: Array, tested: Array) -> Array:
+        return best < tested
+
+
+@final
+class QMuTilde(AbstractTestStatistic):
+    """For upper limits, with a best fit of at least 0 (eq. 16)."""
+
+    asimov_poi: ClassVar[float] = 0.0
+    physical: ClassVar[bool] = True
+    discovery: ClassVar[bool] = False
+
+    def counts_as_evidence(self, best: Array, tested: Array) -> Array:
+        return best < tested

@@ -60,3 +60,17 @@ def pipeline():
         neoskit.Binning([0.0, 0.3, 0.5, 0.7, 1.0], bandwidth=0.1),
         neoskit.Measurement(("signal",)),
     )
+
+
+@pytest.fixture(scope="session")
+def rough_variance():
+    """An objective of a user's own: about σ²(μ); no fit, so quick to compile."""
+
+    def objective(model):
+        background, both = (
+            model.expected_data({**model.init, "mu": jax.numpy.asarray(mu)}).main["SR"]
+            for mu in (0.0, 1.0)
+        )
+        return 1.0 / jax.numpy.sum((both - background) ** 2 / (background + 1.0))
+
+    return objective

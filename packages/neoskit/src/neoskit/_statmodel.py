@@ -15,16 +15,6 @@ import fitkit
 from ._custom_types import Yields
 from ._templates import ProcessTemplates, Template, Templates
 
-Modifier = (
-    fitkit.NormFactor
-    | fitkit.NormSys
-    | fitkit.HistoSys
-    | fitkit.ShapeSys
-    | fitkit.ShapeFactor
-    | fitkit.Lumi
-)
-
-
 @final
 class Measurement(eqx.Module):
     """What is measured, and what is uncertain.
@@ -65,7 +55,7 @@ class Measurement(eqx.Module):
     """
 
     signals: tuple[str, ...] = eqx.field(static=True)
-    modifiers: dict[str, tuple[Modifier, ...]]
+    modifiers: dict[str, tuple[fitkit.AbstractModifier, ...]]
     poi: str = eqx.field(static=True)
     settings: dict[str, fitkit.ParameterSettings]
     mc_statistics: bool | tuple[str, ...] = eqx.field(static=True)
@@ -76,7 +66,7 @@ class Measurement(eqx.Module):
     def __init__(
         self,
         signals: Sequence[str],
-        modifiers: Mapping[str, Sequence[Modifier]] | None = None,
+        modifiers: Mapping[str, Sequence[fitkit.AbstractModifier]] | None = None,
         *,
         poi: str = "mu",
         settings: Mapping[str, fitkit.ParameterSettings] | None = None,
@@ -162,7 +152,7 @@ class Measurement(eqx.Module):
 
     def _modifiers(
         self, channel: str, name: str, process: ProcessTemplates
-    ) -> tuple[fitkit.StatError | Modifier, ...]:
+    ) -> tuple[fitkit.AbstractModifier, ...]:
         """Everything that acts on one process in one channel."""
         signal = (fitkit.NormFactor(self.poi),) if name in self.signals else ()
         shapes = tuple(

@@ -86,7 +86,8 @@ def advance(
         value, gradient = value_and_gradient_chunked(
             pipeline, dataset, objective, chunk=chunk
         )
-    finite = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(gradient))
+    parts = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient))]
+    finite = jnp.stack(parts).all()
     trained = eqx.filter(pipeline, trained_leaves(pipeline))
     updates, memory = optimiser.update(gradient, state.optimiser, trained)
     moved = TrainState(eqx.apply_updates(pipeline, updates), memory, state.step + 1)

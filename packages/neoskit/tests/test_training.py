@@ -1,0 +1,273 @@
+"""Training: one compilation, schedules, seeds, interruption, resumption, failure."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import neoskit
+from neoskit import (
+    TrainingFailed,
+    anneal,
+    cross_fit,
+    initial_state,
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
+from neoskit._train import state as state_module
+
+ADAM = optax.adam(1e-2)
+
+
+def leaves(pipeline):
+    return jax.tree.leaves(eqx.filter(pipeline, eqx.is_inexact_array))
+
+
+def same(a, b):
+    return all(map(jnp.array_equal, leaves(a), leaves(b)))
+
+
+def run(pipeline, dataset, objective=neoskit.binary_cross_entropy, **options):
+    options = {"steps": 5, "optimiser": ADAM, "progress": False} | options
+    return train(pipeline, dataset, objective, **options)
+
+
+def test_cross_entropy_falls_to_the_optimum_of_the_blobs(pipeline):
+    dataset = neoskit.gaussian_blobs(2000, seed=3)
+    training = run(pipeline, dataset, steps=300, optimiser=optax.adam(3e-2))
+    # The likelihood ratio of two unit Gaussians 2√2 apart has an entropy of 0.194
+    # nats; the sample's own optimum is within its statistical error, 0.01.
+    assert training.losses[-1] == pytest.approx(0.194, abs=0.02)
+    assert training.losses[0] > 0.5
+
+
+def test_cross_entropy_is_the_mean_of_its_classes(pipeline, control):
+    logits = {
+        key: np.asarray(pipeline.observable.logits(events.features))
+        for key, events in control.scored_samples()
+    }
+    for variations in (False, True):
+        sums = {True: [0.0, 0.0], False: [0.0, 0.0]}
+        for key, events in control.scored_samples():
+            if key.shift and not variations:
+                continue
+            signal = key.process == "signal"
+            entropy = np.log1p(np.exp(logits[key] * (-1 if signal else 1)))
+            sums[signal][0] += (events.weights * entropy).sum()
+            sums[signal][1] += events.weights.sum()
+        expected = 0.5 * sum(top / bottom for top, bottom in sums.values())
+        objective = neoskit.BinaryCrossEntropy(variations=variations)
+        value = neoskit.loss(pipeline, control, objective)
+        assert float(value) == pytest.approx(expected)
+
+
+def test_cross_entropy_needs_logits(blobs):
+    pipeline = neoskit.Pipeline(
+        neoskit.SoftSelection([0.0, 0.0]),
+        neoskit.Counting(),
+        neoskit.Measurement(("signal",)),
+    )
+    with pytest.raises(TypeError, match="observable with logits"):
+        run(pipeline, blobs)
+
+
+def test_a_user_objective_is_trained(pipeline, blobs, rough_variance):
+    training = run(pipeline, blobs, rough_variance, steps=40)
+    assert training.losses[-1] < 0.8 * training.losses[0]
+    whole = neoskit.loss(pipeline, blobs, rough_variance)
+    assert training.losses[0] == pytest.approx(float(whole))
+
+
+def test_the_logarithm_scales_the_gradient_alone(pipeline, blobs, rough_variance):
+    sgd = optax.sgd(1.0)
+    plain, log = (
+        run(pipeline, blobs, rough_variance, steps=1, optimiser=sgd, logarithm=flag)
+        for flag in (False, True)
+    )
+    assert plain.losses == pytest.approx(log.losses)
+    bias = lambda p: p.observable.layers[-1].bias - pipeline.observable.layers[-1].bias  # noqa: E731
+    moved = [bias(t.pipeline) for t in (plain, log)]
+    assert float(moved[0][0] / moved[1][0]) == pytest.approx(plain.losses[0], rel=1e-6)
+
+
+def test_the_step_is_compiled_once_while_the_bandwidth_anneals(
+    pipeline, blobs, monkeypatch
+):
+    traced = []
+    exact = state_module.value_and_gradient
+
+    def counted(*args):
+        traced.append(args)
+        return exact(*args)
+
+    monkeypatch.setattr(state_module, "value_and_gradient", counted)
+    schedule = anneal(0.5, 0.05, steps=6)
+    optimiser = optax.adam(1e-3)  # not seen before: the step must be compiled
+    training = run(
+        pipeline, blobs, steps=6, bandwidth=schedule, batch_size=64, optimiser=optimiser
+    )
+    run(training.state, blobs, steps=2, batch_size=64, optimiser=optimiser)
+    assert len(traced) == 1
+    assert float(training.pipeline.binning.bandwidth.value) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("arguments", [(0.0, 0.1, 3), (0.1, 0.2, 0)])
+def test_a_schedule_that_makes_no_sense_is_refused(arguments):
+    with pytest.raises(ValueError, match="anneal"):
+        anneal(*arguments)
+
+
+def test_the_seed_alone_decides_the_batches(pipeline, blobs):
+    a, b, c = (run(pipeline, blobs, batch_size=50, seed=s) for s in (1, 1, 2))
+    assert same(a.pipeline, b.pipeline)
+    assert not same(a.pipeline, c.pipeline)
+
+
+def test_only_what_is_learned_moves(pipeline, blobs):
+    # Weight decay pulls at everything that it is given.
+    training = run(pipeline, blobs, optimiser=optax.adamw(1e-2, weight_decay=0.5))
+    after, before = training.pipeline, pipeline
+    assert jnp.array_equal(after.observable.scale.value, before.observable.scale.value)
+    assert jnp.array_equal(after.edges, before.edges)
+    assert not jnp.array_equal(
+        after.observable.layers[0].weight, before.observable.layers[0].weight
+    )
+
+
+def test_learned_edges_are_trained(pipeline, blobs, rough_variance):
+    learned = neoskit.Pipeline(
+        pipeline.observable,
+        neoskit.Binning(neoskit.LearnedEdges([0.0, 0.3, 0.6, 1.0]), bandwidth=0.1),
+        pipeline.measurement,
+    )
+    training = run(learned, blobs, rough_variance)
+    edges = training.pipeline.edges
+    assert edges[0] == 0.0
+    assert edges[-1] == 1.0
+    assert not jnp.array_equal(edges, learned.edges)
+    assert jnp.all(jnp.diff(edges) > 0)
+
+
+def test_chunks_train_like_all_events_at_once(pipeline, blobs, rough_variance):
+    whole = run(pipeline, blobs, rough_variance, steps=3)
+    parts = run(pipeline, blobs, rough_variance, steps=3, chunk_size=130)
+    np.testing.assert_allclose(whole.losses, parts.losses, rtol=1e-9)
+
+
+def test_a_training_goes_on_where_it_ended(pipeline, blobs, tmp_path):
+    whole = run(pipeline, blobs, steps=6, batch_size=90)
+    first = run(pipeline, blobs, steps=4, batch_size=90)
+    save_checkpoint(tmp_path / "state.eqx", first.state)
+    read = load_checkpoint(tmp_path / "state.eqx", initial_state(pipeline, ADAM))
+    second = run(read, blobs, steps=2, batch_size=90)
+    assert same(whole.pipeline, second.pipeline)
+    assert int(second.state.step) == 6
+
+
+def test_a_checkpoint_of_something_else_is_refused(pipeline, tmp_path):
+    path = tmp_path / "state.eqx"
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        load_checkpoint(path, initial_state(pipeline, ADAM))
+    save_checkpoint(path, initial_state(pipeline, ADAM))
+    other = neoskit.Pipeline(
+        neoskit.NeuralObservable(2, (7,), key=jax.random.key(0)),
+        pipeline.binning,
+        pipeline.measurement,
+    )
+    with pytest.raises(ValueError, match="does not fit"):
+        load_checkpoint(path, initial_state(other, ADAM))
+
+
+def test_held_out_events_are_followed(pipeline, blobs, rough_variance):
+    part, held_out = neoskit.split(blobs, (0.7, 0.3))
+    seen = []
+    training = run(
+        pipeline,
+        part,
+        rough_variance,
+        held_out=held_out,
+        every=2,
+        callback=lambda step, p, numbers: seen.append((step, numbers)),
+    )
+    values = training.monitored["objective"]
+    assert list(values) == [0, 2, 4, 5]
+    hard = rough_variance(
+        eqx.filter_jit(neoskit.Pipeline.hard_model)(training.pipeline, held_out)
+    )
+    assert values[5] == pytest.approx(float(hard))
+    assert [step for step, _ in seen] == [0, 2, 4, 5]
+    assert seen[-1][1] == {"loss": training.losses[-1], "objective": values[5]}
+    assert "step 5" in repr(training)
+
+
+def test_monitoring_needs_held_out_events(pipeline, blobs, rough_variance):
+    with pytest.raises(ValueError, match="held_out"):
+        run(pipeline, blobs, monitor={"x": rough_variance})
+
+
+def test_an_interrupt_keeps_what_was_trained(pipeline, blobs):
+    def stop(step, pipeline, numbers):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    training = run(pipeline, blobs, steps=50, callback=stop)
+    assert training.interrupted
+    assert int(training.state.step) == len(training.losses) == 3
+    assert not same(training.pipeline, pipeline)
+
+
+def test_an_objective_that_is_not_finite_stops_and_keeps_the_last_good(pipeline, blobs):
+    def bad(model):
+        # Finite at first; −1 where the training leads.
+        return jnp.asarray(-1.0) * model.expected_data(model.init).main["SR"].sum()
+
+    with pytest.raises(TrainingFailed, match=r"step 0.*logarithm=False") as failure:
+        run(pipeline, blobs, bad)
+    assert same(failure.value.training.pipeline, pipeline)
+    assert int(failure.value.training.state.step) == 0
+
+
+def test_batches_and_chunks_exclude_each_other(pipeline, blobs):
+    with pytest.raises(ValueError, match="not both"):
+        run(pipeline, blobs, batch_size=5, chunk_size=5)
+
+
+def test_float64_off_is_an_error(pipeline, blobs):
+    with jax.enable_x64(False), pytest.raises(RuntimeError, match="jax_enable_x64"):
+        run(pipeline, blobs)
+
+
+def test_the_progress_bar_shows_the_loss(pipeline, blobs, capsys):
+    pytest.importorskip("tqdm")
+    training = run(pipeline, blobs, progress=True)
+    assert f"loss {training.losses[-1]:.4g}" in capsys.readouterr().err
+    run(pipeline, blobs, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_cross_fitting_never_shows_an_event_to_its_own_network(control):
+    seen = {}
+
+    def build(events, fold):
+        seen[fold] = events
+        return neoskit.Pipeline(
+            neoskit.NeuralObservable(2, (3,), key=jax.random.key(fold)),
+            neoskit.Binning([0.0, 0.5, 1.0], bandwidth=0.1),
+            neoskit.Measurement(("signal",)),
+        )
+
+    both, trainings = cross_fit(
+        build,
+        control,
+        neoskit.binary_cross_entropy,
+        steps=2,
+        optimiser=ADAM,
+        progress=False,
+    )
+    assert same(both.folds[1], trainings[1].pipeline)
+    for fold, events in seen.items():
+        for _, sample in events.scored_samples():
+            assert not (neoskit.fold_of(sample, 2) == fold).any()

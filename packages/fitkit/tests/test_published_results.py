@@ -1,0 +1,368 @@
+"""Tests and limits against closed forms, published numbers and converged fits of others.
+
+Tolerances: closed forms 1e-8 relative. Converged values CLs 2e-6, bands 3e-5 (what the
+other fits reached). Published values 5e-4 (their fits' tolerance on the tails).
+"""
+
+import fitkit
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fitkit import Channel, Model, NormFactor, Q0, QMu, QMuTilde, Sample
+from jax.scipy.stats import norm
+
+
+def counting(signal, background):
+    """A counting experiment without any uncertainty."""
+    samples = [
+        Sample("signal", [signal], (NormFactor("mu"),)),
+        Sample("background", [background]),
+    ]
+    return Model([Channel("SR", samples)], poi="mu")
+
+
+def on_off(signal, background, uncertainty, observed):
+    """A counting experiment whose background a control region measures."""
+    model = fitkit.uncorrelated_background([signal], [background], [uncertainty])
+    return model, model.data({"singlechannel": [observed]})
+
+
+# --- closed forms -------------------------------------------------------------------
+@pytest.mark.parametrize("statistic", [QMu(), QMuTilde()])
+def test_counting_experiment(statistic):
+    """No fit: mu-hat is (n - b) / s, and every number has a formula."""
+    model = counting(10.0, 5.0)
+    result = fitkit.hypotest(
+        1.0, model, model.data({"SR": [12.0]}), statistic=statistic
+    )
+    for value, expected in (
+        (result.best, 0.7),
+        (result.statistic, 0.6445547684589741),
+        (result.statistic_asimov, 9.013877113318902),
+        (result.p_sb, 0.2110331230531487),
+        (1 - result.p_b, 0.9860777498628173),
+        (result.cls_observed, 0.21401266085),
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-8)
+
+
+def test_limit_of_a_counting_experiment():
+    model = counting(10.0, 5.0)
+    limit = fitkit.upper_limit(model, model.data({"SR": [12.0]}))
+    np.testing.assert_allclose(limit.observed, 1.3672549802429903, rtol=1e-8)
+    # at the limit CLs is the level
+    result = fitkit.hypotest(limit.observed, model, model.data({"SR": [12.0]}))
+    np.testing.assert_allclose(result.cls_observed, 0.05, rtol=1e-7)
+
+
+def test_expected_band_of_a_counting_experiment():
+    """The band is the `normal` one: its upper end is not clipped at q = 0."""
+    model = counting(10.0, 50.0)
+    result = fitkit.hypotest(1.0, model, model.data({"SR": [50.0]}))
+    band = [0.019114146, 0.062484977, 0.183649086, 0.440782394, 0.766127097]
+    np.testing.assert_allclose(result.cls_expected, band, rtol=2e-8)
+
+
+def test_discovery_with_a_control_region():
+    model, data = on_off(25.0, 50.0, 7.0, 80.0)
+    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+    np.testing.assert_allclose(
+        result.significance_observed, 2.657435872052299, rtol=1e-8
+    )
+    np.testing.assert_allclose(result.p0_observed, 0.003936878440204, rtol=1e-8)
+    np.testing.assert_allclose(result.significance_expected, 2.2201171535, rtol=1e-8)
+    band = [1.220877e-5, 6.406911e-4, 0.0132054, 0.1112102, 0.4128900]
+    np.testing.assert_allclose(result.p0_expected, band, rtol=3e-6)  # digits given
+
+
+def test_asimov_significance_with_a_control_region():
+    """The closed form is the test of exactly the expected data, auxiliary ones too."""
+    model, data = on_off(25.0, 50.0, 7.0, 75.0)
+    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+    np.testing.assert_allclose(
+        fitkit.asimov_significance(25.0, 50.0, 7.0),
+        result.significance_observed,
+        rtol=1e-8,
+    )
+
+
+def li_ma(n, m, tau):
+    """q0 of n on-counts and m off-counts of ratio tau (Li and Ma 1983, eq. 17)."""
+    total = n + m
+    return 2 * (
+        n * np.log(n * (1 + tau) / total) + m * np.log(m * (1 + tau) / (tau * total))
+    )
+
+
+@pytest.mark.parametrize(
+    ("background", "uncertainty", "observed"), [(50.0, 7.0, 80.0), (5.0, 0.5, 9.0)]
+)
+def test_li_ma(background, uncertainty, observed):
+    model, data = on_off(25.0, background, uncertainty, observed)
+    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+    m = (background / uncertainty) ** 2
+    expected = li_ma(observed, m, m / background)
+    np.testing.assert_allclose(result.statistic, expected, rtol=1e-8)
+
+
+def test_exclusion_with_a_control_region():
+    model, data = on_off(10.0, 50.0, 7.0, 55.0)
+    result = fitkit.hypotest(1.0, model, data, statistic=QMu())
+    np.testing.assert_allclose(result.statistic, 0.23960076181515, rtol=1e-8)
+    np.testing.assert_allclose(result.statistic_asimov, 0.95693359144833, rtol=1e-8)
+    np.testing.assert_allclose(result.cls_observed, 0.4541865302155951, rtol=1e-8)
+    band = [0.0637179827, 0.1509650148, 0.3279606683, 0.6046087047, 0.8662627474]
+    np.testing.assert_allclose(result.cls_expected, band, rtol=3e-9)
+    background_only = fitkit.fixed_poi_fit(0.0, model, data)
+    np.testing.assert_allclose(
+        background_only.params["uncorr_bkguncrt"], [1.0494949494949495], rtol=1e-8
+    )
+
+
+# --- pyhf's published validation models -----------------------------------------------
+VALIDATION = (
+    "1bin_shapesys",
+    "1bin_shapesys_q0",
+    "1bin_lumi",
+    "1bin_normsys",
+    "2bin_histosys",
+    "2bin_2channel",
+    "2bin_2channel_couplednorm",
+    "2bin_2channel_coupledshapefactor",
+)
+
+
+def validation_case(case):
+    """Model and data of an entry: the settings are those of the published numbers."""
+    channels, counts = case["spec"]["channels"], list(case["data"])
+    observations = []
+    for channel in sorted(channels, key=lambda each: each["name"]):
+        bins = len(channel["samples"][0]["data"])
+        observations.append({"name": channel["name"], "data": counts[:bins]})
+        del counts[:bins]
+    parameters = case["spec"].get("parameters", [])
+    document = {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [
+            {"name": "m", "config": {"poi": "mu", "parameters": parameters}}
+        ],
+        "version": "1.0.0",
+    }
+    return fitkit.read_workspace(document, normsys_code="1", histosys_code="0")
+
+
+def check(result, case):
+    """Against the converged and the published numbers."""
+    if case["test_stat"] == "q0":
+        observed, expected = result.p0_observed, result.p0_expected
+    else:
+        observed, expected = result.cls_observed, result.cls_expected
+    converged, published = case["converged"]["newton"], case["expected"]
+    np.testing.assert_allclose(observed, converged["obs"], rtol=2e-6)
+    np.testing.assert_allclose(expected, converged["exp"], rtol=3e-5)
+    np.testing.assert_allclose(observed, published["obs"], rtol=5e-4)
+    np.testing.assert_allclose(expected, published["exp"], rtol=5e-4)
+
+
+@pytest.mark.parametrize("name", VALIDATION)
+def test_validation_models(name, load_json):
+    (case,) = (c for c in load_json("acceptance_validation.json") if c["name"] == name)
+    model, data = validation_case(case)
+    statistic = {"q": QMu(), "q0": Q0()}[case["test_stat"]]
+    check(fitkit.hypotest(float(case["mu"]), model, data, statistic=statistic), case)
+
+
+def test_a_model_with_two_minima(load_json):
+    """The published number of this one belongs to a local minimum (bkg2 falls for both
+    variations); which one a fit finds depends on where it starts. From the two sides of
+    the nuisance parameter both minima are found, and the deeper ones are known."""
+    name = "2bin_2channel_coupledhistosys"
+    (case,) = (c for c in load_json("acceptance_validation.json") if c["name"] == name)
+    model, data = validation_case(case)
+    (nuisance,) = set(model.parameter_names) - {"mu"}
+
+    def best(poi):
+        return min(
+            float(
+                fitkit.fixed_poi_fit(poi, model, data, init={nuisance: side}).twice_nll
+                if poi is not None
+                else fitkit.fit(model, data, init={nuisance: side}).twice_nll
+            )
+            for side in (-0.5, 0.4)
+        )
+
+    np.testing.assert_allclose(best(1.0), 30.8717, atol=1e-4)
+    np.testing.assert_allclose(best(None), 29.2874, atol=1e-4)
+
+
+# --- the documented two-bin model -------------------------------------------------------
+@pytest.fixture(scope="module")
+def documented():
+    return fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
+
+
+def observe(model, counts):
+    return model.data({"singlechannel": jnp.array(counts, dtype=float)})
+
+
+def test_documented_model(documented, load_json):
+    cases = [c for c in load_json("acceptance_validation.json") if c["name"] == "M0"]
+    assert {c["test_stat"] for c in cases} == {"q", "qtilde"}
+    for case in cases:
+        # what the published "q" numbers allow: a best fit below zero
+        free = {"statistic": QMu(), "bounds": {"mu": (-10.0, 10.0)}}
+        options = free if case["test_stat"] == "q" else {"statistic": QMuTilde()}
+        result = fitkit.hypotest(
+            1.0, documented, observe(documented, case["obs"]), **options
+        )
+        np.testing.assert_allclose(result.cls_observed, case["CLs"], rtol=2e-6)
+        np.testing.assert_allclose(result.cls_expected, case["exp"], rtol=3e-5)
+
+
+def test_documented_numbers(documented):
+    result = fitkit.hypotest(1.0, documented, observe(documented, [51, 48]))
+    published = [0.00260626, 0.01382005, 0.06445321, 0.23525644, 0.57303621]
+    np.testing.assert_allclose(result.cls_observed, 0.05251497, rtol=5e-4)
+    np.testing.assert_allclose(result.cls_expected, published, rtol=5e-4)
+    np.testing.assert_allclose(result.p_sb, 0.02332502, rtol=5e-4)
+    np.testing.assert_allclose(1 - result.p_b, 0.4441594, rtol=5e-4)
+    np.testing.assert_allclose(result.statistic, 3.93824492, rtol=5e-4)
+    free = fitkit.hypotest(
+        1.0,
+        documented,
+        observe(documented, [51, 48]),
+        statistic=QMu(),
+        bounds={"mu": (-10.0, 10.0)},
+    )
+    np.testing.assert_allclose(free.statistic, 3.9549891, rtol=5e-4)
+
+
+def test_documented_discovery(documented):
+    data = observe(documented, [60, 65])
+    result = fitkit.hypotest(0.0, documented, data, statistic=Q0())
+    np.testing.assert_allclose(result.statistic, 2.98339447, rtol=5e-4)
+    best = fitkit.fit(documented, data).params
+    np.testing.assert_allclose(best["mu"], 0.95260667, rtol=5e-4)
+    np.testing.assert_allclose(
+        best["uncorr_bkguncrt"], [0.99635345, 1.02140172], rtol=5e-4
+    )
+    absent = fitkit.fixed_poi_fit(0.0, documented, data).params
+    np.testing.assert_allclose(
+        absent["uncorr_bkguncrt"], [1.03050845, 1.12128752], rtol=5e-4
+    )
+
+
+def test_documented_limit(documented, load_json):
+    (case,) = (
+        c for c in load_json("acceptance_validation.json") if c["name"] == "M0_UL"
+    )
+    observed, band = case["ul"]
+    limit = fitkit.upper_limit(documented, observe(documented, [51, 48]))
+    np.testing.assert_allclose(limit.observed, observed, rtol=2e-6)
+    np.testing.assert_allclose(limit.expected, band, rtol=2e-6)
+    np.testing.assert_allclose(limit.observed, 1.01156939, rtol=5e-4)
+
+
+def test_limit_on_a_grid(documented):
+    """Published with linear interpolation between eleven tested values."""
+    data = observe(documented, [51, 48])
+    tested = jnp.linspace(0, 5, 11)
+    results = jax.vmap(
+        lambda mu: fitkit.hypotest(mu, documented, data, throw=False)
+    )(tested)
+    curves = np.column_stack([results.cls_observed, results.cls_expected])
+    limits = [np.interp(0.05, curve[::-1], tested[::-1]) for curve in curves.T]
+    published = [1.0262704738584554, 0.65765653, 0.87999725, 1.12453992, 1.50243428]
+    np.testing.assert_allclose(limits, [*published, 2.09232927], rtol=5e-4)
+
+
+# --- published likelihoods --------------------------------------------------------------
+QUICK = "A_1400_950_60"
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        point if point == QUICK else pytest.param(point, marks=pytest.mark.slow)
+        for point in (
+            "A_1300_205_60",
+            QUICK,
+            "A_1500_850_60",
+            "B_1400_550_60",
+            "C_1600_850_60",
+        )
+    ],
+)
+def test_sbottom(point, sbottom, load_json):
+    expected = load_json("likelihoods/sbottom_converged.json")[point]
+    region, signal = point.split("_", 1)
+    model, data = fitkit.read_workspace(
+        sbottom(f"Region{region}/BkgOnly.json"),
+        patch=sbottom(f"Region{region}/patch.sbottom_{signal}.json"),
+    )
+    result = fitkit.hypotest(1.0, model, data)
+    np.testing.assert_allclose(result.cls_observed, expected["CLs_obs"], rtol=2e-6)
+    np.testing.assert_allclose(result.cls_expected, expected["CLs_exp"], rtol=3e-5)
+    np.testing.assert_allclose(result.statistic, expected["q"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result.statistic_asimov, expected["qA"], rtol=1e-4)
+    np.testing.assert_allclose(result.best, expected["muhat"], atol=2e-4)
+
+
+@pytest.mark.slow
+def test_1lbb_grid(likelihoods, load_json):
+    """125 signal points of a simplified likelihood; its digest is stale, as published."""
+    background = load_json("likelihoods/1Lbb_simplified/BkgOnly.json")
+    patchset = fitkit.read_patchset(likelihoods / "1Lbb_simplified" / "patchset.json")
+    expected = load_json("likelihoods/1Lbb_simplified/expected_cls.json")
+    by_values = {(each["x"], each["y"]): each for each in expected}
+    assert len(patchset) == len(by_values) == 125
+    for patch in patchset:
+        model, data = fitkit.read_workspace(background, patch=patch)
+        result = fitkit.hypotest(1.0, model, data)
+        known = by_values[patch.values]
+        band = [known[k] for k in ("clsd2s", "clsd1s", "CLsexp", "clsu1s", "clsu2s")]
+        np.testing.assert_allclose(
+            result.cls_observed, known["CLs"], rtol=2e-5, err_msg=patch.name
+        )
+        np.testing.assert_allclose(
+            result.cls_expected, band, rtol=2e-4, err_msg=patch.name
+        )
+
+
+@pytest.mark.slow
+def test_3lrjr(likelihoods, load_json):
+    """Against deviances with 40-digit constants, where pyhf's sums lose digits."""
+    background = load_json("likelihoods/3LRJR/BkgOnly.json")
+    patchset = fitkit.read_patchset(likelihoods / "3LRJR" / "patchset.json")
+    for name, known in load_json("likelihoods/3LRJR/reference_true.json").items():
+        model, data = fitkit.read_workspace(background, patch=patchset[name])
+        result = fitkit.hypotest(1.0, model, data)
+        np.testing.assert_allclose(
+            result.cls_observed, known["CLs_obs"], rtol=1e-5, err_msg=name
+        )
+        np.testing.assert_allclose(
+            result.cls_expected, known["CLs_exp"], rtol=1e-5, err_msg=name
+        )
+
+
+# --- significance of a counting experiment ------------------------------------------------
+def test_asimov_significance_without_uncertainty():
+    s, b = 12.0, 50.0
+    expected = np.sqrt(2 * ((s + b) * np.log1p(s / b) - s))
+    np.testing.assert_allclose(fitkit.asimov_significance(s, b), expected, rtol=1e-12)
+    result = fitkit.hypotest(
+        0.0, counting(s, b), counting(s, b).data({"SR": [62.0]}), statistic=Q0()
+    )
+    np.testing.assert_allclose(result.significance_observed, expected, rtol=1e-8)
+    np.testing.assert_allclose(
+        result.p0_observed, norm.sf(expected), rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("uncertainty", [0.0, 7.0])
+def test_asimov_significance_is_finite_and_differentiable_at_no_signal(uncertainty):
+    gradient = jax.grad(fitkit.asimov_significance)(0.0, 50.0, uncertainty)
+    np.testing.assert_allclose(gradient, 1 / np.sqrt(50 + uncertainty**2), rtol=1e-6)
+    assert float(fitkit.asimov_significance(0.0, 50.0, uncertainty)) == 0.0

@@ -1,6 +1,7 @@
 """Sphinx settings of the one site for the three packages."""
 
 import importlib.metadata
+import pathlib
 import re
 import textwrap
 
@@ -77,7 +78,24 @@ def short_names(app, what, name, obj, options, arguments, returns):
     return short(arguments), short(returns)
 
 
+# A package's page is its README, whose links lead through the repository.
+INCLUDE = re.compile(r"^```\{include\} (?P<path>\S+)\n```$", re.M)
+SIBLING = re.compile(r"\]\(\.\./(?P<package>\w+)/README\.md")
+
+
+def readmes(app, docname: str, source: list[str]) -> None:
+    """Put in what a page includes, with the links of the site."""
+    folder = (pathlib.Path(app.srcdir) / docname).parent
+
+    def included(match: re.Match) -> str:
+        text = (folder / match["path"]).read_text()
+        return SIBLING.sub(r"](../\g<package>/index.md", text)
+
+    source[0] = INCLUDE.sub(included, source[0])
+
+
 def setup(app) -> None:
+    app.connect("source-read", readmes)
     app.connect("autodoc-process-signature", short_names)
     # Before napoleon (500), which would read a formula's colons as fields.
     app.connect("autodoc-process-docstring", formulae, priority=400)

@@ -30,7 +30,7 @@ def asimov_significance(
 
     Example:
         >>> round(float(asimov_significance(25.0, 50.0, 7.0)), 6)
-        2.220117
+        2.255697
 
     References:
         G. Cowan et al., arXiv:1007.1727, eq. 97; with uncertainty G. Cowan, "Discovery

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
 
 import fitkit
 
-from ._custom_types import Scalar
+from ._custom_types import Scalar, Yields
 from ._events import Dataset
 from ._objectives import discovery_significance, poi_variance
 from ._pipeline import AbstractPipeline
@@ -83,18 +83,29 @@ def evaluate(
         mu: the signal strength that is tested and assumed.
 
     Raises:
-        RuntimeError: float64 is off.
+        RuntimeError: float64 is off, or the model does not determine its parameters.
         ValueError: a bin has signal, but no background: what it promises is the luck
             of a small sample.
+        FitError: a fit finds no minimum.
     """
     fitkit.require_float64()
     templates = hard_templates(pipeline, dataset)
     model = pipeline.measurement.model(templates)
-    cls, limit, uncertainty, significance = _expected(model, jnp.asarray(mu, float))
+    background_only = model.expected_data({**model.init, model.poi: 0.0})
+    test = fitkit.hypotest(mu, model, background_only)
+    limit = fitkit.upper_limit(model, background_only)
+    variance, significance = _measured(model, jnp.asarray(mu, float))
+    if not jnp.isfinite(variance + significance):
+        raise RuntimeError(
+            f"`evaluate`: σ({model.poi}) = √{float(variance):.4g}, significance "
+            f"{float(significance):.4g}: the model does not determine "
+            f"{model.poi!r} and all other parameters. Is there signal in any bin, and "
+            "does a channel hold every free normalisation?"
+        )
     return Evaluation(
-        cls=np.asarray(cls),
-        upper_limit=np.asarray(limit),
-        poi_uncertainty=float(uncertainty),
+        cls=np.asarray(test.cls_expected),
+        upper_limit=np.asarray(limit.expected),
+        poi_uncertainty=float(jnp.sqrt(variance)),
         significance=float(significance),
         mu=mu,
         model=model,
@@ -140,20 +151,12 @@ def _hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
 
 
 @eqx.filter_jit
-def _raw_counts(pipeline: AbstractPipeline, dataset: Dataset):
+def _raw_counts(
+    pipeline: AbstractPipeline, dataset: Dataset
+) -> dict[str, dict[str, Yields]]:
     return pipeline.raw_counts(dataset)
 
 
 @eqx.filter_jit
-def _expected(
-    model: fitkit.Model, mu: ArrayLike
-) -> tuple[Float[ArrayLike, " 5"], Float[ArrayLike, " 5"], Scalar, Scalar]:
-    background_only = model.expected_data({**model.init, model.poi: jnp.zeros(())})
-    test = fitkit.hypotest(mu, model, background_only)
-    limit = fitkit.upper_limit(model, background_only)
-    return (
-        test.cls_expected,
-        limit.expected,
-        jnp.sqrt(poi_variance(model, mu)),
-        discovery_significance(model, mu),
-    )
+def _measured(model: fitkit.Model, mu: Scalar) -> tuple[Scalar, Scalar]:
+    return poi_variance(model, mu), discovery_significance(model, mu)

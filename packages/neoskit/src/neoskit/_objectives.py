@@ -94,7 +94,8 @@ def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     References:
         arXiv:1806.04743, eq. 12 (INFERNO's loss).
     """
-    return fitkit.uncertainties(model, *_asimov(model, mu))[model.poi] ** 2
+    covariance = fitkit.covariance(model, *_asimov(model, mu))
+    return model.unravel(jnp.diagonal(covariance))[model.poi]
 
 
 def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
@@ -104,9 +105,10 @@ def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
         model: built of smooth templates in training, of hard ones to quote.
         mu: where the covariance is evaluated.
     """
-    params, data = _asimov(model, mu)
-    information = fitkit.fisher_information(model, params, data)
-    return 1.0 / jnp.linalg.det(information)
+    covariance = fitkit.covariance(model, *_asimov(model, mu))
+    # Fixed parameters have rows of zeros, and are no part of the determinant.
+    fixed = jnp.diagonal(covariance) == 0
+    return jnp.exp(jnp.linalg.slogdet(covariance + jnp.diag(fixed))[1])
 
 
 def _asimov(model: fitkit.Model, mu: ArrayLike) -> tuple[fitkit.Params, fitkit.Data]:
@@ -134,8 +136,9 @@ def _likelihood_ratio(
 
 def _root(q: Scalar) -> Scalar:
     """√q with a finite derivative at q = 0."""
-    above = q > _ROUNDING
-    return jnp.where(above, jnp.sqrt(jnp.where(above, q, 1.0)), 0.0)
+    # Asked this way round, NaN stays NaN.
+    rounding = q <= _ROUNDING
+    return jnp.where(rounding, 0.0, jnp.sqrt(jnp.where(rounding, 1.0, q)))
 
 
 def _upper_tail(z: Scalar) -> Scalar:

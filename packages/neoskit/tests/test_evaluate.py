@@ -1,0 +1,104 @@
+"""What may be quoted, and the workspace that others can check it with."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fitkit
+import neoskit
+from neoskit import Dataset, Events, Process, evaluate, export_workspace
+
+
+@pytest.fixture
+def rich(pipeline):
+    measurement = neoskit.Measurement(
+        ("signal",),
+        {"QCD": (fitkit.NormSys("qcd", 0.8, 1.25),), "W": (fitkit.NormFactor("w"),)},
+        mc_statistics=True,
+        floor=1e-3,
+    )
+    return neoskit.Pipeline(
+        pipeline.observable, pipeline.binning, measurement
+    ).with_edges([0.0, 0.5, 1.0])
+
+
+def test_the_numbers_are_fitkits_on_hard_bins(rich, control):
+    evaluation = evaluate(rich, control)
+    model = eqx.filter_jit(neoskit.Pipeline.hard_model)(rich, control)
+    background = model.expected_data({**model.init, "mu": 0.0})
+    test = fitkit.hypotest(1.0, model, background)
+    assert evaluation.cls == pytest.approx(np.asarray(test.cls_expected))
+    assert evaluation.numbers["expected_cls"] == evaluation.cls[2]
+    assert np.all(np.diff(evaluation.upper_limit) > 0)
+    # The definition of a limit.
+    at_limit = fitkit.hypotest(evaluation.upper_limit[2], model, background)
+    assert float(at_limit.cls_expected[2]) == pytest.approx(0.05, rel=1e-5)
+    assert evaluation.raw_counts["SR"]["W"].sum() == 300
+    text = repr(evaluation)
+    for number in evaluation.numbers.values():
+        assert f"{number:.4g}" in text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pyhf's own
+def test_the_workspace_gives_pyhf_the_same_expected_cls(rich, control, tmp_path):
+    pyhf = pytest.importorskip("pyhf")
+    path = export_workspace(tmp_path / "workspace.json", rich, control)
+    workspace = pyhf.Workspace(json.loads(path.read_text()))
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-3))
+    model = workspace.model()
+    _, expected = pyhf.infer.hypotest(
+        1.0, workspace.data(model), model, test_stat="qtilde", return_expected=True
+    )
+    ours = evaluate(rich, control).cls[2]
+    # The tolerance of the comparison that the project promises.
+    assert ours == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_unblinding_exports_the_recorded_events(pipeline, blobs, tmp_path):
+    observed = Events(np.zeros((7, 2)))
+    dataset = Dataset(blobs.channels, observed={"SR": observed})
+    blind = export_workspace(tmp_path / "blind.json", pipeline, dataset)
+    assert sum(json.loads(blind.read_text())["observations"][0]["data"]) > 50
+    path = export_workspace(tmp_path / "open.json", pipeline, dataset, unblind=True)
+    assert sum(json.loads(path.read_text())["observations"][0]["data"]) == 7
+
+
+def test_unblinding_without_data_is_an_error(pipeline, blobs, tmp_path):
+    with pytest.raises(ValueError, match="no recorded events for the channels SR"):
+        export_workspace(tmp_path / "w.json", pipeline, blobs, unblind=True)
+
+
+def test_a_bin_without_background_is_named(pipeline):
+    high, low = np.full((20, 2), 3.0), np.full((20, 2), -3.0)
+    dataset = Dataset(
+        {
+            "SR": {
+                "signal": Process(Events(np.concatenate([high, low]))),
+                "background": Process(Events(low)),
+            }
+        }
+    )
+    value = pipeline.observable(jnp.stack([jnp.full(2, 3.0), jnp.full(2, -3.0)]), None)
+    middle = float(value.value.mean())
+    narrow = pipeline.with_edges([0.0, middle, 1.0])
+    with pytest.raises(ValueError, match=r"'SR', bin \d: 20 signal.*no background"):
+        evaluate(narrow, dataset)
+
+
+def test_a_model_that_determines_nothing_is_an_error(pipeline, blobs):
+    free = neoskit.Pipeline(
+        pipeline.observable,
+        neoskit.Binning([0.0, 1.0]),
+        neoskit.Measurement(("signal",), {"background": (fitkit.NormFactor("b"),)}),
+    )
+    with pytest.raises((RuntimeError, fitkit.FitError)):
+        evaluate(free, blobs)
+
+
+def test_float64_off_is_an_error(pipeline, blobs):
+    with jax.enable_x64(False), pytest.raises(RuntimeError, match="jax_enable_x64"):
+        evaluate(pipeline, blobs)

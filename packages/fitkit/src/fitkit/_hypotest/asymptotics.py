@@ -22,8 +22,8 @@ class Tails(NamedTuple):
     r"""Logarithms of the tail probabilities beyond a value of the statistic.
 
     Attributes:
-        log_cl_sb: under the tested hypothesis, \\(CL_{s+b}\\).
-        log_cl_b: under the alternative, \\(CL_b = 1 - p_b\\).
+        log_cl_sb: under the tested hypothesis, \(CL_{s+b}\).
+        log_cl_b: under the alternative, \(CL_b = 1 - p_b\).
     """
 
     log_cl_sb: Float[Array, "..."]

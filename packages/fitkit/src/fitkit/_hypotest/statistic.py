@@ -23,7 +23,7 @@ class AbstractTestStatistic(eqx.Module):
     Attributes:
         asimov_poi: the signal strength of the alternative, for which Asimov data give the
             expected result.
-        physical: whether the best fit is restricted to \\(\\mu\\ge0\\).
+        physical: whether the best fit is restricted to \(\mu \ge 0\).
         discovery: whether the tested hypothesis is the absence of a signal.
     """
 

@@ -1,11 +1,15 @@
 """The H→ττ example on the CMS open data files: what it selects, shifts and hides."""
 
 import importlib.util
+import json
 
+import jax
 import numpy as np
 import pytest
 
 import neoskit
+from neoskit._config import read_config
+from neoskit._run.build import build_pipeline
 
 uproot = pytest.importorskip("uproot", reason="needs the extra `neoskit[root]`")
 
@@ -229,3 +233,66 @@ def test_observed_counts(example, folder):
         )
         assert len(observed[channel]) == expected
         np.testing.assert_array_equal(observed[channel].weights, 1)
+
+
+@pytest.fixture(scope="module")
+def run(dataset, root):
+    """The example's pipeline after three steps: two networks, merged bins."""
+    config = read_config(root / "examples" / "cms_htautau.toml")
+    pipeline, _ = neoskit.cross_fit(
+        lambda seen, fold: build_pipeline(config, seen, jax.random.key(fold)),
+        dataset,
+        neoskit.expected_cls,
+        steps=3,
+        progress=False,
+    )
+    edges = neoskit.merged_edges(pipeline, dataset)
+    return pipeline.with_edges(edges)
+
+
+@pytest.mark.slow  # two compilations of the training step, one for each fold
+class TestRun:
+    def test_merged_bins_have_enough_background(self, run, dataset):
+        background = neoskit.background_statistics(run, dataset)["signal_region"]
+        assert np.all(background.error < 0.2)
+        assert np.all(background.raw >= 10)
+
+    def test_templates_use_all_events(self, run, dataset):
+        templates = run.hard_templates(dataset)
+        for channel, processes in dataset.channels.items():
+            for name, process in processes.items():
+                yields = templates[channel][name].nominal.yields
+                assert yields.sum() == pytest.approx(
+                    float(process.nominal.weights.sum()), rel=1e-9
+                )
+
+    def test_pyhf_reads_the_workspace_and_agrees(self, run, dataset, tmp_path):
+        pyhf = pytest.importorskip("pyhf")
+        file = neoskit.export_workspace(tmp_path / "workspace.json", run, dataset)
+        workspace = pyhf.Workspace(json.loads(file.read_text()))
+        model = workspace.model()
+        data = workspace.data(model)
+        # Blind: what is observed is the background expectation, no whole numbers.
+        assert not np.allclose(data[:3], np.round(data[:3]))
+        pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-6))
+        _, expected = pyhf.infer.hypotest(
+            1.0, data, model, test_stat="qtilde", return_expected_set=True
+        )
+        ours = neoskit.evaluate(run, dataset).cls
+        np.testing.assert_allclose(ours, np.ravel(expected), rtol=1e-5)
+
+    def test_unblinded_fit(self, run, dataset, example, folder):
+        observed = example.observed(folder)
+        opened = neoskit.Dataset(dataset.channels, dataset.counted, observed)
+        counts = run.observed(opened)
+        assert {name: int(n.sum()) for name, n in counts.items()} == {
+            name: len(events) for name, events in observed.items()
+        }
+        result = neoskit.unblind(run.hard_model(dataset), counts)
+        strength, error = result.strength
+        assert -5 < strength < 5
+        assert 0.1 < error < 2
+        assert set(result.pulls) >= {"tau_energy_scale", "z_norm", "qcd_norm", "lumi"}
+        # The control channel determines the W yield to a few percent.
+        assert float(result.errors["w_norm"]) < 0.1
+        assert result.limit.observed > strength

@@ -4,6 +4,9 @@ import importlib.metadata
 
 from ._bootstrap import bootstrap as bootstrap
 from ._bootstrap import resample as resample
+from ._compare import Comparison as Comparison
+from ._compare import Difference as Difference
+from ._compare import compare as compare
 from ._evaluate import Evaluation as Evaluation
 from ._evaluate import evaluate as evaluate
 from ._events import Dataset as Dataset
@@ -61,5 +64,8 @@ from ._train import initial_state as initial_state
 from ._train import load_checkpoint as load_checkpoint
 from ._train import save_checkpoint as save_checkpoint
 from ._train import train as train
+from ._unblind import Pull as Pull
+from ._unblind import Unblinded as Unblinded
+from ._unblind import unblind as unblind
 
 __version__ = importlib.metadata.version("neoskit")

@@ -17,10 +17,10 @@ from jaxtyping import Float, PRNGKeyArray
 import fitkit
 
 from ._bootstrap import bootstrap
-from ._custom_types import Scalar
+from ._evaluate import _hard_templates, _measured
 from ._events import Dataset
-from ._objectives import discovery_significance, expected_cls, poi_variance
 from ._pipeline import AbstractPipeline
+from ._templates import Templates
 
 NUMBERS = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
 """The four numbers that are compared, the medians of `Evaluation`'s."""
@@ -103,54 +103,61 @@ def compare(
             "every way with the same seeds."
         )
 
-    def table(one: AbstractPipeline) -> tuple[dict, dict]:
-        tested = jnp.asarray(mu, float)
-        return _numbers(one, dataset, tested), _replicated(
-            one, dataset, tested, replicas, key
-        )
-
-    tables = {way: [table(one) for one in seeds] for way, seeds in pipelines.items()}
-    return Comparison(
-        *(
-            {
-                way: {
-                    name: np.stack([np.asarray(seed[part][name]) for seed in seeds])
-                    for name in NUMBERS
-                }
-                for way, seeds in tables.items()
+    tables = {
+        way: [_table(one, dataset, mu, replicas, key) for one in seeds]
+        for way, seeds in pipelines.items()
+    }
+    numbers, resampled = (
+        {
+            way: {
+                name: np.stack([seed[name][part] for seed in seeds]) for name in NUMBERS
             }
-            for part in (0, 1)
-        )
+            for way, seeds in tables.items()
+        }
+        for part in (0, slice(1, None))
+    )
+    return Comparison(numbers, resampled)
+
+
+def _table(
+    pipeline: AbstractPipeline,
+    dataset: Dataset,
+    mu: float,
+    replicas: int,
+    key: PRNGKeyArray,
+) -> dict[str, Float[np.ndarray, " one_more_than_replicas"]]:
+    """The numbers of one pipeline: of the dataset first, then of its replicas."""
+    resampled = _replicated(pipeline, dataset, replicas, key)
+    every = [
+        _hard_templates(pipeline, dataset),
+        *(jax.tree.map(lambda x, i=i: x[i], resampled) for i in range(replicas)),
+    ]
+    rows = [_numbers(pipeline.measurement.model(one), mu) for one in every]
+    return dict(zip(NUMBERS, np.array(rows).T, strict=True))
+
+
+def _numbers(model: fitkit.Model, mu: float) -> tuple[float, float, float, float]:
+    # Model by model: what is compiled here is what `evaluate` compiled already, while a
+    # fit of all replicas at once takes longer to compile than the rest to run.
+    background_only = _background_only(model)
+    variance, significance = _measured(model, jnp.asarray(mu, float))
+    return (
+        float(fitkit.hypotest(mu, model, background_only).cls_expected[2]),
+        float(fitkit.upper_limit(model, background_only).expected[2]),
+        float(jnp.sqrt(variance)),
+        float(significance),
     )
 
 
 @eqx.filter_jit
-def _numbers(
-    pipeline: AbstractPipeline, dataset: Dataset, mu: Scalar
-) -> dict[str, Scalar]:
-    model = pipeline.hard_model(dataset)
-    background_only = model.expected_data({**model.init, model.poi: jnp.zeros(())})
-    return {
-        "expected_cls": expected_cls(model, mu),
-        "upper_limit": fitkit.upper_limit(model, background_only).expected[2],
-        "poi_uncertainty": jnp.sqrt(poi_variance(model, mu)),
-        "significance": discovery_significance(model, mu),
-    }
+def _background_only(model: fitkit.Model) -> fitkit.Data:
+    return model.expected_data({**model.init, model.poi: jnp.zeros(())})
 
 
 # A function of the pipeline's arrays, not of one pipeline: all with as many bins share
 # one compilation.
 @eqx.filter_jit
 def _replicated(
-    pipeline: AbstractPipeline,
-    dataset: Dataset,
-    mu: Scalar,
-    replicas: int,
-    key: PRNGKeyArray,
-) -> dict[str, Float[jax.Array, " replicas"]]:
-    return bootstrap(
-        lambda sample: _numbers(pipeline, sample, mu),
-        dataset,
-        replicas=replicas,
-        key=key,
-    )
+    pipeline: AbstractPipeline, dataset: Dataset, replicas: int, key: PRNGKeyArray
+) -> Templates:
+    return bootstrap(pipeline.hard_templates, dataset, replicas=replicas, key=key)

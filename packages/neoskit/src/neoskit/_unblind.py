@@ -40,7 +40,7 @@ class Unblinded:
     fitted: fitkit.FitResult
     errors: dict[str, Float[np.ndarray, "..."]]
     pulls: dict[str, Pull]
-    limit: "fitkit.UpperLimit"
+    limit: fitkit.UpperLimit
     cls: float
     poi: str
 

@@ -114,8 +114,10 @@ def stationarity(
     """
     scale = scale_of(at.hessian)
     pull = at.gradient / scale
-    below, above = movable & (y <= lower), movable & (y >= upper)
-    at_lower, at_upper = below & (pull > EDGE), above & (pull < -EDGE)
+    at_lower = movable & (y <= lower) & (pull > EDGE)
+    at_upper = movable & (y >= upper) & (pull < -EDGE)
+    # Near a bound in natural units, so that rounding does not decide.
+    near = ((y - lower) * scale <= EDGE) | ((upper - y) * scale <= EDGE)
     at_kink = jnp.zeros_like(movable)
     if likelihood.has_kinks:
         right = likelihood.gradient(y, 1.0) / scale
@@ -128,7 +130,7 @@ def stationarity(
         free=free,
         at_lower=at_lower,
         at_upper=at_upper,
-        on_edge=(below | above) & ~at_lower & ~at_upper,
+        on_edge=movable & near & ~at_lower & ~at_upper,
         at_kink=at_kink,
     )
     return held, unique

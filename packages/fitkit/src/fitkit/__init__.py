@@ -45,6 +45,7 @@ from ._uncertainty import fisher_information as fisher_information
 from ._uncertainty import hessian as hessian
 from ._uncertainty import uncertainties as uncertainties
 from ._workspace import Archive as Archive
+from ._workspace import Finding as Finding
 from ._workspace import Patch as Patch
 from ._workspace import PatchSet as PatchSet
 from ._workspace import UNSET as UNSET
@@ -56,6 +57,7 @@ from ._workspace import read_archive as read_archive
 from ._workspace import read_patchset as read_patchset
 from ._workspace import read_workspace as read_workspace
 from ._workspace import rename as rename
+from ._workspace import validate as validate
 from ._workspace import write_workspace as write_workspace
 
 __version__ = importlib.metadata.version("fitkit")

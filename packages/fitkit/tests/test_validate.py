@@ -1,0 +1,181 @@
+"""Findings in documents that are formally correct: made one by one, and published ones."""
+
+import copy
+
+import fitkit
+import pytest
+
+
+def good():
+    """Nothing to report."""
+    return {
+        "channels": [
+            {
+                "name": "SR",
+                "samples": [
+                    {
+                        "name": "signal",
+                        "data": [5.0, 9.0],
+                        "modifiers": [
+                            {"name": "mu", "type": "normfactor", "data": None}
+                        ],
+                    },
+                    {
+                        "name": "background",
+                        "data": [50.0, 40.0],
+                        "modifiers": [
+                            {
+                                "name": "jes",
+                                "type": "histosys",
+                                "data": {"lo_data": [48.0, 39.0], "hi_data": [53.0, 42.0]},
+                            },
+                            {
+                                "name": "xs",
+                                "type": "normsys",
+                                "data": {"lo": 0.9, "hi": 1.1},
+                            },
+                            {"name": "stat", "type": "staterror", "data": [2.0, 1.0]},
+                            {"name": "control", "type": "shapesys", "data": [4.0, 3.0]},
+                        ],
+                    },
+                ],
+            }
+        ],
+        "observations": [{"name": "SR", "data": [55, 44]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+
+
+BACKGROUND = ("channels", 0, "samples", 1)
+JES, XS, STAT, CONTROL = ((*BACKGROUND, "modifiers", i, "data") for i in range(4))
+
+# (changes, severity, modifier, bins, part of the message)
+CASES = {
+    "same side, strongly": (
+        {JES: {"lo_data": [35.0, 39.0], "hi_data": [38.0, 42.0]}},
+        ("warning", "jes", (0,), "below nominal.*two minima"),
+    ),
+    "same side, weakly": (
+        {JES: {"lo_data": [48.0, 40.5], "hi_data": [53.0, 41.0]}},
+        ("note", "jes", (1,), "above nominal"),
+    ),
+    "identical": (
+        {JES: {"lo_data": [52.0, 39.0], "hi_data": [52.0, 39.0]}},
+        ("warning", "jes", (), "identical"),
+    ),
+    "no effect": (
+        {JES: {"lo_data": [50.0, 40.0], "hi_data": [50.0, 40.0]}},
+        ("note", "jes", (), "no effect"),
+    ),
+    "idle parameter": (
+        {JES: {"lo_data": [50.0, 40.0], "hi_data": [50.0, 40.0]}},
+        ("warning", "jes", (), "changes no yield"),
+    ),
+    "idle normsys": ({XS: {"lo": 1.0, "hi": 1.0}}, ("note", "xs", (), "no effect")),
+    "large normsys": ({XS: {"lo": 0.9, "hi": 1.8}}, ("warning", "xs", (), "80%")),
+    "large histosys": (
+        {JES: {"lo_data": [48.0, 39.0], "hi_data": [100.0, 80.0]}},
+        ("warning", "jes", (), "100%"),
+    ),
+    "negative variation": (
+        {JES: {"lo_data": [-1.0, 39.0], "hi_data": [53.0, 42.0]}},
+        ("warning", "jes", (0,), "negative"),
+    ),
+    "negative yields": (
+        {(*BACKGROUND, "data"): [50.0, -3.0]},
+        ("warning", None, (1,), "negative"),
+    ),
+    "few simulated events": (
+        {STAT: [2.0, 20.0]},
+        ("warning", "stat", (1,), "50%"),
+    ),
+    "huge auxiliary count": (
+        {CONTROL: [4.0, 1e-4]},
+        ("warning", "control", (1,), r"1\.6e\+11"),
+    ),
+    "uncertainty above 100 %": (
+        {CONTROL: [70.0, 3.0]},
+        ("warning", "control", (0,), "100 %"),
+    ),
+    "data without expectation": (
+        {
+            (*BACKGROUND, "data", 1): 0.0,
+            ("channels", 0, "samples", 0, "data", 1): 0.0,
+        },
+        ("problem", None, (1,), "nothing is expected"),
+    ),
+    "empty template": (
+        {("channels", 0, "samples", 0, "data"): [0.0, 0.0]},
+        ("note", None, (), "empty template"),
+    ),
+    "signal strength of an empty template": (
+        {("channels", 0, "samples", 0, "data"): [0.0, 0.0]},
+        ("warning", "mu", (), "changes no yield"),
+    ),
+}
+
+
+def test_nothing_to_report():
+    assert fitkit.validate(good()) == ()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_finding(case):
+    changes, (severity, modifier, bins, message) = CASES[case]
+    document = good()
+    for place, value in changes.items():
+        inner = document
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = value
+    before = copy.deepcopy(document)
+    findings = fitkit.validate(document)
+    assert document == before
+    import re
+
+    assert any(
+        (each.severity, each.modifier, each.bins) == (severity, modifier, bins)
+        and re.search(message, each.message)
+        for each in findings
+    ), list(map(str, findings))
+    order = [("problem", "warning", "note").index(each.severity) for each in findings]
+    assert order == sorted(order)
+
+
+def test_bounds_are_the_callers():
+    document = good()
+    assert fitkit.validate(document, largest_normalisation=0.05)
+    assert fitkit.validate(document, largest_mc_error=0.03)
+
+
+def test_a_patch_is_applied_first():
+    patch = [{"op": "replace", "path": "/channels/0/samples/1/data/1", "value": -1.0}]
+    assert fitkit.validate(good(), patch=patch)
+
+
+def test_a_bad_document_is_an_error():
+    with pytest.raises(fitkit.WorkspaceError):
+        fitkit.validate({})
+
+
+def test_the_published_model_with_two_minima(load_json):
+    name = "2bin_2channel_coupledhistosys"
+    (case,) = (c for c in load_json("acceptance_validation.json") if c["name"] == name)
+    document = good() | {
+        "channels": case["spec"]["channels"],
+        "observations": [
+            {"name": each["name"], "data": [100.0, 200.0]}
+            for each in case["spec"]["channels"]
+        ],
+    }
+    found = [f for f in fitkit.validate(document) if "two minima" in f.message]
+    assert [(f.sample, f.bins) for f in found] == [("bkg2", (1,))]
+
+
+def test_the_published_auxiliary_count(likelihoods):
+    findings = fitkit.validate(likelihoods / "3LRJR" / "BkgOnly.json")
+    (found,) = (f for f in findings if "auxiliary count" in f.message)
+    assert found.modifier == "shape_mcstat_diboson3LISR_CRISR_obs_cuts"
+    assert "1.9e+11" in found.message
+    assert str(found).startswith("warning: CRISR_cuts / diboson3LISR / shape_mcstat")

@@ -72,13 +72,14 @@ class PythonTable(_Table):
 
     `file` is relative to the configuration; `arguments` go to the function as
     keywords. `observed` names the function that opens the real data: it is
-    called only when a run is unblinded.
+    called only when a run is unblinded; `note` is then printed with the fit.
     """
 
     kind: Literal["python"]
     file: str
     function: str = "dataset"
     observed: str | None = None
+    note: str | None = None
     arguments: dict[str, Any] = {}
 
 

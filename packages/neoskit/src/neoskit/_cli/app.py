@@ -132,11 +132,14 @@ def evaluate(
     seeds = folder.seeds
     dataset = build_dataset(config, run)
     trained = [load(folder, dataset, seed) for seed in seeds]
-    show.results([(t.seed, judge(folder, config, t)) for t in trained])
+    rows = [(t.seed, judge(folder, config, t)) for t in trained]
+    show.results(rows)
+    show.merged(config, rows, dataset.scored)
     if unblind:
         # The workspace with its bins is on disk now: what follows cannot change it.
         observed = build_observed(config, run)
-        show.unblinded(seeds[0], unblind_seed(config, trained[0], observed))
+        fit = unblind_seed(config, trained[0], observed)
+        show.unblinded(seeds[0], fit, getattr(config.source, "note", None))
 
 
 @app.command()

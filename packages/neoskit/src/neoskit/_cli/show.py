@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from .._config import RunConfig
 from .._evaluate import Evaluation
 from .._run.compare import Compared
 from .._run.folder import RunFolder
@@ -65,6 +66,46 @@ def results(rows: Sequence[tuple[int, Evaluation]], best: Sequence[float] = ()) 
     _out.print(table)
 
 
+def bins(
+    rows: Sequence[tuple[int, Evaluation]], signals: Sequence[str], channel: str
+) -> None:
+    """What stands behind each merged bin of a channel, seed by seed."""
+    table = Table("seed", "bin", "signal", "background", "MC error", "raw background")
+    for seed, evaluation in rows:
+        processes, raw = evaluation.templates[channel], evaluation.raw_counts[channel]
+        others = [name for name in processes if name not in signals]
+        background, variance, signal = (
+            np.sum([getattr(processes[n].nominal, field) for n in names], axis=0)
+            for names, field in (
+                (others, "yields"),
+                (others, "variance"),
+                ([name for name in processes if name in signals], "yields"),
+            )
+        )
+        counts = np.sum([raw[name] for name in others], axis=0)
+        for i in range(len(background)):
+            table.add_row(
+                str(seed) if i == 0 else "",
+                str(i),
+                f"{signal[i]:.1f}",
+                f"{background[i]:.1f}",
+                f"{np.sqrt(variance[i]) / background[i]:.0%}",
+                f"{counts[i]:.0f}",
+            )
+        table.add_section()
+    line(f"Bins of {channel} after merging:")
+    _out.print(table)
+
+
+def merged(
+    config: RunConfig, rows: Sequence[tuple[int, Evaluation]], scored: Sequence[str]
+) -> None:
+    """The merged bins of every scored channel, where the description merges bins."""
+    if config.rebinning is not None:
+        for channel in scored:
+            bins(rows, config.measurement.signals, channel)
+
+
 def run(folder: RunFolder, done: Sequence[Result]) -> None:
     """The end of a training: numbers, then where everything is."""
     seeds = [(result.trained.seed, result.evaluation) for result in done]
@@ -72,6 +113,7 @@ def run(folder: RunFolder, done: Sequence[Result]) -> None:
     line("")
     line("On events held out of the training, with hard bins:")
     results(seeds, [min(values.values()) for values in followed if values])
+    merged(folder.config, seeds, done[0].trained.judges.scored)
     pictures = [path for result in done for path in result.pictures]
     if pictures:
         line("pictures")
@@ -82,10 +124,12 @@ def run(folder: RunFolder, done: Sequence[Result]) -> None:
     files([folder.path])
 
 
-def unblinded(seed: int, result: "Unblinded") -> None:
-    """What the recorded events say."""
+def unblinded(seed: int, result: "Unblinded", note: str | None = None) -> None:
+    """What the recorded events say, and what must be said with it."""
     strength, uncertainty = result.strength
     line(f"The recorded events, with the observable of seed {seed}:")
+    if note is not None:
+        line(f"  {note}")
     line(f"  {result.poi} = {strength:.3f} ± {uncertainty:.3f}")
     limit = result.limit
     low, median, high = (float(limit.expected[i]) for i in (1, 2, 3))

@@ -47,6 +47,9 @@ INLINE = [
     re.compile(r"\\\((?P<formula>.+?)\\\)", re.S),
 ]
 
+# Code that a plural runs into, as in `Pipeline`s; and code alone, to be passed over.
+CODE = re.compile(r"(?P<code>`[^`\n]+`)(?P<letter>\w)|`[^`\n]+`")
+
 
 def formulae(app, what, name, obj, options, lines: list[str]) -> None:
     """Turn `$$x$$` into a `math` directive and `$x$` into a `math` role."""
@@ -61,6 +64,9 @@ def formulae(app, what, name, obj, options, lines: list[str]) -> None:
         text = pattern.sub(displayed, text)
     for pattern in INLINE:
         text = pattern.sub(lambda match: f":math:`{match['formula'].strip()}`", text)
+    text = CODE.sub(
+        lambda m: f"{m['code']}\\ {m['letter']}" if m["code"] else m[0], text
+    )
     lines[:] = text.split("\n")
 
 

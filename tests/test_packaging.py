@@ -113,6 +113,8 @@ def test_wheel_holds_the_package_and_its_licence_alone(built, package, project):
 
 # Distributions that are imported under another name.
 IMPORTED_AS = {"pillow": "PIL", "tomli-w": "tomli_w"}
+# Imported beside the distribution that brings them, at a version of its choice.
+BROUGHT = {"pydantic_core": "pydantic"}
 
 
 def modules(requirements: list[str]) -> set[str]:
@@ -128,7 +130,8 @@ def imported(source: Path) -> set[str]:
         a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
     ]
     names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
-    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    return {BROUGHT.get(name, name) for name in tops}
 
 
 def test_what_is_imported_is_declared_and_the_reverse(root, package, project):

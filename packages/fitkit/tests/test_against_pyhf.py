@@ -4,11 +4,12 @@ import itertools
 import json
 
 import equinox as eqx
-import fitkit
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import fitkit
 
 CODES = list(itertools.product(("1", "4"), ("0", "4p")))
 
@@ -37,7 +38,7 @@ def random_workspace(seed):
                 yield name, "normsys", {"lo": float(lo), "hi": float(hi)}
             if rng.random() < 0.5:
                 lo, hi = (
-                    [float(v * f) for v, f in zip(data, rng.uniform(0.7, 1.3, bins))]
+                    [float(v) for v in data * rng.uniform(0.7, 1.3, bins)]
                     for _ in range(2)
                 )
                 yield name, "histosys", {"lo_data": lo, "hi_data": hi}
@@ -75,7 +76,9 @@ def random_workspace(seed):
     observations = [
         {
             "name": channel["name"],
-            "data": [float(n) for n in rng.poisson(50, len(channel["samples"][0]["data"]))],
+            "data": [
+                float(n) for n in rng.poisson(50, len(channel["samples"][0]["data"]))
+            ],
         }
         for channel in channels
     ]
@@ -121,9 +124,7 @@ def assert_same_likelihood(model, data, theirs, rng):
     fixed = {name: p.fixed for name, p in model.parameters.items()}
     np.testing.assert_array_equal(theirs.vector(fixed), config.suggested_fixed())
     vector = theirs.data_vector(data)
-    np.testing.assert_allclose(
-        vector[config.nmaindata :], config.auxdata, rtol=1e-14
-    )
+    np.testing.assert_allclose(vector[config.nmaindata :], config.auxdata, rtol=1e-14)
     points = [config.suggested_init(), *(theirs.random_point(rng) for _ in range(2))]
     params = [theirs.params(point) for point in points]
     logpdfs, expected = evaluate(
@@ -216,7 +217,11 @@ def test_settings_of_parameters_with_one_value_per_bin(pyhf_model, tmp_path):
                         "modifiers": [
                             {"name": "stat", "type": "staterror", "data": errors},
                             {"name": "mu", "type": "normfactor", "data": None},
-                            {"name": f"aux_{channel}", "type": "shapesys", "data": errors},
+                            {
+                                "name": f"aux_{channel}",
+                                "type": "shapesys",
+                                "data": errors,
+                            },
                         ],
                     }
                 ],
@@ -287,9 +292,9 @@ def test_settings_of_parameters_with_one_value_per_bin(pyhf_model, tmp_path):
                 ),
             ]
         )
+        np.testing.assert_allclose(vector[4:], theirs.model.config.auxdata, rtol=1e-14)
         np.testing.assert_allclose(
-            vector[4:], theirs.model.config.auxdata, rtol=1e-14
-        )
-        np.testing.assert_allclose(
-            ours.logpdf(params, counts), theirs.model.logpdf(point, vector)[0], rtol=1e-11
+            ours.logpdf(params, counts),
+            theirs.model.logpdf(point, vector)[0],
+            rtol=1e-11,
         )

@@ -3,10 +3,11 @@
 import contextlib
 import logging
 
-import fitkit
 import jax
 import jax.numpy as jnp
 import pytest
+
+import fitkit
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ import json
 import tarfile
 import zipfile
 
-import fitkit
 import numpy as np
 import pytest
+
+import fitkit
 
 
 def channel(name, data, *modifiers):
@@ -83,7 +84,7 @@ def test_prune_as_pyhf(names, pyhf_model):
 
     before = copy.deepcopy(BASE)
     ours = fitkit.prune(BASE, **names)
-    assert BASE == before
+    assert before == BASE
     assert ours == dict(pyhf.Workspace(BASE).prune(**names))
 
 
@@ -93,14 +94,17 @@ def test_rename_as_pyhf(names, pyhf_model):
 
     before = copy.deepcopy(BASE)
     ours = fitkit.rename(BASE, **names)
-    assert BASE == before
+    assert before == BASE
     assert ours == dict(pyhf.Workspace(BASE).rename(**names))
 
 
 def test_combine_as_pyhf(pyhf_model):
     import pyhf
 
-    other = document(channel("VR", [20.0], "xs"), settings=[BASE["measurements"][0]["config"]["parameters"][0]])
+    other = document(
+        channel("VR", [20.0], "xs"),
+        settings=[BASE["measurements"][0]["config"]["parameters"][0]],
+    )
     ours = fitkit.combine(BASE, other)
     theirs = pyhf.Workspace.combine(
         pyhf.Workspace(BASE), pyhf.Workspace(other), join="outer"
@@ -125,7 +129,7 @@ def test_combine_with_a_common_channel():
 
 def test_combine_with_other_settings():
     other = document(channel("VR", [1.0]), settings=[{"name": "mu", "inits": [2.0]}])
-    with pytest.raises(fitkit.WorkspaceError, match="'mu'.*differently"):
+    with pytest.raises(fitkit.WorkspaceError, match=r"'mu'.*differently"):
         fitkit.combine(BASE, other)
     apart = fitkit.rename(other, measurements={"m": "other"})
     both = fitkit.combine(BASE, apart)
@@ -134,7 +138,7 @@ def test_combine_with_other_settings():
 
 def test_combine_with_another_poi():
     other = fitkit.rename(document(channel("VR", [1.0])), modifiers={"mu": "nu"})
-    with pytest.raises(fitkit.WorkspaceError, match="POI 'mu'.*'nu'"):
+    with pytest.raises(fitkit.WorkspaceError, match=r"POI 'mu'.*'nu'"):
         fitkit.combine(BASE, other)
 
 
@@ -170,7 +174,10 @@ def patchset(**changes):
             "labels": ["m1", "m2"],
             "description": "two masses",
             "references": {"hepdata": "ins1234567"},
-            "digests": {"sha256": fitkit.digest(BASE), "md5": fitkit.digest(BASE, "md5")},
+            "digests": {
+                "sha256": fitkit.digest(BASE),
+                "md5": fitkit.digest(BASE, "md5"),
+            },
         },
         "patches": [
             {

@@ -105,9 +105,7 @@ def test_on_the_edge_derivatives_are_right_handed_for_every_start(shift):
 
     def best(b, start, low):
         model, data = problem(b)
-        result = fitkit.fit(
-            model, data, init={"mu": start}, bounds={"mu": (low, 10.0)}
-        )
+        result = fitkit.fit(model, data, init={"mu": start}, bounds={"mu": (low, 10.0)})
         return result.params["mu"], result.on_edge["mu"]
 
     unbounded = (best(1.0 + STEP, 1.0, -9.0)[0] - best(1.0 - STEP, 1.0, -9.0)[0]) / (
@@ -204,7 +202,9 @@ def test_derivatives_beside_a_kink_are_those_of_refits():
             jnp.array([50.0, 50.0]),
             (
                 HistoSys(
-                    "g", jnp.array([50.0 + d, 50.0 - d]), jnp.array([50.0 + u, 50.0 - u])
+                    "g",
+                    jnp.array([50.0 + d, 50.0 - d]),
+                    jnp.array([50.0 + u, 50.0 - u]),
                 ),
             ),
         )
@@ -213,7 +213,11 @@ def test_derivatives_beside_a_kink_are_those_of_refits():
         data = fitkit.asimov_data(0.0, model)
         return fitkit.hypotest(1.0, model, data).log_cls_expected[2]
 
-    for point in (jnp.array([10.0, 9.0]), jnp.array([5.0, -5.0]), jnp.array([-9.0, -8.0])):
+    for point in (
+        jnp.array([10.0, 9.0]),
+        jnp.array([5.0, -5.0]),
+        jnp.array([-9.0, -8.0]),
+    ):
         np.testing.assert_allclose(
             jax.grad(expected)(point),
             numerical_gradient(expected, point),

@@ -2,11 +2,12 @@
 
 import itertools
 
-import fitkit
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import fitkit
 from fitkit import Channel, HistoSys, Model, NormSys, Sample
 
 LO, NOMINAL, HI = 9.0, 10.0, 13.0
@@ -59,9 +60,7 @@ def test_derivatives(code, alpha):
     for function in (rate, jax.grad(rate)):
         difference = (function(alpha + step) - function(alpha - step)) / (2 * step)
         np.testing.assert_allclose(jax.grad(function)(alpha), difference, rtol=1e-6)
-        np.testing.assert_allclose(
-            jax.jacfwd(function)(alpha), difference, rtol=1e-6
-        )
+        np.testing.assert_allclose(jax.jacfwd(function)(alpha), difference, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

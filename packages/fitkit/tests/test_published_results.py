@@ -1,16 +1,17 @@
-"""Tests and limits against closed forms, published numbers and converged fits of others.
+"""Tests and limits against closed forms, published numbers, others' converged fits.
 
 Tolerances: closed forms 1e-8 relative. Converged values CLs 2e-6, bands 3e-5 (what the
 other fits reached). Published values 5e-4 (their fits' tolerance on the tails).
 """
 
-import fitkit
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fitkit import Channel, Model, NormFactor, Q0, QMu, QMuTilde, Sample
 from jax.scipy.stats import norm
+
+import fitkit
+from fitkit import Q0, Channel, Model, NormFactor, QMu, QMuTilde, Sample
 
 
 def counting(signal, background):
@@ -197,7 +198,7 @@ def test_a_model_with_two_minima(load_json):
     np.testing.assert_allclose(best(None), 29.2874, atol=1e-4)
 
 
-# --- the documented two-bin model -------------------------------------------------------
+# --- the documented two-bin model ---------------------------------------------------
 @pytest.fixture(scope="module")
 def documented():
     return fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
@@ -269,16 +270,16 @@ def test_limit_on_a_grid(documented):
     """Published with linear interpolation between eleven tested values."""
     data = observe(documented, [51, 48])
     tested = jnp.linspace(0, 5, 11)
-    results = jax.vmap(
-        lambda mu: fitkit.hypotest(mu, documented, data, throw=False)
-    )(tested)
+    results = jax.vmap(lambda mu: fitkit.hypotest(mu, documented, data, throw=False))(
+        tested
+    )
     curves = np.column_stack([results.cls_observed, results.cls_expected])
     limits = [np.interp(0.05, curve[::-1], tested[::-1]) for curve in curves.T]
     published = [1.0262704738584554, 0.65765653, 0.87999725, 1.12453992, 1.50243428]
     np.testing.assert_allclose(limits, [*published, 2.09232927], rtol=5e-4)
 
 
-# --- published likelihoods --------------------------------------------------------------
+# --- published likelihoods ----------------------------------------------------------
 QUICK = "A_1400_950_60"
 
 
@@ -312,7 +313,7 @@ def test_sbottom(point, sbottom, load_json):
 
 @pytest.mark.slow
 def test_1lbb_grid(likelihoods, load_json):
-    """125 signal points of a simplified likelihood; its digest is stale, as published."""
+    """125 signal points of a simplified likelihood; the published digest is stale."""
     background = load_json("likelihoods/1Lbb_simplified/BkgOnly.json")
     patchset = fitkit.read_patchset(likelihoods / "1Lbb_simplified" / "patchset.json")
     expected = load_json("likelihoods/1Lbb_simplified/expected_cls.json")
@@ -347,7 +348,7 @@ def test_3lrjr(likelihoods, load_json):
         )
 
 
-# --- significance of a counting experiment ------------------------------------------------
+# --- significance of a counting experiment ------------------------------------------
 def test_asimov_significance_without_uncertainty():
     s, b = 12.0, 50.0
     expected = np.sqrt(2 * ((s + b) * np.log1p(s / b) - s))
@@ -356,9 +357,7 @@ def test_asimov_significance_without_uncertainty():
         0.0, counting(s, b), counting(s, b).data({"SR": [62.0]}), statistic=Q0()
     )
     np.testing.assert_allclose(result.significance_observed, expected, rtol=1e-8)
-    np.testing.assert_allclose(
-        result.p0_observed, norm.sf(expected), rtol=1e-8
-    )
+    np.testing.assert_allclose(result.p0_observed, norm.sf(expected), rtol=1e-8)
 
 
 @pytest.mark.parametrize("uncertainty", [0.0, 7.0])

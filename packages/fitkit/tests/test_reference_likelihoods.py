@@ -1,11 +1,12 @@
 """Fourteen published or generated likelihoods against numbers recorded with pyhf."""
 
 import equinox as eqx
-import fitkit
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import fitkit
 
 MODELS = (
     "sbottom_A_1300_205_60",
@@ -101,7 +102,7 @@ def test_parameters_and_data(entry, reference_document):
 
 
 def test_likelihood_in_60_digits(entry, reference_document, plain_likelihood):
-    """Where pyhf's sums cancel, and elsewhere, against arithmetic that loses nothing."""
+    """Where pyhf's sums cancel, and elsewhere: arithmetic that loses nothing."""
     import jsonpatch
 
     document, patch = reference_document(entry)
@@ -120,12 +121,17 @@ KNOWN_POI = {
     "ttZ_4l": (1.214049, 6e-5),
     "1Lbb_reconverted_700_400": (1.231177, 6e-5),
 }
-# 3LRJR: computed with deviances and 40-digit constants; what pyhf records is off by 1e-3.
+# 3LRJR: computed with deviances, 40-digit constants; pyhf's records are off by 1e-3.
 KNOWN_MINIMUM = {"3LRJR_bkgonly": 240.430780, "3LRJR_ERJR_200p0_100p0": 272.298851}
 
 
 # A shape of model takes seconds to compile: those that say most are in every run.
-QUICK = ("sbottom_A_1300_205_60", "sbottom_A_1400_950_60", "agc_ttbar", "SRee_SRmm_Srem")
+QUICK = (
+    "sbottom_A_1300_205_60",
+    "sbottom_A_1400_950_60",
+    "agc_ttbar",
+    "SRee_SRmm_Srem",
+)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """The likelihood differentiates through the construction of its model."""
 
-import fitkit
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
+
+import fitkit
 from fitkit import (
     Channel,
     HistoSys,
@@ -18,7 +20,6 @@ from fitkit import (
     ShapeSys,
     StatError,
 )
-from jax.flatten_util import ravel_pytree
 
 TEMPLATES = {
     "signal": np.array([5.0, 9.0]),

@@ -1,9 +1,11 @@
-"""Findings in documents that are formally correct: made one by one, and published ones."""
+"""Findings in formally correct documents: made one by one, and published ones."""
 
 import copy
+import re
+
+import pytest
 
 import fitkit
-import pytest
 
 
 def good():
@@ -27,7 +29,10 @@ def good():
                             {
                                 "name": "jes",
                                 "type": "histosys",
-                                "data": {"lo_data": [48.0, 39.0], "hi_data": [53.0, 42.0]},
+                                "data": {
+                                    "lo_data": [48.0, 39.0],
+                                    "hi_data": [53.0, 42.0],
+                                },
                             },
                             {
                                 "name": "xs",
@@ -132,8 +137,6 @@ def test_finding(case):
     before = copy.deepcopy(document)
     findings = fitkit.validate(document)
     assert document == before
-    import re
-
     assert any(
         (each.severity, each.modifier, each.bins) == (severity, modifier, bins)
         and re.search(message, each.message)

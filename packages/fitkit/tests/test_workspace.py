@@ -4,10 +4,11 @@ import copy
 import json
 import warnings
 
-import fitkit
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import fitkit
 
 
 def document():
@@ -106,7 +107,9 @@ def test_chosen_poi(poi, expected):
 def test_poi_that_the_model_lacks_warns_once():
     changed = document()
     changed["measurements"][0]["config"]["poi"] = "mu_SIG"
-    with pytest.warns(UserWarning, match=r"measurements\[0\]\.config\.poi.*mu_SIG") as all:
+    with pytest.warns(
+        UserWarning, match=r"measurements\[0\]\.config\.poi.*mu_SIG"
+    ) as all:
         model, _ = fitkit.read_workspace(changed)
     assert len(all) == 1
     assert all[0].filename == __file__  # the caller's line, not ours
@@ -153,7 +156,11 @@ def test_patches(kind, tmp_path):
 
 def test_a_patch_is_not_changed_by_a_later_operation():
     patch = [
-        {"op": "add", "path": "/channels/0/samples/-", "value": document()["channels"][0]["samples"][1]},
+        {
+            "op": "add",
+            "path": "/channels/0/samples/-",
+            "value": document()["channels"][0]["samples"][1],
+        },
         {"op": "replace", "path": "/channels/0/samples/2/name", "value": "other"},
     ]
     before = copy.deepcopy(patch)
@@ -209,11 +216,15 @@ def test_data_away_from_nominal_are_written(tmp_path):
     asimov = model.expected_data(params)
     fitkit.write_workspace(path, model, asimov)
     again, data = fitkit.read_workspace(path)
-    np.testing.assert_array_equal(data.main["singlechannel"], asimov.main["singlechannel"])
+    np.testing.assert_array_equal(
+        data.main["singlechannel"], asimov.main["singlechannel"]
+    )
     np.testing.assert_array_equal(
         data.aux["uncorr_bkguncrt"], asimov.aux["uncorr_bkguncrt"]
     )
-    np.testing.assert_array_equal(again.logpdf(params, data), model.logpdf(params, asimov))
+    np.testing.assert_array_equal(
+        again.logpdf(params, data), model.logpdf(params, asimov)
+    )
 
 
 def test_what_the_format_cannot_express(tmp_path):
@@ -238,7 +249,9 @@ def test_what_the_format_cannot_express(tmp_path):
 
 def test_numbers_that_are_not_finite_are_not_written(tmp_path):
     model = fitkit.uncorrelated_background([np.nan], [50.0], [3.0])
-    with pytest.raises(fitkit.WorkspaceError, match=r"channels\[0\]\.samples\[0\]\.data"):
+    with pytest.raises(
+        fitkit.WorkspaceError, match=r"channels\[0\]\.samples\[0\]\.data"
+    ):
         fitkit.write_workspace(
             tmp_path / "no.json", model, model.data({"singlechannel": [1.0]})
         )

@@ -4,8 +4,9 @@ import copy
 import json
 import math
 
-import fitkit
 import pytest
+
+import fitkit
 
 
 def workspace():

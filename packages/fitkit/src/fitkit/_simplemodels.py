@@ -17,14 +17,15 @@ def uncorrelated_background(
 ) -> Model:
     r"""A signal over a background with an independent uncertainty in each bin.
 
-    The rate of bin \(i\) is \(\mu s_i + \gamma_i b_i\), where \(\gamma_i\) is measured by
-    an auxiliary Poisson count of mean \(\gamma_i (b_i/\delta_i)^2\) (the on/off problem).
+    The rate of bin \(i\) is \(\mu s_i + \gamma_i b_i\), where \(\gamma_i\) is measured
+    by an auxiliary Poisson count of mean \(\gamma_i (b_i/\delta_i)^2\) (the on/off
+    problem).
 
     Args:
         signal: expected signal at `mu` = 1, events per bin.
         background: expected background, events per bin.
         uncertainty: absolute uncertainty of the background, events per bin. A bin of
-            zero uncertainty, or of zero background, has no constraint and a fixed factor.
+            zero uncertainty, or of zero background, has its factor fixed at 1.
 
     Returns:
         A model with one channel "singlechannel", parameter of interest `mu` in
@@ -54,8 +55,8 @@ def correlated_background(
 ) -> Model:
     r"""A signal over a background that one nuisance parameter shifts in all bins.
 
-    The background interpolates between `down` (\(\alpha = -1\)), `background` (0) and `up`
-    (+1) with code 4p, and \(\alpha\) has a unit normal constraint.
+    The background interpolates between `down` (\(\alpha = -1\)), `background` (0) and
+    `up` (+1) with code 4p, and \(\alpha\) has a unit normal constraint.
 
     Args:
         signal: expected signal at `mu` = 1, events per bin.

@@ -1,7 +1,7 @@
 """Documents as values: digest, prune, rename, combine.
 
-All take and give decoded documents (dicts), leave their arguments as they are, and check
-what they give.
+All take and give decoded documents (dicts), leave their arguments as they are, and
+check what they give.
 """
 
 import hashlib
@@ -179,9 +179,7 @@ def rename(
     )
 
 
-def combine(
-    left: Document, right: Document, *, merge: bool = False
-) -> dict[str, Any]:
+def combine(left: Document, right: Document, *, merge: bool = False) -> dict[str, Any]:
     """One document of two: their channels side by side, parameters shared by name.
 
     Measurements of the same name are merged; they must agree on the POI and on the
@@ -215,8 +213,9 @@ def _joined(left: Document, right: Document, what: str, merge: bool) -> list[Any
         if each["name"] in ours and not (merge and each == ours[each["name"]]):
             how = "differently" if merge else "both"
             raise WorkspaceError(
-                f"{what}: the documents {how} have {each['name']!r}. Rename or prune it "
-                "in one of them" + ("." if merge else ", or combine with `merge=True`.")
+                f"{what}: the documents {how} have {each['name']!r}. Rename or prune "
+                "it in one of them"
+                + ("." if merge else ", or combine with `merge=True`.")
             )
         ours[each["name"]] = each
     return list(ours.values())
@@ -229,11 +228,11 @@ def _joined_measurements(left: Document, right: Document) -> list[Any]:
         if name not in ours:
             ours[name] = theirs
             continue
-        if ours[name]["config"]["poi"] != theirs["config"]["poi"]:
+        poi, other = ours[name]["config"]["poi"], theirs["config"]["poi"]
+        if poi != other:
             raise WorkspaceError(
-                f"measurements: {name!r} has POI {ours[name]['config']['poi']!r} in one "
-                f"document and {theirs['config']['poi']!r} in the other. Rename one of "
-                "the measurements."
+                f"measurements: {name!r} has POI {poi!r} in one document and {other!r} "
+                "in the other. Rename one of the measurements."
             )
         settings = {p["name"]: p for p in ours[name]["config"]["parameters"]}
         for setting in theirs["config"]["parameters"]:

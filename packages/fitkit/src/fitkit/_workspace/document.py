@@ -39,8 +39,8 @@ def decode(content: bytes, name: str) -> Any:
 def patched(document: Any, patch: Any, *, owned: bool) -> Any:
     """The document with one JSON Patch (RFC 6902), or several in turn, applied.
 
-    `patch` is a path, a list of operations, a `Patch`, or a list of these. The caller's own
-    document and patches stay as they are (`owned`: may be changed in place).
+    `patch` is a path, a list of operations, a `Patch`, or a list of these. The caller's
+    own document and patches stay as they are (`owned`: may be changed in place).
     """
     try:
         document = document if owned else copied(document)

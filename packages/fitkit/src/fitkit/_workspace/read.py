@@ -52,7 +52,7 @@ def read_workspace(
     *,
     measurement: str | int | None = None,
     patch: Any = None,
-    poi: str | None | Literal[Unset.UNSET] = UNSET,
+    poi: str | Literal[Unset.UNSET] | None = UNSET,
     normsys_code: str = "4",
     histosys_code: str = "4p",
 ) -> tuple[Model, Data]:
@@ -150,7 +150,7 @@ def _choose(workspace: WorkspaceDocument, measurement: str | int | None) -> int:
 def _poi(
     where: str,
     documented: str,
-    wanted: str | None | Literal[Unset.UNSET],
+    wanted: str | Literal[Unset.UNSET] | None,
     declared: Mapping[str, Declared],
 ) -> str | None:
     poi = documented if wanted is UNSET else wanted
@@ -159,8 +159,8 @@ def _poi(
     if poi not in declared:
         if wanted is UNSET:
             warnings.warn(
-                f"{where}.poi: {poi!r} is no parameter of the model, which is therefore "
-                "read without one. Apply the signal's patch, or choose with "
+                f"{where}.poi: {poi!r} is no parameter of the model, which is "
+                "therefore read without one. Apply the signal's patch, or choose with "
                 "`poi=...` (None: no warning).",
                 stacklevel=3,
             )

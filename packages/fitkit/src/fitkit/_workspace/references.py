@@ -1,5 +1,4 @@
-"""What the format alone cannot say: names are unique and mean one thing, and the
-numbers of bins agree."""
+"""What the format alone cannot say: unique names of one meaning, bins that agree."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

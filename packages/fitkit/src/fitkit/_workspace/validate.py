@@ -96,7 +96,8 @@ def validate(
         ...             {"name": "jes", "type": "histosys",
         ...              "data": {"lo_data": [35.0], "hi_data": [42.0]}}]}]}],
         ...     "observations": [{"name": "SR", "data": [48]}],
-        ...     "measurements": [{"name": "m", "config": {"poi": "", "parameters": []}}],
+        ...     "measurements": [
+        ...         {"name": "m", "config": {"poi": "", "parameters": []}}],
         ...     "version": "1.0.0"}
         >>> (finding,) = fitkit.validate(document)
         >>> print(finding)  # doctest: +ELLIPSIS
@@ -135,9 +136,7 @@ def _channel(
     yield from _mc_errors(channel, bounds)
     for sample in channel.samples:
         for finding in _sample(sample, total, bounds):
-            yield dataclasses.replace(
-                finding, channel=channel.name, sample=sample.name
-            )
+            yield dataclasses.replace(finding, channel=channel.name, sample=sample.name)
 
 
 def _mc_errors(channel: ChannelDocument, bounds: _Bounds) -> Iterator[Finding]:
@@ -217,9 +216,7 @@ def _histosys(
                     bins=bins,
                 )
             if (bins := _where(~strong & (shift * sign > 0))) != ():
-                yield Finding(
-                    "note", f"both variations are {side} nominal", bins=bins
-                )
+                yield Finding("note", f"both variations are {side} nominal", bins=bins)
     if (bins := _where((nominal >= 0) & ((lo < 0) | (hi < 0)))) != ():
         yield Finding("warning", "a variation is negative", bins=bins)
     if (scale := nominal.sum()) > 0:

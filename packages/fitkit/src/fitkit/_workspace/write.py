@@ -175,9 +175,7 @@ def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
         setting: dict[str, Any] = {}
         if any(value != init for value in listed(parameter.init)):
             setting["inits"] = listed(parameter.init)
-        pairs = list(
-            zip(listed(parameter.lower), listed(parameter.upper), strict=True)
-        )
+        pairs = list(zip(listed(parameter.lower), listed(parameter.upper), strict=True))
         if any(pair != bounds for pair in pairs):
             setting["bounds"] = [list(pair) for pair in pairs]
         setting |= _width(name, kind, model, order) | _fixed(name, model, order)
@@ -214,8 +212,8 @@ def _width(name: str, kind: str, model: Model, order: np.ndarray) -> dict[str, A
         return {"factors": (sigma**-2).tolist()}
     if kind in ("NormSys", "HistoSys") and sigma != 1.0:
         raise WorkspaceError(
-            f"parameter {name!r} has a constraint of width {sigma[0]}, which the format "
-            "cannot express. Scale its variations to one standard deviation."
+            f"parameter {name!r} has a constraint of width {sigma[0]}, which the "
+            "format cannot express. Scale its variations to one standard deviation."
         )
     return {}
 

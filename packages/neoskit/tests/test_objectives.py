@@ -63,7 +63,7 @@ def test_the_medians_are_those_of_the_full_tests():
         assert float(expected_cls(model)) == pytest.approx(median, rel=1e-8)
     signal = model.expected_data({**model.init, "mu": 1.0})
     discovery = fitkit.hypotest(0.0, model, signal, statistic=fitkit.Q0())
-    z = float(discovery.significance)
+    z = float(discovery.significance_expected)
     assert float(discovery_significance(model)) == pytest.approx(z, rel=1e-8)
 
 

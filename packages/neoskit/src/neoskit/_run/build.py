@@ -1,6 +1,7 @@
 """A description's names → the objects that they stand for. Every such table is here."""
 
 import difflib
+import functools
 import importlib.util
 import inspect
 from collections.abc import Callable
@@ -133,7 +134,14 @@ def build_pipeline(config: RunConfig, dataset: Dataset, key: jax.Array) -> Pipel
 
 def build_optimiser(config: TrainingTable) -> optax.GradientTransformation:
     """The optimiser."""
-    return _OPTIMISERS[config.optimiser](config.learning_rate)
+    return _optimiser(config.optimiser, config.learning_rate)
+
+
+# The compiled step is kept by the identity of its optimiser: one for all seeds, or
+# every seed compiles it anew.
+@functools.cache
+def _optimiser(name: str, rate: float) -> optax.GradientTransformation:
+    return _OPTIMISERS[name](rate)
 
 
 def build_bandwidth(config: RunConfig) -> Callable[[Any], Any] | None:

@@ -89,7 +89,7 @@ def test_a_run_s_folder(run):
         "pictures/seed-3.gif",
         "pictures/seed-4.png",
     }
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+    lines = RunFolder(folder).metrics()
     assert [(x["seed"], x["step"]) for x in lines] == [
         (seed, step) for seed in (3, 4) for step in range(4)
     ]
@@ -113,7 +113,7 @@ def test_the_numbers_printed_are_those_of_the_workspace(run):
     )
     evaluation = json.loads((folder / "seed-3" / "evaluation.json").read_text())
     assert evaluation["expected_cls"] == pytest.approx(float(expected[2]), rel=1e-5)
-    assert f"{evaluation['expected_cls']:.3g}" in output
+    assert f"{evaluation['expected_cls']:#.3g}" in output
 
 
 def test_evaluate_says_the_same_again(run):
@@ -183,7 +183,7 @@ def test_compare(tmp_path):
     done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "expected_cls − binary_cross_entropy" in done.output
-    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").open()]
+    lines = RunFolder(tmp_path / "run").metrics()
     assert {(x["seed"], x["objective"]) for x in lines} == {
         (seed, name)
         for seed in (0, 1)

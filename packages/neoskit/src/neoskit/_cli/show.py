@@ -210,7 +210,7 @@ def inferno(result: "InfernoResult") -> None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:#.3g}"
 
 
 def _plain(text: str) -> str:

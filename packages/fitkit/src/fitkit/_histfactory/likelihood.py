@@ -77,7 +77,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             jnp.asarray(self.counts),
             jnp.asarray(self.aux),
             self.constraints,
-            interpolation(self.arrays, self.normsys_code),
+            self.interpolation,
             self.normsys_code,
             self.histosys_code,
         )
@@ -96,12 +96,16 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             self.constraints.fixed,
         )
 
+    @property
+    def interpolation(self) -> Interpolation:
+        """What interpolation needs of the templates."""
+        if self.shapes is None:
+            return interpolation(self.arrays, self.normsys_code)
+        return self.shapes
+
     def elements(self, y: Vector, side: Array | float = 0.0) -> Elements:
         """The ingredients of all rates at `y`."""
-        shapes = self.shapes
-        if shapes is None:
-            shapes = interpolation(self.arrays, self.normsys_code)
-        return elements(self.arrays, shapes, y, side, self.histosys_code)
+        return elements(self.arrays, self.interpolation, y, side, self.histosys_code)
 
     def value(self, y: Vector) -> Float[Array, ""]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
@@ -115,7 +119,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
         el = self.elements(y, side)
         pull, _ = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
-        main = jacobian(self.arrays, el, y.shape[0]) @ pull
+        main = jacobian(self.arrays, self.interpolation, el) @ pull
         return main + self.constraints.gradient(y, self.aux)
 
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
@@ -124,10 +128,10 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         pull, weight = _rate_ratios(self.counts, rates)
         value = jnp.sum(poisson_deviance(self.counts, rates))
         value = value + constraints.value(y, self.aux)
-        jac = jacobian(self.arrays, el, y.shape[0])
+        jac = jacobian(self.arrays, self.interpolation, el)
         convex = (jac * weight) @ jac.T
         convex = convex + jnp.diag(constraints.curvature(y, self.aux))
-        curvature = weighted_curvature(self.arrays, el, pull, y.shape[0])
+        curvature = weighted_curvature(self.arrays, self.interpolation, el, pull)
         gradient = jac @ pull + constraints.gradient(y, self.aux)
         return Derivatives(value, gradient, convex + curvature, convex)
 

@@ -93,8 +93,8 @@ def test_second_derivatives_are_those_of_refits():
 
 @pytest.mark.parametrize("shift", [0.0, 1e-12, -1e-12])
 def test_on_the_edge_derivatives_are_right_handed_for_every_start(shift):
-    # Background-only Asimov data: mu sits on its bound with no pull. The derivative from
-    # inside is that of the unbounded problem: d mu / d(background scale).
+    # Background-only Asimov data: mu sits on its bound with no pull. The derivative
+    # from inside is that of the unbounded problem: d mu / d(background scale).
     def problem(b):
         samples = [
             Sample("s", [5.0, 11.0], (NormFactor("mu"),)),
@@ -175,8 +175,9 @@ def scanned_q0(u, d):
 def test_at_the_kink_both_minima_are_tried(
     u, d, cls, width_1, width_0, width_g, determinant
 ):
-    # Published to five digits. The p0 of (-10, -10) is compared with a scan instead: the
-    # published 0.054650 is not at the minimum (0.057341), at which it equals (10, -10).
+    # Published to five digits. The p0 of (-10, -10) is compared with a scan instead:
+    # the published 0.054650 is not at the minimum (0.057341), at which it equals (10,
+    # -10).
     model = landscape(u, d)
     absent, present = fitkit.asimov_data(0.0, model), fitkit.asimov_data(1.0, model)
     five_digits = {"rtol": 3e-5}

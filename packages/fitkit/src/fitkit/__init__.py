@@ -44,11 +44,11 @@ from ._uncertainty import covariance as covariance
 from ._uncertainty import fisher_information as fisher_information
 from ._uncertainty import hessian as hessian
 from ._uncertainty import uncertainties as uncertainties
+from ._workspace import UNSET as UNSET
 from ._workspace import Archive as Archive
 from ._workspace import Finding as Finding
 from ._workspace import Patch as Patch
 from ._workspace import PatchSet as PatchSet
-from ._workspace import UNSET as UNSET
 from ._workspace import WorkspaceError as WorkspaceError
 from ._workspace import combine as combine
 from ._workspace import digest as digest
@@ -61,3 +61,63 @@ from ._workspace import validate as validate
 from ._workspace import write_workspace as write_workspace
 
 __version__ = importlib.metadata.version("fitkit")
+
+__all__ = [
+    "Params",
+    "Data",
+    "AbstractModel",
+    "Parameter",
+    "Normal",
+    "Poisson",
+    "Model",
+    "Channel",
+    "Sample",
+    "AbstractModifier",
+    "NormFactor",
+    "NormSys",
+    "HistoSys",
+    "ShapeSys",
+    "ShapeFactor",
+    "StatError",
+    "Lumi",
+    "ParameterSettings",
+    "uncorrelated_background",
+    "correlated_background",
+    "UNSET",
+    "WorkspaceError",
+    "read_workspace",
+    "write_workspace",
+    "Patch",
+    "PatchSet",
+    "read_patchset",
+    "Archive",
+    "read_archive",
+    "combine",
+    "prune",
+    "rename",
+    "digest",
+    "Finding",
+    "validate",
+    "fit",
+    "fixed_poi_fit",
+    "FitResult",
+    "FitError",
+    "BoundedNewton",
+    "hessian",
+    "fisher_information",
+    "covariance",
+    "correlation",
+    "uncertainties",
+    "AbstractTestStatistic",
+    "Q0",
+    "QMu",
+    "QMuTilde",
+    "asimov_data",
+    "hypotest",
+    "HypotestResult",
+    "DiscoveryResult",
+    "upper_limit",
+    "UpperLimit",
+    "asimov_significance",
+    "require_float64",
+]

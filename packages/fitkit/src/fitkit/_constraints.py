@@ -1,9 +1,10 @@
 r"""Poisson and normal terms of a likelihood, written so that nothing cancels.
 
-\(n\log\nu - \nu - \log n!\) loses all its digits where \(n\) is large: an auxiliary count
-of 1.9e11, which a published likelihood has, costs 2e-3 in \(-2\log L\). Here each Poisson
-term is its *deviance* from saturation, \(D = \nu - n + n\log(n/\nu) \ge 0\), which is
-small wherever the fit is good, plus the saturated term, which no parameter changes.
+\(n\log\nu - \nu - \log n!\) loses all its digits where \(n\) is large: an auxiliary
+count of 1.9e11, which a published likelihood has, costs 2e-3 in \(-2\log L\). Here each
+Poisson term is its *deviance* from saturation, \(D = \nu - n + n\log(n/\nu) \ge 0\),
+which is small wherever the fit is good, plus the saturated term, which no parameter
+changes.
 
 References:
     C. Loader, "Fast and Accurate Computation of Binomial Probabilities" (2000).
@@ -18,7 +19,8 @@ import jax.scipy.special as jsp
 import numpy as np
 from jaxtyping import Array, Float
 
-# Below this |x|, x - log1p(x) is summed as a series: nine terms leave less than 1e-17 x^2.
+# Below this |x|, x - log1p(x) is summed as a series: what nine terms leave
+# is below 1e-17 x^2.
 _SERIES_REACH = 0.01
 # From this count on, Stirling's series to n^-9 is exact to float64.
 _STIRLING_FROM = 20.0
@@ -40,7 +42,7 @@ class Normal(eqx.Module):
 
 @final
 class Poisson(eqx.Module):
-    """A Poisson constraint: the auxiliary count `aux` expects `tau` times the parameter.
+    """A Poisson constraint: the count `aux` expects `tau` times the parameter.
 
     Attributes:
         aux: nominal auxiliary count, of the parameter's shape.
@@ -73,8 +75,8 @@ def poisson_deviance(
         rate: expected counts \(\nu\), the same shape.
 
     Returns:
-        \(D \ge 0\); infinite where the rate is negative, or zero with a count above zero.
-        Its derivative with respect to a count of exactly zero leaves out the
+        \(D \ge 0\); infinite where the rate is negative, or zero with a count above
+        zero. Its derivative with respect to a count of exactly zero leaves out the
         \(\log n\) that every difference of two deviances of the same data loses.
 
     Example:
@@ -86,7 +88,9 @@ def poisson_deviance(
     n = jnp.where(has_count, count, 1.0)
     possible = (rate > 0) | (~has_count & (rate == 0))
     nu = jnp.where(rate > 0, rate, 1.0)
-    deviance = jnp.where(has_count, n * _excess((nu - n) / n), jnp.where(possible, rate, 0))
+    deviance = jnp.where(
+        has_count, n * _excess((nu - n) / n), jnp.where(possible, rate, 0)
+    )
     return jnp.where(possible, deviance, jnp.inf)
 
 
@@ -97,7 +101,9 @@ def _poisson_deviance_jvp(primals, tangents):
     has_count = count > 0
     n = jnp.where(has_count, count, 1.0)
     nu = jnp.where(rate > 0, rate, 1.0)
-    by_rate = jnp.where(rate > 0, (nu - count) / nu, jnp.where(has_count, -jnp.inf, 1.0))
+    by_rate = jnp.where(
+        rate > 0, (nu - count) / nu, jnp.where(has_count, -jnp.inf, 1.0)
+    )
     by_count = jnp.where(has_count, -jnp.log1p((nu - n) / n), -jnp.log(nu))
     return poisson_deviance(count, rate), by_rate * rate_dot + by_count * count_dot
 

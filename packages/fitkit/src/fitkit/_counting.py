@@ -14,7 +14,8 @@ def asimov_significance(
     r"""The median discovery significance of a counting experiment.
 
     \[ Z = \sqrt{2\left[(s+b)\ln\frac{(s+b)(b+\sigma^2)}{b^2+(s+b)\sigma^2}
-       - \frac{b^2}{\sigma^2}\ln\left(1+\frac{\sigma^2 s}{b(b+\sigma^2)}\right)\right]} \]
+       - \frac{b^2}{\sigma^2}\ln\left(1+\frac{\sigma^2 s}{b(b+\sigma^2)}\right)\right]}
+       \]
 
     and \(\sqrt{2[(s+b)\ln(1+s/b)-s]}\) without a background uncertainty.
 
@@ -34,7 +35,8 @@ def asimov_significance(
 
     References:
         G. Cowan et al., arXiv:1007.1727, eq. 97; with uncertainty G. Cowan, "Discovery
-        sensitivity for a counting experiment with background uncertainty" (2012), eq. 20.
+        sensitivity for a counting experiment with background uncertainty" (2012), eq.
+        20.
     """
     dtype = jnp.result_type(float)
     s, b, sigma = jnp.broadcast_arrays(

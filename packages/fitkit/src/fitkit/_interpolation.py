@@ -2,8 +2,8 @@ r"""HistFactory interpolation codes as pure functions of the nuisance parameter.
 
 Every additive code (0, 2, 4p) is linear in two numbers that the templates give,
 \(\delta(\alpha) = S\,\alpha + D\,h(\alpha)\), with the symmetric part
-\(S = (hi - lo)/2\) and the bend \(D = (hi + lo)/2 - nominal\). Only \(h\) depends on the
-code, so a sum over hundreds of systematics is two matrix products.
+\(S = (hi - lo)/2\) and the bend \(D = (hi + lo)/2 - nominal\). Only \(h\) depends on
+the code, so a sum over hundreds of systematics is two matrix products.
 
 The exponential code 1 has the same form for \(\log f\); code 4 replaces it inside
 \(|\alpha| < 1\) by the polynomial of degree six with the same value and first two
@@ -118,7 +118,9 @@ class Exponential(NamedTuple):
     polynomial: Float[Array, "6 ..."] | None
 
 
-def exponential(code: str, lo: Float[Array, "..."], hi: Float[Array, "..."]) -> Exponential:
+def exponential(
+    code: str, lo: Float[Array, "..."], hi: Float[Array, "..."]
+) -> Exponential:
     """Prepare the multiplicative code for the factors `lo` and `hi` at -1 and +1.
 
     Raises:
@@ -142,7 +144,7 @@ def exponential(code: str, lo: Float[Array, "..."], hi: Float[Array, "..."]) -> 
 def exponential_factor(
     shape: Exponential, alpha: Float[Array, "..."], side: Array | float = 0.0
 ) -> Derivatives:
-    """The factor and its two derivatives at `alpha`, from what `exponential` prepared."""
+    """The factor and its derivatives at `alpha`, from what `exponential` prepared."""
     modulus, sign = _modulus(alpha, side)
     slope = shape.slope + sign * shape.bend
     factor = jnp.exp(alpha * shape.slope + modulus * shape.bend)

@@ -39,15 +39,15 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     """Minus the log-likelihood, up to a term that no parameter changes.
 
     Entries of the flat vector at which an interpolation has a kink (codes 0 and 1 at 0)
-    are told by `kinks`; there `gradient` and `hessian` take the derivative from the right
-    (`side` = 1), from the left (-1) or their mean (0).
+    are told by `kinks`; there `gradient` and `hessian` take the derivative from the
+    right (`side` = 1), from the left (-1) or their mean (0).
     """
 
     has_kinks: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
     def prepared(self) -> Self:
-        """Return the same likelihood with everything derived that `y` does not change."""
+        """Return the same likelihood with all derived that `y` does not change."""
 
     @abc.abstractmethod
     def parameters(self) -> ParameterVectors:

@@ -83,8 +83,8 @@ class AbstractModel(eqx.Module):
         missing = [name for name in shapes if name not in params]
         if missing:
             raise ValueError(
-                f"`params` lacks {missing[0]!r}. Start from `model.init`, which has every "
-                "parameter."
+                f"`params` lacks {missing[0]!r}. Start from `model.init`, which has "
+                "every parameter."
             )
         return jnp.asarray(flatten(params, shapes, "params").values)
 

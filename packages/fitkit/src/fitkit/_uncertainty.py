@@ -77,7 +77,9 @@ def covariance(
     """
     require_float64()
     override = flatten(fixed, model.parameter_shapes, "fixed", bool)
-    return _covariance(model.negative_log_likelihood(data), override, model.ravel(params))
+    return _covariance(
+        model.negative_log_likelihood(data), override, model.ravel(params)
+    )
 
 
 def correlation(

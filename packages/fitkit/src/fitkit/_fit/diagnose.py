@@ -22,7 +22,7 @@ class FitError(RuntimeError):
 
 
 def entry_names(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """A name for each entry of the flat vector: `mu`, `gamma[0]`, `gamma[1]`, …"""
+    """Return a name for each entry of the flat vector, such as `mu`, `gamma[0]`."""
     names = []
     for name, shape in shapes.items():
         size = int(np.prod(shape, dtype=int))
@@ -37,8 +37,8 @@ def _reasons(
     value = likelihood.value(y)
     if not np.isfinite(value):
         return [
-            "the likelihood is not finite where the search ended: a bin with counts has "
-            "no expected events there, or an expected rate is negative"
+            "the likelihood is not finite where the search ended: a bin with counts "
+            "has no expected events there, or an expected rate is negative"
         ]
     gradient = np.asarray(likelihood.gradient(y))
     hessian = np.asarray(likelihood.hessian(y))
@@ -81,8 +81,8 @@ def explain_failure(
     reasons = "; ".join(_reasons(likelihood, y, entry_names(shapes)))
     raise FitError(
         f"the fit found no minimum in {int(result.steps)} steps (EDM "
-        f"{float(result.edm):.2g}): {reasons}. Other starts (`init=`), narrower `bounds=` "
-        "or `fixed=` may help; `throw=False` returns the last point."
+        f"{float(result.edm):.2g}): {reasons}. Other starts (`init=`), narrower "
+        "`bounds=` or `fixed=` may help; `throw=False` returns the last point."
     )
 
 

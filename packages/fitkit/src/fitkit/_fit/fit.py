@@ -39,9 +39,7 @@ class FitOptions(eqx.Module):
     def holding(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
         """The same, with the entries of `mask` held at `value`."""
         return FitOptions(
-            Override(
-                jnp.where(mask, value, self.init.values), self.init.given | mask
-            ),
+            Override(jnp.where(mask, value, self.init.values), self.init.given | mask),
             Override(self.fixed.values | mask, self.fixed.given | mask),
             self.lower,
             self.upper,
@@ -226,7 +224,7 @@ def poi_mask(model: AbstractModel, call: str) -> np.ndarray:
         raise ValueError(
             f"`{call}` needs a parameter of interest, and the model has none"
             + ("." if model.poi is None else f" of the name {model.poi!r}.")
-            + " Give `poi=` where the model is made or read; its scalar parameters are: "
+            + " Give `poi=` where the model is made or read; its scalars are: "
             + ", ".join(name for name, shape in shapes.items() if shape == ())
             + "."
         )
@@ -254,7 +252,8 @@ def fit(
         bounds: `(lower, upper)` by parameter name, over the model's; traced.
         solver: the minimiser; by default `BoundedNewton()`, with exact second
             derivatives.
-        throw: whether to raise where no minimum is found; if not, `converged` tells, for
+        throw: whether to raise where no minimum is found; if not, `converged` tells,
+        for
             each lane of a `jax.vmap` apart.
 
     Returns:

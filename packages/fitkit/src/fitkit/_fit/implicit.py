@@ -1,16 +1,16 @@
 r"""What holds at a minimum in a box, and the derivatives that follow from it.
 
-At the solution every entry is either *free*, where the gradient vanishes, or *clamped* to
-a value that is given: its fixed value, an active bound, a kink. With \(F\) the free and
-\(C\) the clamped entries, the implicit function theorem gives
+At the solution every entry is either *free*, where the gradient vanishes, or *clamped*
+to a value that is given: its fixed value, an active bound, a kink. With \(F\) the free
+and \(C\) the clamped entries, the implicit function theorem gives
 
 \[ \dot y_F = -H_{FF}^{-1}\,(\partial_\theta g_F\,\dot\theta + H_{FC}\,\dot y_C),
    \qquad \dot y_C = \dot{target}_C , \]
 
 with the model's own Hessian. The value at the minimum needs no linear solve: by the
-envelope theorem its derivative is the partial one, plus \(g_C\,\dot y_C\). Both rules call
-themselves again, so that second derivatives are right as well; a `stop_gradient` on the
-solution would make them wrong.
+envelope theorem its derivative is the partial one, plus \(g_C\,\dot y_C\). Both rules
+call themselves again, so that second derivatives are right as well; a `stop_gradient`
+on the solution would make them wrong.
 
 An entry *on the edge* — on its bound, where the gradient vanishes too, as in every
 background-only Asimov fit with \(\mu\ge0\) — counts as free: the derivative is the one
@@ -30,9 +30,12 @@ from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .stationarity import solve_free
 
+
 def _along(function: Any, likelihood: Any, tangent: Any) -> tuple[Any, Any]:
     """Value and directional derivative with respect to the likelihood's leaves."""
-    if all(leaf is None for leaf in jax.tree.leaves(tangent, is_leaf=lambda x: x is None)):
+    if all(
+        leaf is None for leaf in jax.tree.leaves(tangent, is_leaf=lambda x: x is None)
+    ):
         value = function(likelihood)
         return value, jnp.zeros_like(value)
     return eqx.filter_jvp(function, (likelihood,), (tangent,))
@@ -105,8 +108,8 @@ def _minimum_value_jvp(primals, tangents):
 class BoundedAdjoint(optx.AbstractAdjoint):
     """Implicit differentiation of a minimum in a box, for `optimistix.minimise`.
 
-    optimistix's own `ImplicitAdjoint` solves for a vanishing gradient and is wrong at an
-    active bound. Takes the options of `BoundedNewton`; forward, reverse and higher
+    optimistix's own `ImplicitAdjoint` solves for a vanishing gradient and is wrong at
+    an active bound. Takes the options of `BoundedNewton`; forward, reverse and higher
     derivatives work, also under `jax.vmap`. A lane whose Hessian is singular gets NaN
     derivatives and harms no other.
     """
@@ -117,7 +120,7 @@ class BoundedAdjoint(optx.AbstractAdjoint):
         def run_lax(*args, **kwargs):
             return eqxi.while_loop(*args, kind="lax", **kwargs)
 
-        y, rest = primal_fn(freeze(inputs) + (run_lax,))
+        y, rest = primal_fn((*freeze(inputs), run_lax))
         lower, upper = options["lower"], options["upper"]
         held = rest[-1]["stationarity"]
         target = held.target(start, lower, upper)

@@ -1,10 +1,11 @@
 r"""A bounded Newton minimiser with exact second derivatives.
 
-Each step minimises the quadratic model inside the box by an active set: entries that the
-Newton step would carry over a bound are put onto it and the rest is solved again; entries
-on a bound that want to leave it are let go. Clipping the free step instead needs several
-times as many steps. Where the Hessian is not positive definite, a convex stand-in takes
-its place. A step that does not lower the function is taken back and damped.
+Each step minimises the quadratic model inside the box by an active set: entries that
+the Newton step would carry over a bound are put onto it and the rest is solved again;
+entries on a bound that want to leave it are let go. Clipping the free step instead
+needs several times as many steps. Where the Hessian is not positive definite, a convex
+stand-in takes its place. A step that does not lower the function is taken back and
+damped.
 
 Convergence is judged by the *estimated distance to the minimum* (EDM), as Minuit users
 know it: half of \(g^T H^{-1} g\) over the free entries.
@@ -22,7 +23,8 @@ from .._custom_types import Mask, Matrix, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .stationarity import factorise, scale_of, solve_free, stationarity
 
-# Damping, in units of the Hessian's diagonal: first value after a rejected step, factors.
+# Damping, in units of the Hessian's diagonal: first value after a rejected step,
+# factors.
 _FIRST_DAMPING = 1e-3
 _MORE, _LESS = 8.0, 0.2
 _LARGEST_DAMPING = 1e12
@@ -132,9 +134,9 @@ class BoundedNewton(optx.AbstractMinimiser):
 
     Attributes:
         edm_tolerance: the estimated distance to the minimum (in units of the negative
-            log-likelihood) below which one last Newton step ends the search. As Newton's
-            method doubles its digits with each step, what is left afterwards is far
-            smaller.
+            log-likelihood) below which one last Newton step ends the search. As
+            Newton's method doubles its digits with each step, what is left afterwards
+            is far smaller.
         rtol, atol, norm: unused; part of optimistix's interface.
     """
 

@@ -35,8 +35,8 @@ def factorise(
             not, it is left alone.
 
     Returns:
-        The factor with its scale, and whether the matrix was positive definite; where it
-        was not, the factor is NaN.
+        The factor with its scale, and whether the matrix was positive definite; where
+        it was not, the factor is NaN.
     """
     scale = scale_of(matrix)
     scaled = jnp.where(free[:, None] & free, matrix / (scale[:, None] * scale), 0.0)
@@ -87,7 +87,9 @@ class Stationarity(NamedTuple):
 
     def target(self, fixed_at: Vector, lower: Vector, upper: Vector) -> Vector:
         """The values of the clamped entries; those of fixed ones are `fixed_at`."""
-        value = jnp.where(self.at_lower, lower, jnp.where(self.at_upper, upper, fixed_at))
+        value = jnp.where(
+            self.at_lower, lower, jnp.where(self.at_upper, upper, fixed_at)
+        )
         return jnp.where(self.at_kink, 0.0, value)
 
 

@@ -1,1 +1,1 @@
-"""The HistFactory model: what a user writes, its flat arrays, its rates, its likelihood."""
+"""The HistFactory model: what a user writes, its arrays, rates and likelihood."""

@@ -61,8 +61,8 @@ class Arrays(eqx.Module):
         bin_channel: the channel of each bin, one-hot.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
-        fixed, fixed_given: what the settings say about fixed entries, and where they do.
-        aux, aux_given: nominal auxiliary data, and where the settings gave them.
+        fixed, fixed_given: what the settings say about fixed entries, and where they
+        do. aux, aux_given: nominal auxiliary data, and where the settings gave them.
         sigma, sigma_given: widths of normal constraints, and where they were given.
     """
 
@@ -315,8 +315,8 @@ def assemble(
 
     Args:
         channels: at least one, with different names.
-        poi: the parameter of interest; must be a scalar parameter of the model, or None.
-        settings: by parameter name.
+        poi: the parameter of interest; must be a scalar parameter of the model, or
+        None. settings: by parameter name.
 
     Returns:
         Names and shapes, and the flat arrays. The arrays are numpy arrays where the
@@ -339,12 +339,11 @@ def assemble(
                 f"`settings` names {name!r}, which is no parameter of the model. "
                 f"It has: {', '.join(parameters)}."
             )
-    if poi is not None and (
-        poi not in parameters or not parameters[poi].declaration.scalar
-    ):
+    scalars = [n for n, p in parameters.items() if p.declaration.scalar]
+    if poi is not None and poi not in scalars:
         raise ValueError(
             f"the parameter of interest {poi!r} is no scalar parameter of the model. "
-            f"It has: {', '.join(n for n, p in parameters.items() if p.declaration.scalar)}."
+            f"It has: {', '.join(scalars)}."
         )
 
     start, size = {}, 0

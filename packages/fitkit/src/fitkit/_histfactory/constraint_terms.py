@@ -65,8 +65,8 @@ class ConstraintTerms(NamedTuple):
 def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     """Derive the constraint terms from templates, uncertainties and settings.
 
-    A bin without yield or without error keeps its factor fixed at 1; its constraint term
-    then is a constant of unit width or count, as in pyhf 0.7.
+    A bin without yield or without error keeps its factor fixed at 1; its constraint
+    term then is a constant of unit width or count, as in pyhf 0.7.
     """
     # Outside `jit` each new shape of each operation would be compiled: numpy reads a
     # document in milliseconds where jax takes seconds.

@@ -68,7 +68,9 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         """Whether either interpolation code has a kink at 0."""
         return (
             self.normsys_code in KINKED_CODES and len(self.arrays.normsys_index) > 0
-        ) or (self.histosys_code in KINKED_CODES and len(self.arrays.histosys_index) > 0)
+        ) or (
+            self.histosys_code in KINKED_CODES and len(self.arrays.histosys_index) > 0
+        )
 
     def prepared(self) -> "HistFactoryLikelihood":
         """The same likelihood with its constraint terms derived once."""

@@ -164,7 +164,9 @@ class Model(AbstractModel):
         for name, bins, _ in self.layout.channels:
             split[name] = counts[start : start + bins]
             start += bins
-        return Data(split, self._by_constraint(constraint_terms(self.arrays).nominal_aux))
+        return Data(
+            split, self._by_constraint(constraint_terms(self.arrays).nominal_aux)
+        )
 
     def expected_data(self, params: Params) -> Data:
         """The data that the model expects at `params`, auxiliary data included."""
@@ -173,9 +175,13 @@ class Model(AbstractModel):
             name: jnp.sum(yields, axis=0)
             for name, yields in self.expected_yields(params).items()
         }
-        return Data(main, self._by_constraint(constraint_terms(self.arrays).expected(y)))
+        return Data(
+            main, self._by_constraint(constraint_terms(self.arrays).expected(y))
+        )
 
-    def expected_yields(self, params: Params) -> dict[str, Float[Array, "samples bins"]]:
+    def expected_yields(
+        self, params: Params
+    ) -> dict[str, Float[Array, "samples bins"]]:
         """Expected counts by channel, one row for each of its samples.
 
         Args:

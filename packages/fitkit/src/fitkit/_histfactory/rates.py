@@ -2,8 +2,8 @@ r"""Expected rates of a HistFactory model and their structured derivatives.
 
 An element (sample, bin) has the rate \(A\,N\,F\): \(A\) the nominal yield plus the
 additive variations, \(N\) the product of its normsys factors, \(F\) the product of the
-parameters that scale it. With all samples in one table (`assemble.py`), every derivative
-is a product of a few small tables, and no loop runs over modifiers:
+parameters that scale it. With all samples in one table (`assemble.py`), every
+derivative is a product of a few small tables, and no loop runs over modifiers:
 
 - rows of the Jacobian: \(\partial A\,N F\) for histosys, \(A\,\partial N\,F\) for
   normsys, \(A N\) times the product of the *other* factors for factors, which is exact
@@ -11,8 +11,8 @@ is a product of a few small tables, and no loop runs over modifiers:
 - second derivatives, summed over bins with given weights, in the same blocks.
 
 All parameters that are interpolated, those of histosys and then those of normsys, form
-one axis, and one selector carries it to the flat parameter vector: each product or fusion
-less is tens of milliseconds of compilation less.
+one axis, and one selector carries it to the flat parameter vector: each product or
+fusion less is tens of milliseconds of compilation less.
 
 Autodiff would need one pass for each parameter (16 ms for 181 of them where this takes
 0.2).
@@ -105,7 +105,7 @@ class Elements(NamedTuple):
 
     @property
     def leave_one_out(self) -> Float[Array, "slots rows bins"]:
-        """For each slot, the product of the other factors: exact also where one is 0."""
+        """For each slot, the product of the other factors, exact also at 0."""
         return jnp.stack([self.without(m) for m in range(self.factors.shape[0])])
 
 
@@ -142,8 +142,9 @@ def elements(
         shapes.norm, alpha[histosys:, None, None], side[histosys:, None, None]
     )
     norm = jnp.prod(factor, axis=0) @ arrays.bin_channel
-    # An interpolated factor is positive for positive lo and hi but for absurd variations;
-    # where it is 0 the sample is 0, and a relative derivative has no meaning.
+    # An interpolated factor is positive for positive lo and hi but for absurd
+    # variations; where it is 0 the sample is 0, and a relative derivative has no
+    # meaning.
     safe = jnp.where(factor == 0, 1.0, factor)
     relative = factor_1 / safe
     additive_1 = shapes.slope + bend_1[:, None, None] * shapes.curve

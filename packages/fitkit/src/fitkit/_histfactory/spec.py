@@ -1,7 +1,7 @@
 """What a user writes: channels of samples with modifiers, and settings of parameters.
 
-All yields, variations and uncertainties may be traced arrays: the gradient flows through
-the construction of the model.
+All yields, variations and uncertainties may be traced arrays: the gradient flows
+through the construction of the model.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-r"""Asymptotic distributions of the test statistics, as logarithms of tail probabilities.
+r"""Asymptotic distributions of the test statistics, as logarithms of tails.
 
 A tail of 1e-200 is a number here, not 0. \(q_A\) is the statistic of the Asimov data of
 the alternative hypothesis: its root is the distance of the two hypotheses in standard

@@ -89,8 +89,8 @@ class HypotestResult(eqx.Module):
         band = ", ".join(f"{x:.6g}" for x in self.cls_expected)
         status = "" if bool(self.converged) else "  (a fit did not converge)"
         return (
-            f"CLs at {float(self.poi_value):g}: observed {float(self.cls_observed):.6g}, "
-            f"expected [{band}] (-2 to +2 sigma, band normal){status}"
+            f"CLs at {float(self.poi_value):g}: "
+            f"observed {float(self.cls_observed):.6g}, expected [{band}] (-2 to +2 sigma, band normal){status}"
         )
 
 
@@ -168,9 +168,9 @@ def hypotest(
         poi_value: the tested value; 0 for `Q0`. Traced.
         model: any model with a parameter of interest.
         data: observed or expected data.
-        statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for discovery.
-        init, fixed, bounds, solver: of all fits; see `fit`.
-        throw: whether to raise where a fit finds no minimum; if not, `converged` tells.
+        statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for
+        discovery. init, fixed, bounds, solver: of all fits; see `fit`. throw: whether
+        to raise where a fit finds no minimum; if not, `converged` tells.
 
     Returns:
         A `DiscoveryResult` for `Q0`, a `HypotestResult` for the others; differentiable
@@ -217,8 +217,8 @@ def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Ar
         return eqx.error_if(value, ~converged, message)
     if not bool(jnp.all(converged)):
         raise FitError(
-            f"a fit of `{call}` found no minimum. `fit` and `fixed_poi_fit` on the same "
-            "data give the reason; `throw=False` returns the last point."
+            f"a fit of `{call}` found no minimum. `fit` and `fixed_poi_fit` on the "
+            "same data give the reason; `throw=False` returns the last point."
         )
     return value
 

@@ -15,7 +15,7 @@ from .._fit.implicit import freeze
 from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
-from .asymptotics import BAND, expected_tails, observed_tails
+from .asymptotics import expected_tails, observed_tails
 from .hypotest import require_converged
 from .profiling import Twin, prepare
 from .statistic import AbstractTestStatistic, QMuTilde
@@ -80,7 +80,8 @@ def upper_limit(
         statistic: `QMuTilde()` (default) or `QMu()`.
         tolerance: relative precision of the limits.
         init, fixed, bounds, solver: of all fits; see `fit`.
-        throw: whether to raise where a fit or a search fails; if not, `converged` tells.
+        throw: whether to raise where a fit or a search fails; if not, `converged`
+        tells.
 
     Returns:
         Observed and expected limits; differentiable with respect to everything traced,
@@ -127,7 +128,7 @@ def _excess(
     statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
-    """log CLs - log level: of the data at the first value, of the band at the others."""
+    """Log CLs - log level: of the data at the first value, of the band at others."""
 
     def at(observations, mu):
         options = twin.options.holding(twin.poi, mu)
@@ -199,7 +200,9 @@ def _search(excess, tolerance: float) -> tuple[Float[Array, "6"], Bool[Array, "6
         growing = ~enclosed
         new_low = jnp.where(growing, high, jnp.where(falls, low, mu))
         new_f_low = jnp.where(
-            growing, f_high, jnp.where(falls, jnp.where(f_high <= 0, f_low / 2, f_low), f)
+            growing,
+            f_high,
+            jnp.where(falls, jnp.where(f_high <= 0, f_low / 2, f_low), f),
         )
         new_high = jnp.where(growing | falls, mu, high)
         new_f_high = jnp.where(growing | falls, f, f_high / 2)

@@ -2,8 +2,8 @@ r"""Profile likelihood ratio test statistics of the parameter of interest \(\mu\
 
 With \(V(\mu)\) minus the log-likelihood profiled over all other parameters, every
 statistic is \(2\,[V(\mu) - V(\hat\mu)]\), set to 0 on the side that does not count as
-evidence against the tested value. They differ in that side, and in where \(\hat\mu\) may
-lie.
+evidence against the tested value. They differ in that side, and in where \(\hat\mu\)
+may lie.
 
 References:
     G. Cowan, K. Cranmer, E. Gross, O. Vitells, arXiv:1007.1727, section 2.
@@ -21,7 +21,8 @@ class AbstractTestStatistic(eqx.Module):
     r"""A test statistic for the parameter of interest.
 
     Attributes:
-        asimov_poi: the signal strength of the alternative, for which Asimov data give the
+        asimov_poi: the signal strength of the alternative, for which Asimov data give
+        the
             expected result.
         physical: whether the best fit is restricted to \(\mu \ge 0\).
         discovery: whether the tested hypothesis is the absence of a signal.

@@ -94,6 +94,4 @@ class StatError(AbstractModifier):
                 aux=1.0,
             ),
         )
-        tables.factor(
-            self.name, place, range(start, start + place.size), uncertainty
-        )
+        tables.factor(self.name, place, range(start, start + place.size), uncertainty)

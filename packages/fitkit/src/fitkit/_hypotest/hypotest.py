@@ -90,7 +90,8 @@ class HypotestResult(eqx.Module):
         status = "" if bool(self.converged) else "  (a fit did not converge)"
         return (
             f"CLs at {float(self.poi_value):g}: "
-            f"observed {float(self.cls_observed):.6g}, expected [{band}] (-2 to +2 sigma, band normal){status}"
+            f"observed {float(self.cls_observed):.6g}, "
+            f"expected [{band}] (-2 to +2 sigma, band normal){status}"
         )
 
 

@@ -54,7 +54,7 @@ def unblind(
     model: fitkit.Model,
     observed: Mapping[str, Float[ArrayLike, " bins"]],
     *,
-    bounds: tuple[float, float] = (-10.0, 10.0),
+    largest: float = 10.0,
     level: float = 0.05,
 ) -> Unblinded:
     """Fit the recorded events.
@@ -62,9 +62,10 @@ def unblind(
     Args:
         model: From hard templates, with the bins that were chosen blind.
         observed: Counts per channel, as `pipeline.observed(dataset)` gives them.
-        bounds: Of the signal strength in the fit. Negative strengths are allowed, so
-            that a deficit gets a value and an uncertainty and no pile-up at 0; limits
-            and CLs use the model's own bounds.
+        largest: Bound of the signal strength in the fit, to both sides. Negative
+            strengths are allowed as far as the expectation stays positive, so that a
+            deficit gets a value and an uncertainty and no pile-up at 0; limits and CLs
+            use the model's own bounds.
         level: 1 − confidence level of the limit.
 
     Raises:
@@ -86,7 +87,8 @@ def unblind(
             "`Measurement(poi=...)`."
         )
     data = model.data(dict(observed))
-    fitted = fitkit.fit(model, data, bounds={model.poi: bounds})
+    lowest = max(-largest, _least_strength(model))
+    fitted = fitkit.fit(model, data, bounds={model.poi: (lowest, largest)})
     errors = {
         name: np.asarray(error)
         for name, error in fitkit.uncertainties(model, fitted.params, data).items()
@@ -100,6 +102,23 @@ def unblind(
         cls=float(test.cls_observed),
         poi=model.poi,
     )
+
+
+# How far towards the strength at which a bin expects nothing the fit may go: the rest
+# is room for the other parameters.
+_ROOM = 0.9
+
+
+def _least_strength(model: fitkit.Model) -> float:
+    """The most negative strength at which every nominal expectation is positive."""
+    without, unit = (
+        model.expected_data({**model.init, model.poi: np.float64(mu)}).main
+        for mu in (0.0, 1.0)
+    )
+    background = np.concatenate([without[name] for name in model.channel_names])
+    signal = np.concatenate([unit[name] for name in model.channel_names]) - background
+    ratios = background[signal > 0] / signal[signal > 0]
+    return -_ROOM * float(ratios.min(initial=np.inf))
 
 
 def _pulls(

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import as_events, as_weights
+from ._checks import as_vector, as_weights, enforce, no_nan
 
 
 def regular_edges(
@@ -48,10 +48,11 @@ def quantile_edges(
         [0.0, 4.0, 8.0]
     """
     _require_bins(bins, "quantile_edges")
-    data = as_events(data, "quantile_edges")
+    data = as_vector(data, "quantile_edges")
     if data.shape[0] == 0:
         raise ValueError("`quantile_edges(data=...)` has no events to take edges from.")
     weights = as_weights(weights, data, "quantile_edges")
+    data = enforce(data, no_nan(data, "quantile_edges"))
     order = jnp.argsort(data)
     data, weights = data[order], weights[order].astype(float)
     middle = jnp.cumsum(weights) - 0.5 * weights

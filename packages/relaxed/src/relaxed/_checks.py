@@ -1,77 +1,104 @@
-"""What arguments must fulfil, and what to say when they do not."""
+"""What arguments must fulfil, and what to say when they do not.
+
+A rule on shapes raises at once. A rule on values raises `ValueError` where the values
+are known, and `equinox.error_if` at run time where they are traced; both say the same.
+"""
+
+import dataclasses
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Num
+from jaxtyping import Array, ArrayLike, Bool, Num, PyTree
+
+#: A broken rule, and the sentence about it: `{count}` entries, `{first}` of them.
+Rule = tuple[Bool[Array, "..."], str]
 
 
+def enforce(x: PyTree, *rules: Rule) -> PyTree:
+    """Return `x`, or raise about the first rule that is broken anywhere.
+
+    The result must be used: under `jit` an unused check is never made.
+    """
+    unknown = []
+    for broken, message in rules:
+        if broken.size == 0:  # no events, nothing wrong with them
+            continue
+        if isinstance(broken, jax.core.Tracer):
+            unknown.append((broken, message))
+        elif np.any(broken):
+            where = np.flatnonzero(broken)
+            raise ValueError(_say(message, where.size, where[0]))
+    if not unknown:
+        return x
+    codes = jnp.stack([_code(i, broken) for i, (broken, _) in enumerate(unknown)])
+    code = jnp.max(codes)
+    messages = _Messages(tuple(message for _, message in unknown))
+    return eqx.branched_error_if(x, code > 0, code, messages)
+
+
+# --- the rules -----------------------------------------------------------------------
+def increasing(edges: Num[Array, " edges"], call: str) -> Rule:
+    rule = f"`{call}(edges=...)` must increase; got edges[{{next}}]"
+    falls = ~(edges[1:] > edges[:-1])
+    if not isinstance(falls, jax.core.Tracer) and np.any(falls):
+        i = int(np.flatnonzero(falls)[0])
+        rule = (
+            f"`{call}(edges=...)` must increase; got edges[{i + 1}]={edges[i + 1]:g} "
+            f"<= edges[{i}]={edges[i]:g}"
+        )
+    else:
+        rule += " <= edges[{first}]"
+    return falls, f"{rule}. For learned edges use `monotone_edges`."
+
+
+def positive(value: Num[Array, "..."], call: str, name: str) -> Rule:
+    message = f"`{call}({name}=...)` must be positive"
+    broken = ~(value > 0)
+    if not isinstance(broken, jax.core.Tracer) and np.any(broken):
+        message += f"; got {np.asarray(value)[np.asarray(broken)].flat[0]:g}"
+    way_out = "To learn it pass `jnp.exp(raw)`; unsmoothed counts are `hard_hist`."
+    return broken, f"{message}. {way_out}"
+
+
+def no_nan(data: Num[Array, "..."], call: str, name: str = "data") -> Rule:
+    message = (
+        f"`{call}({name}=...)` has {{count}} NaN, the first at index {{first}}. "
+        "Select or impute these events before."
+    )
+    return jnp.isnan(data), message
+
+
+# --- shapes --------------------------------------------------------------------------
 def as_edges(edges: ArrayLike, call: str) -> Num[Array, " edges"]:
-    """Return `edges` as an array, refusing fewer than two and non-increasing ones."""
-    edges = jnp.asarray(edges)
+    """Return `edges` as a vector; an axis of a histogram gives its `.edges`."""
+    edges = jnp.asarray(getattr(edges, "edges", edges))
     if edges.ndim != 1 or edges.shape[0] < 2:
         raise ValueError(
             f"`{call}(edges=...)` must be a vector of at least two numbers; got shape "
             f"{edges.shape}. For equal bins use `regular_edges(low, high, bins)`."
         )
-    rule = f"`{call}(edges=...)` must increase"
-    way_out = "For learned edges use `monotone_edges`."
-    increases = edges[1:] > edges[:-1]
-    if _is_known(increases):
-        falls = np.flatnonzero(~np.asarray(increases))
-        if falls.size:
-            i = int(falls[0])
-            raise ValueError(
-                f"{rule}; got edges[{i + 1}]={edges[i + 1]:g} after "
-                f"edges[{i}]={edges[i]:g}. {way_out}"
-            )
-        return edges
-    return eqx.error_if(edges, ~increases, f"{rule}. {way_out}")
+    return edges.astype(jnp.result_type(edges, jnp.float32))
 
 
-def as_positive(value: ArrayLike, call: str, name: str) -> Num[Array, "..."]:
-    """Return `value` as an array, refusing zero, negative and NaN."""
-    value = jnp.asarray(value)
-    positive = value > 0
-    rule = f"`{call}({name}=...)` must be positive"
-    way_out = f"For no smoothing at all use `hard_hist`; to learn a {name}, pass `jnp.exp(raw)`."
-    if _is_known(positive):
-        if not np.all(positive):
-            worst = np.asarray(value)[~np.asarray(positive)].ravel()[0]
-            raise ValueError(f"{rule}; got {worst:g}. {way_out}")
-        return value
-    return eqx.error_if(value, ~positive, f"{rule}. {way_out}")
-
-
-def as_events(data: ArrayLike, call: str, name: str = "data") -> Num[Array, " events"]:
-    """Return `data` as a vector, refusing other shapes and NaN."""
+def as_vector(data: ArrayLike, call: str, name: str = "data") -> Num[Array, " events"]:
     data = jnp.asarray(data)
     if data.ndim != 1:
         raise ValueError(
             f"`{call}({name}=...)` must have one axis, events; got shape {data.shape}. "
             "For a batch of data sets use `jax.vmap`."
         )
-    missing = jnp.isnan(data)
-    if _is_known(missing):
-        where = np.flatnonzero(np.asarray(missing))
-        if where.size:
-            raise ValueError(
-                f"`{call}({name}=...)` has {where.size} NaN, the first at index "
-                f"{where[0]}. Select or impute these events first."
-            )
-        return data
-    return eqx.error_if(
-        data, missing, f"`{call}({name}=...)` has NaN. Select or impute these events."
-    )
+    return data
 
 
 def as_weights(
-    weights: ArrayLike | None, data: Num[Array, " events"], call: str
+    weights: ArrayLike | None, data: Num[Array, "events ..."], call: str
 ) -> Num[Array, " events"]:
     """Return the weights, one each where there are none."""
     if weights is None:
-        return jnp.ones(data.shape[:1], jnp.result_type(data, jnp.float32))
+        return jnp.ones(data.shape[0], jnp.result_type(data, jnp.float32))
     weights = jnp.asarray(weights)
     if weights.shape != data.shape[:1]:
         raise ValueError(
@@ -82,13 +109,49 @@ def as_weights(
     return weights
 
 
-def one_of(value: str, allowed: tuple[str, ...], call: str, name: str) -> str:
+def one_of(value: str, allowed: tuple[str, ...], call: str, name: str) -> None:
     if value not in allowed:
         raise ValueError(
             f"`{call}({name}=...)` must be one of {', '.join(allowed)}; got {value!r}."
         )
-    return value
 
 
-def _is_known(x: Array) -> bool:
-    return not isinstance(x, jax.core.Tracer)
+# --- a message that is put together at run time --------------------------------------
+# `branched_error_if` picks one of several messages by an integer. Ours carries the
+# rule (3 bits), how many entries break it (6), and the first of them (the rest).
+_RULE_BITS, _COUNT_BITS = 3, 6
+_MOST = 2**_COUNT_BITS - 1
+
+
+def _code(rule: int, broken: Bool[Array, "..."]) -> Num[Array, ""]:
+    """Return 0 if nothing is broken; larger for an earlier rule."""
+    broken = broken.ravel()
+    wide = jnp.uint64 if jax.config.read("jax_enable_x64") else jnp.uint32
+    bits = jnp.iinfo(wide).bits - _RULE_BITS - _COUNT_BITS
+    count = jnp.minimum(jnp.sum(broken), _MOST).astype(wide)
+    first = jnp.minimum(jnp.argmax(broken), 2**bits - 1).astype(wide)
+    number = jnp.array(2**_RULE_BITS - 1 - rule, wide)
+    code = (((number << _COUNT_BITS) | count) << bits) | first
+    return jnp.where(count > 0, code, jnp.zeros((), wide))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Messages(Sequence):
+    """The sentences of some rules, looked up by `_code`."""
+
+    sentences: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return 2**64
+
+    def __getitem__(self, code: int) -> str:
+        bits = (64 if code >= 2**32 else 32) - _RULE_BITS - _COUNT_BITS
+        code, first = divmod(code, 2**bits)
+        number, count = divmod(code, 2**_COUNT_BITS)
+        said = f"at least {count}" if count == _MOST else count
+        sentence = self.sentences[2**_RULE_BITS - 1 - number]
+        return _say(sentence, said, first)
+
+
+def _say(sentence: str, count: int | str, first: int) -> str:
+    return sentence.format(count=count, first=first, next=first + 1)

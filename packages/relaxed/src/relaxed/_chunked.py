@@ -10,20 +10,32 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 #: Events per chunk: enough to fill the vector units, few enough that a chunk times ten
 #: bins stays in the second-level cache.
-CHUNK = 2048
+CHUNK = 4096
+
+Contribution = Callable[[PyTree, PyTree, Int[Array, ""]], Float[Array, "..."]]
 
 
-@eqx.filter_custom_jvp
+def in_chunks(events: Float[Array, " events"], filling: float = 0.0) -> Array:
+    """Return `events` as `[chunks, CHUNK]`, or as one shorter chunk if they fit."""
+    if events.shape[0] <= CHUNK:
+        return events[None]
+    missing = -events.shape[0] % CHUNK
+    return jnp.pad(events, (0, missing), constant_values=filling).reshape(-1, CHUNK)
+
+
 def sum_over_events(
-    contribution: Callable[[PyTree, PyTree], Float[Array, "..."]],
+    contribution: Contribution,
     shared: PyTree,
-    events: PyTree,
+    chunks: PyTree,
+    passes: Int[Array, ""] | int = 1,
+    *,
+    most_passes: int = 1,
 ) -> Float[Array, "..."]:
-    """Return the sum over chunks of `events` of `contribution(shared, chunk)`.
+    """Return Σ over passes k and chunks c of `contribution(shared, c, k)`.
 
     Accumulates in the default float type (float64 where x64 is on) and compensated, so
     that the smallest sum keeps its digits beside ten million events.
@@ -34,67 +46,86 @@ def sum_over_events(
     them stores more than a chunk. (A custom VJP would forbid forward mode.)
 
     Args:
-        contribution: the sum over one chunk, linear in the chunk's `"weights"`.
+        contribution: what one chunk of events adds to the sum.
         shared: arrays that every event needs, such as bin edges.
-        events: a dictionary of arrays whose first axis is events. The last chunk is
-            filled with copies of the last event at weight zero.
+        chunks: arrays `[chunks, events]` of what each event has of its own.
+        passes: how often all events are gone through; may be traced.
+        most_passes: the most that `passes` can be. Static, as reverse mode needs it;
+            what exceeds `passes` is skipped at run time.
     """
-    if _count(events) <= CHUNK:
-        return contribution(shared, events).astype(_accumulator())
+    return _sum(contribution, shared, chunks, passes, most_passes=most_passes)
 
-    def add(carry, chunk):
-        return _compensated(*carry, contribution(shared, chunk)), None
 
-    chunks = _chunks(events)
-    first = jax.tree.map(lambda x: x[0], chunks)
-    zero = jnp.zeros(
-        jax.eval_shape(contribution, shared, first).shape, _accumulator()
-    )
-    (total, lost), _ = jax.lax.scan(add, (zero, zero), chunks)
+@eqx.filter_custom_jvp
+def _sum(
+    contribution: Contribution,
+    shared: PyTree,
+    chunks: PyTree,
+    passes: Int[Array, ""] | int,
+    *,
+    most_passes: int,
+) -> Float[Array, "..."]:
+    if most_passes == 1 and _count(chunks) == 1:
+        return contribution(shared, _first(chunks), 0).astype(_accumulator())
+
+    def one_pass(k, sums):
+        def add(sums, chunk):
+            return _compensated(*sums, contribution(shared, chunk, k)), None
+
+        return jax.lax.scan(add, sums, chunks)[0]
+
+    shape = jax.eval_shape(contribution, shared, _first(chunks), 0).shape
+    sums = (jnp.zeros(shape, _accumulator()),) * 2
+    if most_passes == 1:
+        total, lost = one_pass(0, sums)
+    else:
+        total, lost = jax.lax.fori_loop(0, passes, one_pass, sums)
     return total + lost
 
 
-@sum_over_events.def_jvp
-def _sum_over_events_jvp(primals, tangents):
-    contribution, shared, events = primals
-    _, d_shared, d_events = tangents
+@_sum.def_jvp
+def _sum_jvp(primals, tangents, *, most_passes):
+    contribution, shared, chunks, passes = primals
+    _, d_shared, d_chunks, _ = tangents
 
-    def push(chunk, d_chunk):
-        _, tangent = eqx.filter_jvp(contribution, (shared, chunk), (d_shared, d_chunk))
+    def push(chunk, d_chunk, k):
+        _, tangent = eqx.filter_jvp(
+            lambda shared, chunk: contribution(shared, chunk, k),
+            (shared, chunk),
+            (d_shared, d_chunk),
+        )
         return tangent.astype(_accumulator())
 
-    total = sum_over_events(contribution, shared, events)
-    if _count(events) <= CHUNK:
-        return total, push(events, d_events)
+    def one_pass(sums, k):
+        @jax.checkpoint
+        def add(sums, chunk_and_tangent):
+            return sums + push(*chunk_and_tangent, k), None
+
+        return jax.lax.scan(add, sums, (chunks, d_chunks))[0]
 
     @jax.checkpoint
-    def add(carry, chunk_and_tangent):
-        return carry + push(*chunk_and_tangent), None
+    def pass_or_skip(sums, k):
+        return jax.lax.cond(k < passes, one_pass, lambda sums, k: sums, sums, k), None
 
-    # A copy of the last event has no tangent, as its weight is zero.
-    chunks = (_chunks(events), _chunks(d_events, filling="constant"))
-    return total, jax.lax.scan(add, jnp.zeros_like(total), chunks)[0]
+    total = _sum(contribution, shared, chunks, passes, most_passes=most_passes)
+    if most_passes > 1:
+        nothing = jnp.zeros_like(total)
+        return total, jax.lax.scan(pass_or_skip, nothing, jnp.arange(most_passes))[0]
+    if _count(chunks) == 1:
+        return total, push(_first(chunks), _first(d_chunks), 0)
+    return total, one_pass(jnp.zeros_like(total), 0)
 
 
-def _count(events: PyTree) -> int:
-    return events["weights"].shape[0]
+def _count(chunks: PyTree) -> int:
+    return jax.tree.leaves(chunks)[0].shape[0]
+
+
+def _first(chunks: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: x[0], chunks)
 
 
 def _accumulator() -> jnp.dtype:
     return jnp.zeros(()).dtype
-
-
-def _chunks(events: PyTree, filling: str = "edge") -> PyTree:
-    """Return the leaves as `[chunks, CHUNK, ...]`."""
-
-    def split(name: str, leaf: Array | None) -> Array | None:
-        if leaf is None:  # not differentiated
-            return None
-        mode = "constant" if name == "weights" else filling
-        missing = [(0, -leaf.shape[0] % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)
-        return jnp.pad(leaf, missing, mode=mode).reshape(-1, CHUNK, *leaf.shape[1:])
-
-    return {name: split(name, leaf) for name, leaf in events.items()}
 
 
 def _compensated(total: Array, lost: Array, term: Array) -> tuple[Array, Array]:

@@ -1,58 +1,88 @@
 """Soft counts per bin, and the sum of their squared weights."""
 
-import functools as ft
+import math
+from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Num, PyTree
+from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import as_edges, as_events, as_positive, as_weights, one_of
-from ._chunked import sum_over_events
-from ._custom_types import Counts, Edges, Events, Flow, Weights
-from ._kernel import AbstractKernel, GaussianKernel, interval
+from ._checks import (
+    as_edges,
+    as_vector,
+    as_weights,
+    enforce,
+    increasing,
+    no_nan,
+    one_of,
+    positive,
+)
+from ._chunked import in_chunks, sum_over_events
+from ._custom_types import Flow
+from ._kernel import AbstractKernel, GaussianKernel
+from ._smear import WINDOW, Axis, Events, Histogram, add_to_all, add_within_reach
+from ._windows import first_bins
 
-_FLOWS = ("drop", "clip")
+#: With more bins than this along an axis an event is evaluated in windows of bins.
+#: One window costs as much as this many bins (`benchmarks/soft_histogram.py`).
+DENSE_BINS = 24
+
+FLOWS = ("drop", "clip", "reflect")
 
 
 def hist(
-    data: Events,
-    edges: Edges,
+    data: Num[Array, " events"] | Num[Array, "events dims"],
+    edges: Num[Array, " edges=bins+1"] | Sequence[Num[Array, " edges"]],
     *,
     bandwidth: ArrayLike,
-    weights: Weights | None = None,
+    weights: Num[Array, " events"] | None = None,
     kernel: AbstractKernel = GaussianKernel(),
     flow: Flow = "drop",
     density: bool = False,
-) -> Counts:
-    r"""Return the expected content of each bin when every event is smeared by a kernel.
+) -> Float[Array, "*bins"]:
+    r"""Return the content of each bin when every event is smeared by a kernel.
 
-    $$n_b = \sum_i w_i p_{ib}, \qquad
+    $$n_b = \sum_i w_i \, p_{ib}, \qquad
       p_{ib} = K\left(\frac{e_{b+1} - x_i}{h}\right)
              - K\left(\frac{e_b - x_i}{h}\right)$$
 
-    Tends to the ordinary histogram as the bandwidth h goes to zero. Differentiable with
-    respect to `data`, `edges`, `bandwidth` and `weights`, in forward and reverse mode
-    and to second order, with memory that does not grow with events × bins.
+    In several dimensions $p$ is the product over them. Tends to the ordinary histogram
+    as the bandwidth h goes to zero. Differentiable with respect to `data`, `edges`,
+    `bandwidth` and `weights`, in forward and reverse mode and to second order, with
+    memory that does not grow with events × bins.
+
+    Axes of up to 24 bins are evaluated as a whole. Longer ones, and with them all axes
+    of the histogram, are evaluated in windows of 8 bins around each event, as many as
+    the widest kernel reaches, so that the time does not grow with the number of bins.
+    A window leaves out what lies beyond the kernel's `support`, at most 1e-16 of an
+    event. (Under `vmap` over bandwidths or edges all windows are evaluated.)
 
     Args:
-        data: one number per event. Evaluated in this array's precision and accumulated
-            in float64 where x64 is on (compensated float32 where it is not).
-        edges: increasing bin edges; the outer ones may be infinite.
+        data: one number per event, or one row of `dims` numbers. Evaluated in this
+            array's precision and accumulated in float64 where x64 is on (in
+            compensated float32 where it is not).
+        edges: increasing bin edges, the outer ones may be infinite; or one such vector
+            per dimension. Axes of `hist` and boost-histogram are taken too, as is
+            anything that has `.edges`.
         bandwidth: h, the smearing in the units of `data`. There is no default: it is a
-            choice between bias (large) and noisy gradients (small).
+            choice between bias (large) and noisy gradients (small), see
+            `smoothing_bias`. One number, one per event, or in several dimensions one
+            per dimension or `[events, dims]`.
         weights: one per event, of either sign; one each by default.
         kernel: the smearing's shape.
-        flow: what happens to what leaves the outer edges. `"drop"` loses it, as a
-            detector would; `"clip"` adds it to the outer bins, and conserves the sum.
-        density: divide by the sum over bins and by the bin widths, as
-            `numpy.histogram` does.
+        flow: what becomes of the part of an event that leaves the outer edges:
+            `"drop"` loses it, as a detector would; `"clip"` adds it to the outer bin;
+            `"reflect"` mirrors it at the edge, for variables that end there. The latter
+            two conserve the sum of weights, and so count events beyond the edges too.
+        density: divide by the sum over bins and by the bins' sizes, as
+            `numpy.histogram` does, whatever the flow.
 
     Returns:
-        One number per bin.
+        The content of each bin, `[bins]`, or `[bins, bins, ...]` in several dimensions.
 
     Raises:
         ValueError: edges that do not increase, a bandwidth that is not positive, a
-            shape that does not fit, NaN in `data`. (Under `jit` the checks of values
-            are `equinox.error_if`.)
+            shape that does not fit, NaN in `data`. (Traced values are checked by
+            `equinox.error_if`, which raises at run time.)
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -60,21 +90,22 @@ def hist(
         [1.0, 1.0]
     """
     counts = _soft_sum("hist", 1, data, edges, bandwidth, weights, kernel, flow)
-    return counts / _density_factor(counts, jnp.asarray(edges)) if density else counts
+    return counts / (jnp.sum(counts) * bin_sizes(edges)) if density else counts
 
 
 def hist_variance(
-    data: Events,
-    edges: Edges,
+    data: Num[Array, " events"] | Num[Array, "events dims"],
+    edges: Num[Array, " edges=bins+1"] | Sequence[Num[Array, " edges"]],
     *,
     bandwidth: ArrayLike,
-    weights: Weights | None = None,
+    weights: Num[Array, " events"] | None = None,
     kernel: AbstractKernel = GaussianKernel(),
     flow: Flow = "drop",
-) -> Counts:
+) -> Float[Array, "*bins"]:
     r"""Return the statistical variance of each bin of `hist`: $\sum_i w_i^2 p_{ib}^2$.
 
-    Tends to the usual $\sum w^2$ as the bandwidth goes to zero. Arguments as `hist`.
+    Tends to the usual $\sum w^2$ as the bandwidth goes to zero, and is smaller before:
+    smearing averages over events. Arguments as `hist`.
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -87,69 +118,134 @@ def hist_variance(
     return _soft_sum("hist_variance", 2, data, edges, bandwidth, weights, kernel, flow)
 
 
+def bin_sizes(edges: Num[Array, " edges"] | Sequence) -> Float[Array, "*bins"]:
+    """Return the length of each bin, or its area, or volume."""
+    if not is_several(edges):
+        return jnp.diff(as_edges(edges, "hist"))
+    sizes = jnp.ones(())
+    for axis in edges:
+        sizes = sizes[..., None] * jnp.diff(as_edges(axis, "hist"))
+    return sizes
+
+
+def prepare(
+    call: str,
+    power: int,
+    data: Array,
+    edges: Array | Sequence,
+    bandwidth: ArrayLike,
+    weights: Array | None,
+    kernel: AbstractKernel,
+    flow: Flow,
+) -> tuple[Histogram, Events]:
+    """Return the histogram and its events in chunks, all arguments checked."""
+    one_of(flow, FLOWS, call, "flow")
+    columns = columns_of(data, edges, call)
+    several = is_several(edges)
+    edges = [as_edges(e, call) for e in (edges if several else [edges])]
+    weights = as_weights(weights, columns[0], call)
+    bandwidth = jnp.asarray(bandwidth)
+    bandwidth = enforce(
+        bandwidth,
+        *(increasing(e, call) for e in edges),
+        positive(bandwidth, call, "bandwidth"),
+        no_nan(jnp.asarray(data), call),
+    )
+    bandwidths = _per_dimension(bandwidth, len(columns), columns[0].shape[0], several)
+    windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
+    axes, passes = zip(
+        *(
+            _axis(e, h, kernel, flow, windowed and e.shape[0] - 1 > WINDOW)
+            for e, h in zip(edges, bandwidths, strict=True)
+        ),
+        strict=True,
+    )
+    shared = tuple(h if h.ndim == 0 else None for h in bandwidths)
+    own = tuple(None if h.ndim == 0 else in_chunks(h, 1.0) for h in bandwidths)
+    events = Events(tuple(in_chunks(x) for x in columns), own, in_chunks(weights))
+    return Histogram(kernel, axes, shared, passes, power), events
+
+
 def _soft_sum(
     call: str,
     power: int,
-    data: Events,
-    edges: Edges,
+    data: Array,
+    edges: Array | Sequence,
     bandwidth: ArrayLike,
-    weights: Weights | None,
+    weights: Array | None,
     kernel: AbstractKernel,
     flow: Flow,
-) -> Counts:
-    """Return Σ wᵏ pᵏ per bin for k = `power`."""
-    one_of(flow, _FLOWS, call, "flow")
-    data = as_events(data, call)
-    edges = as_edges(edges, call)
-    weights = as_weights(weights, data, call)
-    bandwidth = as_positive(bandwidth, call, "bandwidth")
-    if bandwidth.ndim != 0:
-        raise ValueError(
-            f"`{call}(bandwidth=...)` must be one number; got shape {bandwidth.shape}."
-        )
-    shared = {"kernel": kernel, "edges": edges, "bandwidth": bandwidth}
-    contribution = ft.partial(_contribution, power, flow)
-    return sum_over_events(contribution, shared, {"data": data, "weights": weights})
-
-
-def _contribution(power: int, flow: Flow, shared: PyTree, events: PyTree) -> Counts:
-    """Return Σ wᵏ pᵏ per bin over one chunk."""
-    data = events["data"]
-    dtype = jnp.result_type(data, jnp.float32)
-    p = _bin_probabilities(
-        shared["kernel"],
-        data.astype(dtype),
-        shared["edges"].astype(dtype),
-        shared["bandwidth"].astype(dtype),
-        flow,
+) -> Float[Array, "*bins"]:
+    """Return Σ (w p)ᵏ per bin, k = `power`."""
+    histogram, events = prepare(
+        call, power, data, edges, bandwidth, weights, kernel, flow
     )
-    w = events["weights"].astype(dtype)
-    # A reduction, which XLA fuses with the kernel; a matrix product it would not.
-    return jnp.sum((w * p) ** power, axis=1)
+    if all(axis.table is None for axis in histogram.axes):
+        return sum_over_events(add_to_all, histogram, events)
+    return sum_over_events(
+        add_within_reach,
+        histogram,
+        events,
+        math.prod(histogram.passes),
+        most_passes=math.prod(axis.most_passes for axis in histogram.axes),
+    )
 
 
-def _bin_probabilities(
+def is_several(edges: object) -> bool:
+    """Whether these are the edges of several dimensions, one entry for each."""
+    if isinstance(edges, (list, tuple)):
+        return any(hasattr(e, "edges") or jnp.ndim(e) > 0 for e in edges)
+    return not hasattr(edges, "edges") and jnp.ndim(edges) > 1
+
+
+def columns_of(
+    data: ArrayLike, edges: Array | Sequence, call: str
+) -> list[Float[Array, " events"]]:
+    """Return the data of each dimension."""
+    data = jnp.asarray(data)
+    data = data.astype(jnp.result_type(data, jnp.float32))
+    if not is_several(edges):
+        return [as_vector(data, call)]
+    if data.ndim != 2 or data.shape[1] != len(edges):
+        raise ValueError(
+            f"`{call}(data=...)` must have shape (events, {len(edges)}), as `edges` "
+            f"has {len(edges)} axes; got shape {data.shape}. Columns are joined by "
+            "`jnp.stack(columns, axis=1)`."
+        )
+    return list(data.T)
+
+
+def _per_dimension(
+    bandwidth: Num[Array, "..."], dims: int, events: int, several: bool
+) -> list[Num[Array, ""] | Num[Array, " events"]]:
+    """Return the bandwidth of each dimension: one number, or one per event."""
+    allowed = [(), (dims,), (events, dims)] if several else [(), (events,)]
+    if bandwidth.shape not in allowed:
+        shapes = ", ".join(map(str, allowed))
+        raise ValueError(
+            f"`bandwidth` must have one of the shapes {shapes}; got {bandwidth.shape}."
+        )
+    if several and bandwidth.ndim:
+        return [bandwidth[..., d] for d in range(dims)]
+    return [bandwidth] * dims
+
+
+def _axis(
+    edges: Num[Array, " edges"],
+    bandwidth: Num[Array, "..."],
     kernel: AbstractKernel,
-    data: Float[Array, " events"],
-    edges: Float[Array, " edges=bins+1"],
-    bandwidth: Float[Array, ""],
     flow: Flow,
-) -> Float[Array, "bins events"]:
-    # Infinite edges and events, brought to where the kernel is exactly 0: no 0 · inf.
-    finite = jnp.isfinite(edges)
-    reach = kernel.support * bandwidth
-    low = jnp.min(jnp.where(finite, edges, jnp.inf)) - reach
-    high = jnp.max(jnp.where(finite, edges, -jnp.inf)) + reach
-    edges = jnp.where(finite, edges, jnp.where(edges < 0, low - reach, high + reach))
-    data = jnp.clip(data, low, high)
-    z = (edges[:, None] - data) / bandwidth  # [edges, events]
-    if flow == "drop":
-        return interval(kernel, z)
-    inner = interval(kernel, z[1:-1]) if edges.shape[0] > 3 else z[:0]
-    if edges.shape[0] == 2:
-        return jnp.ones_like(z[:1])
-    return jnp.concatenate([kernel.cdf(z[1:2]), inner, kernel.cdf(-z[-2:-1])])
-
-
-def _density_factor(counts: Counts, edges: Num[Array, " edges"]) -> Counts:
-    return jnp.sum(counts) * jnp.diff(edges)
+    windowed: bool,
+) -> tuple[Axis, Array | int]:
+    """Return the axis, and how many windows hold all that an event reaches."""
+    open_below, open_above = edges.at[0].set(-jnp.inf), edges.at[-1].set(jnp.inf)
+    seen = {
+        "drop": [edges],
+        "clip": [open_below.at[-1].set(jnp.inf)],
+        "reflect": [edges, open_above, open_below],
+    }[flow]
+    mirrors = 2 * edges[jnp.array([0, -1])] if flow == "reflect" else jnp.zeros(0)
+    if not windowed:
+        return Axis(jnp.stack(seen), mirrors, None), 1
+    table, reached = first_bins(edges, kernel.support * jnp.max(bandwidth))
+    return Axis(jnp.stack(seen), mirrors, table), -(-reached // WINDOW)

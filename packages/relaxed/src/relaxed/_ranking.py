@@ -1,0 +1,170 @@
+"""How well a score separates two samples: smooth rank statistics."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Num, PyTree
+
+from ._checks import as_vector, as_weights, enforce, no_nan, positive
+from ._chunked import in_chunks, sum_over_events
+from ._kernel import AbstractKernel, GaussianKernel, standardise
+
+#: Background events that are compared with a chunk of signal at a time.
+_TILE = 256
+
+
+def soft_roc_auc(
+    signal: Num[Array, " signal"],
+    background: Num[Array, " background"],
+    *,
+    bandwidth: ArrayLike,
+    signal_weights: Num[Array, " signal"] | None = None,
+    background_weights: Num[Array, " background"] | None = None,
+    kernel: AbstractKernel = GaussianKernel(),
+) -> Float[Array, ""]:
+    r"""Return the smoothed probability that a signal event outscores a background one.
+
+    $$\mathrm{AUC} = \frac{\sum_{ij} w_i v_j K((s_i - b_j)/h)}{\sum_{ij} w_i v_j}$$
+
+    Tends to the area under the ROC curve, the Mann-Whitney statistic, as the bandwidth
+    goes to zero (a tie counts one half). Larger is better. Compares every pair, in
+    constant memory.
+
+    Args:
+        signal: scores of the signal.
+        background: scores of the background.
+        bandwidth: the smearing of a score difference.
+        signal_weights: one each by default.
+        background_weights: one each by default.
+        kernel: the smearing's shape.
+
+    Raises:
+        ValueError: NaN in the scores, a bandwidth that is not positive, weights of
+            another shape.
+
+    Example:
+        >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
+        >>> relaxed.soft_roc_auc(signal, background, bandwidth=0.01).tolist()
+        0.75
+    """
+    signal, background, v, bandwidth = _checked(
+        "soft_roc_auc", signal, background, background_weights, bandwidth
+    )
+    w = as_weights(signal_weights, signal, "soft_roc_auc")
+    shared = {"background": _tiles(background, v), "bandwidth": bandwidth}
+    chunks = {"signal": in_chunks(signal), "weights": in_chunks(w)}
+
+    def wins(shared: PyTree, chunk: PyTree, k: int) -> Float[Array, ""]:
+        lost = _fraction_above(kernel, chunk["signal"], **shared)
+        return jnp.sum(chunk["weights"] * (1.0 - lost))
+
+    return sum_over_events(wins, shared, chunks) / jnp.sum(w)
+
+
+def soft_efficiency(
+    signal: Num[Array, " signal"],
+    background: Num[Array, " background"],
+    *,
+    background_efficiency: ArrayLike,
+    bandwidth: ArrayLike,
+    width: ArrayLike | None = None,
+    signal_weights: Num[Array, " signal"] | None = None,
+    background_weights: Num[Array, " background"] | None = None,
+    kernel: AbstractKernel = GaussianKernel(),
+) -> Float[Array, ""]:
+    r"""Return the signal efficiency at a working point of given background efficiency.
+
+    By ranks, without a search for the threshold: with $r_i$ the smoothed fraction of
+    background that scores above signal event i, the event passes if $r_i < \beta$,
+
+    $$\varepsilon = \frac{\sum_i w_i K((\beta - r_i) / width)}{\sum_i w_i}.$$
+
+    Args:
+        signal: scores of the signal.
+        background: scores of the background.
+        background_efficiency: β, the working point.
+        bandwidth: the smearing of a score difference.
+        width: the smearing of the ranks; a tenth of β by default, so that an event of
+            rank 0 passes.
+        signal_weights: one each by default.
+        background_weights: one each by default.
+        kernel: the shape of both smearings.
+
+    Raises:
+        ValueError: NaN in the scores, a bandwidth or width that is not positive,
+            weights of another shape.
+
+    Example:
+        >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
+        >>> relaxed.soft_efficiency(
+        ...     signal, background, background_efficiency=0.25, bandwidth=0.01
+        ... ).tolist()
+        0.5
+    """
+    call = "soft_efficiency"
+    signal, background, v, bandwidth = _checked(
+        call, signal, background, background_weights, bandwidth
+    )
+    w = as_weights(signal_weights, signal, call)
+    beta = jnp.asarray(background_efficiency, bandwidth.dtype)
+    width = beta / 10 if width is None else jnp.asarray(width, bandwidth.dtype)
+    width = enforce(width, positive(width, call, "width"))
+    shared = {
+        "background": _tiles(background, v),
+        "bandwidth": bandwidth,
+        "beta": beta,
+        "width": width,
+    }
+    chunks = {"signal": in_chunks(signal), "weights": in_chunks(w)}
+
+    def passes(shared: PyTree, chunk: PyTree, k: int) -> Float[Array, ""]:
+        rank = _fraction_above(
+            kernel, chunk["signal"], shared["background"], shared["bandwidth"]
+        )
+        z = standardise(shared["beta"], rank, shared["width"])
+        return jnp.sum(chunk["weights"] * kernel.cdf(z))
+
+    return sum_over_events(passes, shared, chunks) / jnp.sum(w)
+
+
+def _checked(call, signal, background, weights, bandwidth):
+    """Return samples, background weights and bandwidth in one precision."""
+    signal = as_vector(signal, call, "signal")
+    background = as_vector(background, call, "background")
+    weights = as_weights(weights, background, call)
+    dtype = jnp.result_type(signal, background, jnp.float32)
+    bandwidth = jnp.asarray(bandwidth).astype(dtype)
+    bandwidth = enforce(
+        bandwidth,
+        positive(bandwidth, call, "bandwidth"),
+        no_nan(signal, call, "signal"),
+        no_nan(background, call, "background"),
+    )
+    return *(x.astype(dtype) for x in (signal, background, weights)), bandwidth
+
+
+def _tiles(
+    background: Float[Array, " background"], weights: Float[Array, " background"]
+) -> tuple[Float[Array, "tiles _"], Float[Array, "tiles _"]]:
+    """Return scores and fractions of the total weight, in tiles."""
+    missing = -background.shape[0] % _TILE
+    fractions = weights / jnp.sum(weights)
+    return tuple(
+        jnp.pad(x, (0, missing)).reshape(-1, _TILE) for x in (background, fractions)
+    )
+
+
+def _fraction_above(
+    kernel: AbstractKernel,
+    signal: Float[Array, " signal"],
+    background: tuple[Float[Array, "tiles _"], Float[Array, "tiles _"]],
+    bandwidth: Float[Array, ""],
+) -> Float[Array, " signal"]:
+    """Return the smoothed fraction of the background above each signal event."""
+
+    @jax.checkpoint
+    def add(total, tile):
+        scores, fractions = tile
+        z = standardise(scores[:, None], signal, bandwidth)
+        return total + jnp.sum(fractions[:, None] * kernel.cdf(z), axis=0), None
+
+    return jax.lax.scan(add, jnp.zeros_like(signal), background)[0]

@@ -1,0 +1,262 @@
+"""Soft counts against their definition, their limit, and finite differences."""
+
+import functools as ft
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import relaxed
+from relaxed._chunked import CHUNK
+from relaxed._histogram import DENSE_BINS
+
+KERNELS = [
+    relaxed.GaussianKernel(),
+    relaxed.LogisticKernel(),
+    relaxed.EpanechnikovKernel(),
+    relaxed.TriweightKernel(),
+]
+FLOWS = ["drop", "clip", "reflect"]
+EDGES = np.array([-1.5, -0.4, 0.1, 0.9, 2.0])
+MANY = np.linspace(-1.5, 2.0, 2 * DENSE_BINS + 1)
+
+
+def name(x):
+    return x if isinstance(x, str) else type(x).__name__
+
+
+each_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=name)
+each_flow = pytest.mark.parametrize("flow", FLOWS)
+each_binning = pytest.mark.parametrize(
+    "edges", [EDGES, MANY], ids=["all bins", "windows"]
+)
+
+
+def definition(data, edges, bandwidth, kernel, flow):
+    """Every event's content of every bin, [bins, events], by the plain formula."""
+
+    def parts(edges):
+        return np.diff(kernel.cdf((edges[:, None] - data) / bandwidth), axis=0)
+
+    if flow == "clip":
+        edges = np.concatenate([[-np.inf], edges[1:-1], [np.inf]])
+    if flow != "reflect":
+        return parts(edges)
+    # The mirrored bins, which take what leaves; beyond them the last one takes all.
+    left = 2 * edges[0] - edges[::-1]
+    right = 2 * edges[-1] - edges[::-1]
+    left[0], right[-1] = -np.inf, np.inf
+    return parts(edges) + parts(left)[::-1] + parts(right)[::-1]
+
+
+def sample(rng, events):
+    return jnp.asarray(rng.normal(size=events)), jnp.asarray(rng.normal(1, 1, events))
+
+
+@eqx.filter_jit
+def both(data, edges, bandwidth, weights, kernel, flow):
+    options = {"weights": weights, "kernel": kernel, "flow": flow}
+    counts = relaxed.hist(data, edges, bandwidth=bandwidth, **options)
+    variances = relaxed.hist_variance(data, edges, bandwidth=bandwidth, **options)
+    return counts, variances
+
+
+@each_kernel
+@each_flow
+@each_binning
+def test_is_its_definition(rng, kernel, flow, edges):
+    data, weights = sample(rng, 60)
+    terms = weights * definition(data, edges, 0.2, kernel, flow)
+    counts, variances = both(data, jnp.asarray(edges), 0.2, weights, kernel, flow)
+    # Windows leave out 1e-16 of an event on either side; 60 events of weight 1.
+    np.testing.assert_allclose(counts, terms.sum(1), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(variances, (terms**2).sum(1), rtol=1e-12, atol=1e-13)
+
+
+@each_binning
+@pytest.mark.parametrize("events", [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7])
+def test_chunks(rng, edges, events):
+    data, weights = sample(rng, events)
+    kernel = relaxed.GaussianKernel()
+    terms = weights * definition(data, edges, 0.3, kernel, "drop")
+    counts, variances = both(data, jnp.asarray(edges), 0.3, weights, kernel, "drop")
+    # Rounding of a sum over twelve thousand terms.
+    np.testing.assert_allclose(counts, terms.sum(1), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(variances, (terms**2).sum(1), rtol=1e-11, atol=1e-11)
+
+
+def loss(data, weights, edges, bandwidth, kernel, flow):
+    """A scalar that depends on every bin and every variance, non-linearly."""
+    counts, variances = both(data, edges, bandwidth, weights, kernel, flow)
+    return jnp.sum(jnp.sin(counts / 10) + jnp.sqrt(1 + variances))
+
+
+def assert_gradients(rng, of, at):
+    """Reverse and forward derivative along random directions of each argument."""
+    gradient = jax.jit(jax.grad(of, argnums=range(len(at))))(*at)
+    value = jax.jit(of)
+    forward = jax.jit(lambda at, d: jax.jvp(of, at, d)[1])
+    for i, x in enumerate(at):
+        directions = [jnp.zeros_like(y) for y in at]
+        directions[i] = jnp.asarray(rng.normal(size=x.shape))
+        reverse = jnp.vdot(gradient[i], directions[i])
+        # Central differences: truncation step² = 1e-10, rounding 1e-16 / step = 1e-11,
+        # each times a curvature or a value of up to a thousand.
+        step = 1e-5
+        up, down = (
+            value(*(a + s * d for a, d in zip(at, directions, strict=True)))
+            for s in (step, -step)
+        )
+        central = (up - down) / (2 * step)
+        np.testing.assert_allclose(reverse, central, rtol=1e-6, atol=1e-6)
+        along = forward(tuple(at), tuple(directions))
+        np.testing.assert_allclose(along, reverse, rtol=1e-9, atol=1e-9)
+
+
+@each_kernel
+@each_flow
+def test_gradients_are_finite_differences(rng, kernel, flow):
+    at = (*sample(rng, 30), jnp.asarray(EDGES), jnp.asarray(0.3))
+    assert_gradients(rng, ft.partial(loss, kernel=kernel, flow=flow), at)
+
+
+@pytest.mark.parametrize(
+    ("flow", "edges"), [("drop", EDGES), ("reflect", MANY)], ids=["all", "windows"]
+)
+def test_gradients_over_chunks(rng, flow, edges):
+    at = (*sample(rng, CHUNK + 50), jnp.asarray(edges), jnp.asarray(0.3))
+    of = ft.partial(loss, kernel=relaxed.GaussianKernel(), flow=flow)
+    assert_gradients(rng, of, at)
+
+
+@each_binning
+def test_second_order(rng, edges):
+    data, weights = sample(rng, CHUNK + 50)
+    edges = jnp.asarray(edges)
+
+    def of(shift_and_bandwidth):
+        shift, bandwidth = shift_and_bandwidth
+        kernel = relaxed.GaussianKernel()
+        return loss(data, weights, edges + shift, bandwidth, kernel, "drop")
+
+    at = jnp.array([0.1, 0.3])
+    gradient = jax.jit(jax.grad(of))
+    hessian = jax.jit(jax.hessian(of))(at)
+    step = 1e-5
+    shifts = step * jnp.eye(2)
+    central = jnp.stack([gradient(at + s) - gradient(at - s) for s in shifts])
+    np.testing.assert_allclose(hessian, central / (2 * step), rtol=1e-5, atol=1e-3)
+    reverse = jax.jit(jax.jacrev(jax.grad(of)))(at)
+    np.testing.assert_allclose(reverse, hessian, rtol=1e-9, atol=1e-9)
+
+
+@each_binning
+def test_vmap(rng, edges):
+    data, weights = sample(rng, 100)
+    bandwidths = jnp.array([0.1, 0.3, 1.0])
+
+    def of(bandwidth):
+        kernel = relaxed.GaussianKernel()
+        return loss(data, weights, jnp.asarray(edges), bandwidth, kernel, "drop")
+
+    value_and_grad = jax.jit(jax.value_and_grad(of))
+    batched = jax.jit(jax.vmap(jax.value_and_grad(of)))(bandwidths)
+    one_by_one = [value_and_grad(bandwidth) for bandwidth in bandwidths]
+    np.testing.assert_allclose(batched, np.transpose(one_by_one), rtol=1e-10)
+
+
+@each_flow
+@each_binning
+def test_infinite_edges_and_events(rng, flow, edges):
+    data = jnp.asarray([*rng.normal(size=100), jnp.inf, -jnp.inf])
+    edges = jnp.asarray(edges).at[0].set(-jnp.inf).at[-1].set(jnp.inf)
+    kernel = relaxed.GaussianKernel()
+    at = (data, jnp.ones_like(data), edges, jnp.asarray(0.3))
+    if flow == "reflect":  # there is nothing to be mirrored at
+        return
+    counts, _ = both(data, edges, 0.3, at[1], kernel, flow)
+    np.testing.assert_allclose(counts.sum(), 102, rtol=1e-12)
+    of = ft.partial(loss, kernel=kernel, flow=flow)
+    gradient = jax.jit(jax.grad(of, argnums=(0, 1, 2, 3)))(*at)
+    assert all(bool(jnp.all(jnp.isfinite(g))) for g in gradient)
+    np.testing.assert_array_equal(gradient[0][-2:], 0)
+
+
+@each_flow
+def test_density_integrates_to_one(rng, flow):
+    data, _ = sample(rng, 1000)
+    density = relaxed.hist(data, EDGES, bandwidth=0.3, flow=flow, density=True)
+    np.testing.assert_allclose(jnp.sum(density * np.diff(EDGES)), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bins", [5, 2 * DENSE_BINS])
+def test_bandwidth_of_each_event(rng, bins):
+    data, weights = sample(rng, 80)
+    bandwidth = jnp.asarray(rng.uniform(0.05, 0.5, size=80))
+    edges = np.linspace(-2, 2, bins + 1)
+    terms = definition(data, edges, bandwidth, relaxed.GaussianKernel(), "drop")
+    counts = relaxed.hist(data, edges, bandwidth=bandwidth, weights=weights)
+    np.testing.assert_allclose(counts, (weights * terms).sum(1), atol=1e-12)
+
+
+# --- several dimensions --------------------------------------------------------------
+@each_flow
+@pytest.mark.parametrize("bins", [(3, 4), (30, 4), (3, 4, 2)])
+def test_several_dimensions_factorise(rng, flow, bins):
+    data = jnp.asarray(rng.normal(size=(40, len(bins))))
+    weights = jnp.asarray(rng.normal(1, 1, size=40))
+    edges = [np.linspace(-1, 2, n + 1) for n in bins]
+    bandwidth = jnp.linspace(0.1, 0.3, len(bins))
+    terms = weights
+    for x, e, h in zip(data.T, edges, bandwidth, strict=True):
+        part = definition(x, e, h, relaxed.GaussianKernel(), flow)
+        terms = terms[..., None, :] * part
+    options = {"bandwidth": bandwidth, "weights": weights, "flow": flow}
+    close = {"rtol": 1e-11, "atol": 1e-13}
+    counts = relaxed.hist(data, edges, **options)
+    np.testing.assert_allclose(counts, terms.sum(-1), **close)
+    variances = relaxed.hist_variance(data, edges, **options)
+    np.testing.assert_allclose(variances, (terms**2).sum(-1), **close)
+
+
+@pytest.mark.parametrize("bins", [3, 30])
+def test_gradients_in_two_dimensions(rng, bins):
+    edges = jnp.linspace(-1, 2, bins + 1)
+
+    def of(data, bandwidth, shift):
+        counts = relaxed.hist(data, [edges + shift, EDGES], bandwidth=bandwidth)
+        return jnp.sum(jnp.sin(counts))
+
+    at = (jnp.asarray(rng.normal(size=(30, 2))), jnp.array([0.2, 0.3]), jnp.zeros(()))
+    assert_gradients(rng, of, at)
+
+
+# --- precision and memory ------------------------------------------------------------
+def test_float32_events_keep_the_emptiest_bin(rng):
+    """A bin five bandwidths from the nearest event, beside 200 000 others."""
+    data = np.append(rng.normal(0, 1, 200_000).clip(-2, 2), 2.0).astype(np.float32)
+    edges = np.array([-1.0, 1.0, 3.0, 3.2, 3.4], np.float32)
+    counts = relaxed.hist(jnp.asarray(data), edges, bandwidth=np.float32(0.2))
+    assert counts.dtype == jnp.float64
+    exact = relaxed.hist(
+        jnp.asarray(data, float), edges.astype(float), bandwidth=float(np.float32(0.2))
+    )
+    assert exact[-1] < 0.01 * exact[-2]
+    # Seven digits of float32, less one for z² in the exponent of the tail.
+    np.testing.assert_allclose(counts, exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bins", [20, 200])
+def test_memory_does_not_hold_events_times_bins(bins):
+    events = 200_000
+    data = jax.ShapeDtypeStruct((events,), jnp.float32)
+    edges = jnp.linspace(-3, 3, bins + 1)
+
+    def of(data, bandwidth):
+        return jnp.sum(relaxed.hist(data, edges, bandwidth=bandwidth) ** 2)
+
+    compiled = jax.jit(jax.grad(of, argnums=(0, 1))).lower(data, 0.1).compile()
+    # Less than ten numbers per event, where a plain evaluation holds one per bin.
+    assert compiled.memory_analysis().temp_size_in_bytes < 10 * 4 * events

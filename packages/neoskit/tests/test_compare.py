@@ -87,7 +87,5 @@ def test_bootstrap_error_is_that_of_new_samples(comparison):
 
 def test_ways_need_the_same_seeds(dataset):
     ways = {"one": [_pipeline(0.5)], "two": [_pipeline(0.5), _pipeline(0.4)]}
-    with pytest.raises(
-        ValueError, match=r"seed by seed; got \{'one': 1"
-    ):
+    with pytest.raises(ValueError, match=r"seed by seed; got \{'one': 1"):
         compare(ways, dataset, replicas=2, key=KEY)

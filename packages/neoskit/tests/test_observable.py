@@ -91,7 +91,9 @@ def test_a_selection_tends_to_the_cut():
 def test_a_selection_has_a_gradient_in_its_threshold():
     def passed(threshold):
         selection = SoftSelection(threshold, scale=2.0)
-        return selection(jnp.array([[44.0], [47.0]], float), jnp.asarray(0.5)).weight.sum()
+        return selection(
+            jnp.array([[44.0], [47.0]], float), jnp.asarray(0.5)
+        ).weight.sum()
 
     at, h = jnp.array([45.0]), 1e-4
     slope = (passed(at + h) - passed(at - h)) / (2 * h)

@@ -20,7 +20,6 @@ from neoskit import (
     SoftSelection,
 )
 
-
 # Compiled: one by one the operations would each be compiled for their shapes.
 hard = eqx.filter_jit(lambda pipeline, dataset: pipeline.hard_templates(dataset))
 soft = eqx.filter_jit(lambda pipeline, dataset: pipeline.templates(dataset))

@@ -15,6 +15,7 @@ import fitkit
 from ._custom_types import Yields
 from ._templates import ProcessTemplates, Template, Templates
 
+
 @final
 class Measurement(eqx.Module):
     """What is measured, and what is uncertain.

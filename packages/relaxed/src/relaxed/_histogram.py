@@ -247,5 +247,5 @@ def _axis(
     mirrors = 2 * edges[jnp.array([0, -1])] if flow == "reflect" else jnp.zeros(0)
     if not windowed:
         return Axis(jnp.stack(seen), mirrors, None), 1
-    table, reached = first_bins(edges, kernel.support * jnp.max(bandwidth))
+    table, reached = first_bins(seen[0], kernel.support * jnp.max(bandwidth))
     return Axis(jnp.stack(seen), mirrors, table), -(-reached // WINDOW)

@@ -45,6 +45,7 @@ def along(tree, seed):
     return jax.tree.map(lambda x: generator.normal(size=x.shape), tree)
 
 
+@pytest.mark.slow
 def test_every_objective_by_network_edges_bandwidth_and_templates(rich, control):
     @eqx.filter_jit
     def values(at):

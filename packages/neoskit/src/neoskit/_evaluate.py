@@ -91,9 +91,6 @@ def evaluate(
     fitkit.require_float64()
     templates = hard_templates(pipeline, dataset)
     model = pipeline.measurement.model(templates)
-    background_only = model.expected_data({**model.init, model.poi: 0.0})
-    test = fitkit.hypotest(mu, model, background_only)
-    limit = fitkit.upper_limit(model, background_only)
     variance, significance = _measured(model, jnp.asarray(mu, float))
     if not jnp.isfinite(variance + significance):
         raise RuntimeError(
@@ -102,6 +99,9 @@ def evaluate(
             f"{model.poi!r} and all other parameters. Is there signal in any bin, and "
             "does a channel hold every free normalisation?"
         )
+    background_only = model.expected_data({**model.init, model.poi: 0.0})
+    test = fitkit.hypotest(mu, model, background_only)
+    limit = fitkit.upper_limit(model, background_only)
     return Evaluation(
         cls=np.asarray(test.cls_expected),
         upper_limit=np.asarray(limit.expected),

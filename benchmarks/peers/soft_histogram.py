@@ -18,13 +18,15 @@ import numpy as np
 import relaxed
 
 OURS = importlib.metadata.version("relaxed") != "0.4.0"
-BANDWIDTH = 0.05
+LOW, HIGH = -3.0, 3.0
 
 
 def soft_histogram(data: jax.Array, edges: jax.Array) -> jax.Array:
+    # A quarter of a bin, as `relaxed.bin_bandwidth` has it.
+    bandwidth = (HIGH - LOW) / (edges.size - 1) / 4
     if OURS:
-        return relaxed.hist(data, edges, bandwidth=BANDWIDTH)
-    return relaxed.hist(data, edges, BANDWIDTH)
+        return relaxed.hist(data, edges, bandwidth=bandwidth)
+    return relaxed.hist(data, edges, bandwidth)
 
 
 def loss(data: jax.Array, edges: jax.Array) -> jax.Array:
@@ -40,7 +42,7 @@ def measured(before: float, function, *args) -> dict[str, float]:
 
 def main(events: int, bins: int) -> None:
     sample = np.random.default_rng(0).normal(size=events).astype(np.float32)
-    edges = np.linspace(-3, 3, bins + 1, dtype=np.float32)
+    edges = np.linspace(LOW, HIGH, bins + 1, dtype=np.float32)
     args = jnp.asarray(sample), jnp.asarray(edges)
     before = _measure.peak_memory()
     report = {

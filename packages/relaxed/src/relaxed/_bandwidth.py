@@ -43,7 +43,7 @@ def silverman_bandwidth(
 
     Example:
         >>> float(relaxed.silverman_bandwidth(jnp.linspace(-1.0, 1.0, 101)).round(3))
-        0.208
+        0.209
 
     References:
         Silverman, Density Estimation (1986), equation 3.31.

@@ -105,7 +105,7 @@ def smoothing_bias(
         >>> edges = jnp.array([-3.0, -1.0, 1.0, 3.0])
         >>> bias, error = relaxed.smoothing_bias(data, edges, bandwidth=0.5)
         >>> bias.round(0).tolist()
-        [-10.0, -42.0, -10.0]
+        [7.0, -38.0, 7.0]
     """
     call = "smoothing_bias"
     arguments = (data, edges, bandwidth, weights, kernel, flow)

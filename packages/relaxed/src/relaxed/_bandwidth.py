@@ -60,8 +60,9 @@ def bin_bandwidth(
     r"""Return a fraction of the narrowest bin's width.
 
     The rule for trained observables, where bins and not the sample set the scale. The
-    bias of a bin is $\frac{h^2}{2} [f']$, f' taken between its edges: a quarter of the
-    width moves the content of a smooth spectrum by a few per cent at most.
+    bias of a bin is $\frac{h^2}{2} [f']$, f' taken between its edges. For a normal
+    sample in bins of one σ a quarter of the width moves the bins of the core by 3 %
+    and those between 2 and 3 σ by 13 %: see `smoothing_bias` for your own.
 
     Args:
         edges: bin edges; infinite bins do not count.

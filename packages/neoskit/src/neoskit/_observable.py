@@ -186,8 +186,8 @@ class SoftSelection(AbstractObservable):
 
     Example:
         >>> selection = SoftSelection([45.0], keep="above")
-        >>> selection(jnp.array([[40.0], [50.0]]), None).weight
-        Array([0., 1.], dtype=float32)
+        >>> selection(jnp.array([[40.0], [50.0]]), None).weight.tolist()
+        [0.0, 1.0]
     """
 
     thresholds: Float[Array, " features"]

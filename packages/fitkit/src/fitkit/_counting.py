@@ -30,8 +30,8 @@ def asimov_significance(
         there is signal without any background.
 
     Example:
-        >>> round(float(asimov_significance(25.0, 50.0, 7.0)), 6)
-        2.255697
+        >>> round(float(asimov_significance(25.0, 50.0, 7.0)), 4)
+        2.2557
 
     References:
         G. Cowan et al., arXiv:1007.1727, eq. 97; with uncertainty G. Cowan, "Discovery

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -154,10 +155,15 @@ def test_hatch_environment_holds_exactly_our_three(root, tmp_path):
     def hatch(*args: str) -> str:
         storage = ("--data-dir", str(tmp_path / "data"))
         command = [sys.executable, "-m", "hatch", *storage, *args]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, env=outside
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    # With VIRTUAL_ENV set, as nox sets it, uv would install into the tests' own
+    # environment instead of hatch's.
+    outside = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     script = tmp_path / "local.py"
     script.write_text(LOCAL_DISTRIBUTIONS)
     hatch("env", "create")

@@ -161,9 +161,9 @@ def test_hatch_environment_holds_exactly_our_three(root, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    # With VIRTUAL_ENV set, as nox sets it, uv would install into the tests' own
-    # environment instead of hatch's.
-    outside = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    # nox names its environment in these: uv would install there, not into hatch's.
+    named = ("VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT")
+    outside = {k: v for k, v in os.environ.items() if k not in named}
     script = tmp_path / "local.py"
     script.write_text(LOCAL_DISTRIBUTIONS)
     hatch("env", "create")

@@ -171,7 +171,8 @@ def hypotest(
         data: observed or expected data.
         statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for
         discovery. init, fixed, bounds, solver: of all fits; see `fit`. throw: whether
-        to raise where a fit finds no minimum; if not, `converged` tells.
+        to raise where a fit finds no minimum; the result says so
+            otherwise.
 
     Returns:
         A `DiscoveryResult` for `Q0`, a `HypotestResult` for the others; differentiable

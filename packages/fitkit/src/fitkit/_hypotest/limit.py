@@ -80,8 +80,8 @@ def upper_limit(
         statistic: `QMuTilde()` (default) or `QMu()`.
         tolerance: relative precision of the limits.
         init, fixed, bounds, solver: of all fits; see `fit`.
-        throw: whether to raise where a fit or a search fails; if not, `converged`
-        tells.
+        throw: whether to raise where a fit or a search fails; the result says so
+            otherwise.
 
     Returns:
         Observed and expected limits; differentiable with respect to everything traced,

@@ -133,7 +133,7 @@ def _walk(
     """Return the areas between neighbouring edges, all events at once along the edges.
 
     Of an array of all edges XLA would evaluate each twice, once for either bin that it
-    belongs to; and jaxlib 0.10.2 differentiates the slices of such an array wrongly.
+    belongs to.
     """
 
     def tail(k):

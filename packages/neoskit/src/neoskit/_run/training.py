@@ -89,7 +89,9 @@ def train_seed(
     if config.split.folds is not None:
         folds = config.split.folds
         pipeline, trainings = cross_fit(
-            lambda seen, fold: build_pipeline(config, seen, _key(seed, fold)),
+            # All folds start from one network: so signal has the same end of the
+            # observable in each, and a bin the same meaning.
+            lambda seen, _: build_pipeline(config, seen, jax.random.key(seed)),
             dataset,
             objective,
             folds=folds,
@@ -98,7 +100,7 @@ def train_seed(
         return Trained(seed, pipeline, dataset, trainings)
     seen, judges = two_parts(config, dataset)
     training = train(
-        build_pipeline(config, seen, _key(seed)),
+        build_pipeline(config, seen, jax.random.key(seed)),
         seen,
         objective,
         held_out=judges,
@@ -112,11 +114,11 @@ def untrained(config: RunConfig, dataset: Dataset, seed: int) -> Trained:
     """The same before its training: the shape into which a saved one is read."""
     if config.split.folds is None:
         seen, judges = two_parts(config, dataset)
-        pipeline = build_pipeline(config, seen, _key(seed))
+        pipeline = build_pipeline(config, seen, jax.random.key(seed))
         return Trained(seed, pipeline, judges, ())
     folds = tuple(
         build_pipeline(
-            config, leave_out(dataset, fold, config.split.folds), _key(seed, fold)
+            config, leave_out(dataset, fold, config.split.folds), jax.random.key(seed)
         )
         for fold in range(config.split.folds)
     )
@@ -255,6 +257,3 @@ def load(folder: RunFolder, dataset: Dataset, seed: int) -> Trained:
     blank = untrained(config, dataset, seed)
     return Trained(seed, folder.load_pipeline(seed, blank.pipeline), blank.judges, ())
 
-
-def _key(seed: int, fold: int = 0) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(seed), fold)

@@ -205,7 +205,8 @@ class BoundedNewton(optx.AbstractMinimiser):
             at=at,
             promised=promised,
             damping=damping,
-            edm=edm,
+            # That of the step that ended the search: here rounding is all there is.
+            edm=jnp.where(done, state.edm, edm),
             last=edm < self.edm_tolerance,
             done=done,
             stuck=(damping > _LARGEST_DAMPING) | ~jnp.isfinite(at.value),

@@ -8,12 +8,13 @@ import jax
 
 from .._config import ConfigError, RunConfig
 from .._evaluate import Evaluation, evaluate
-from .._events import Dataset, Events, leave_out, split
+from .._events import Dataset, Events
 from .._export import export_workspace
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective, expected_cls
 from .._pipeline import AbstractPipeline, CrossFit, Pipeline
 from .._rebinning import merged_edges
+from .._split import leave_out, split
 from .._train import Training, cross_fit, train
 from .._unblind import Unblinded, unblind
 from .build import (
@@ -130,7 +131,8 @@ def two_parts(config: RunConfig, dataset: Dataset) -> tuple[Dataset, Dataset]:
     share = config.split.held_out
     if share is None:
         raise ConfigError("`split.folds` is given: no part of the events is held out.")
-    return split(dataset, (1.0 - share, share), seed=config.split.seed)
+    seen, judges = split(dataset, (1.0 - share, share), seed=config.split.seed)
+    return seen, judges
 
 
 def rebinned(config: RunConfig, trained: Trained) -> AbstractPipeline:
@@ -256,4 +258,3 @@ def load(folder: RunFolder, dataset: Dataset, seed: int) -> Trained:
     config = folder.config
     blank = untrained(config, dataset, seed)
     return Trained(seed, folder.load_pipeline(seed, blank.pipeline), blank.judges, ())
-

@@ -365,3 +365,44 @@ def test_asimov_significance_is_finite_and_differentiable_at_no_signal(uncertain
     gradient = jax.grad(fitkit.asimov_significance)(0.0, 50.0, uncertainty)
     np.testing.assert_allclose(gradient, 1 / np.sqrt(50 + uncertainty**2), rtol=1e-6)
     assert float(fitkit.asimov_significance(0.0, 50.0, uncertainty)) == 0.0
+
+
+class TestBand:
+    """STATISTICS: S = 10, B = 50, n = 50, no nuisance; the five outcomes."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def case():
+        model = counting(10.0, 50.0)
+        return model, model.data({"SR": [50.0]})
+
+    @pytest.mark.parametrize(
+        ("clipped", "highest"), [(False, 0.766127097), (True, 0.550554407)]
+    )
+    def test_normal_and_clipped(self, case, clipped, highest):
+        calculator = fitkit.Asymptotics(clipped=clipped)
+        result = fitkit.hypotest(1.0, *case, calculator=calculator)
+        lower = [0.019114146, 0.062484977, 0.183649086, 0.440782394]
+        # the numbers are printed with nine digits
+        np.testing.assert_allclose(result.cls_expected, [*lower, highest], atol=1e-9)
+        assert calculator.band in repr(result)
+
+    def test_quantiles(self, case):
+        result = fitkit.hypotest(
+            1.0, *case, calculator=fitkit.Asymptotics(quantiles=True)
+        )
+        quantiles = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
+        root = np.sqrt(float(result.statistic_asimov))
+        outcome = norm.ppf(quantiles)
+        np.testing.assert_allclose(
+            result.cls_expected,
+            norm.sf(root - outcome) / quantiles,
+            rtol=1e-10,
+        )
+
+    def test_a_limit_has_the_same_band(self, case):
+        calculator = fitkit.Asymptotics(quantiles=True)
+        limit = fitkit.upper_limit(*case, calculator=calculator)
+        at = fitkit.hypotest(limit.expected[3], *case, calculator=calculator)
+        np.testing.assert_allclose(at.cls_expected[3], 0.05, rtol=1e-6)
+        assert "quantiles" in repr(limit)

@@ -24,6 +24,7 @@ from ._histfactory.spec import Channel as Channel
 from ._histfactory.spec import ParameterSettings as ParameterSettings
 from ._histfactory.spec import Sample as Sample
 from ._hypotest.asimov import asimov_data as asimov_data
+from ._hypotest.asymptotics import Asymptotics as Asymptotics
 from ._hypotest.hypotest import DiscoveryResult as DiscoveryResult
 from ._hypotest.hypotest import HypotestResult as HypotestResult
 from ._hypotest.hypotest import hypotest as hypotest
@@ -124,6 +125,7 @@ __all__ = [
     "Q0",
     "QMu",
     "QMuTilde",
+    "Asymptotics",
     "asimov_data",
     "hypotest",
     "HypotestResult",

@@ -5,17 +5,57 @@ the alternative hypothesis: its root is the distance of the two hypotheses in st
 deviations (arXiv:1007.1727, eqs. 29-31).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
+import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jax.scipy.special import log_ndtr
+from jax.scipy.special import log_ndtr, ndtri
 from jaxtyping import Array, Float
 
 from .statistic import AbstractTestStatistic, QMuTilde
 
-# The band: minus two to plus two standard deviations of the background.
-BAND = np.arange(-2.0, 3.0)
+# The probability contents of the band in Combine's convention.
+_QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
+
+
+@final
+class Asymptotics(eqx.Module):
+    r"""The asymptotic formulae, and which outcomes the expected band stands for.
+
+    Attributes:
+        quantiles: whether the band is at the quantiles 2.5, 16, 50, 84 and 97.5 % of
+            the outcomes, as Combine's, and not at -2, -1, 0, 1, 2 standard deviations
+            (2.3, 15.9, 50, 84.1 and 97.7 %). The difference is small.
+        clipped: whether outcomes end where the statistic is 0, pyhf's `clipped_normal`:
+            a best fit beyond the tested value has no smaller statistic. If not, they
+            follow the normal distribution on, pyhf's `normal` and the usual choice.
+
+    Example:
+        >>> Asymptotics(clipped=True).band
+        'clipped_normal'
+
+    References:
+        arXiv:1007.1727, sections 3.6 and 4.3.
+    """
+
+    quantiles: bool = eqx.field(static=True, default=False)
+    clipped: bool = eqx.field(static=True, default=False)
+
+    @property
+    def band(self) -> str:
+        """The convention's name."""
+        name = "clipped_normal" if self.clipped else "normal"
+        return name + ", quantiles" * self.quantiles
+
+    def outcomes(self, q_asimov: Float[Array, "..."]) -> Float[Array, "... 5"]:
+        """How far each outcome of the band is above the median, in deviations."""
+        deviations = (
+            ndtri(jnp.array(_QUANTILES)) if self.quantiles else jnp.arange(-2.0, 3.0)
+        )
+        deviations = jnp.broadcast_to(deviations, (*jnp.shape(q_asimov), 5))
+        if not self.clipped:
+            return deviations
+        return jnp.minimum(deviations, safe_sqrt(q_asimov)[..., None])
 
 
 class Tails(NamedTuple):
@@ -69,20 +109,19 @@ def observed_tails(
     )
 
 
-def expected_tails(
-    q_asimov: Float[Array, "..."], sigmas: Float[Array, " band"] | np.ndarray = BAND
-) -> Tails:
-    r"""Tail probabilities for an outcome `sigmas` away from the alternative's median.
+def expected_tails(q_asimov: Float[Array, "..."], calculator: Asymptotics) -> Tails:
+    r"""Tail probabilities for the outcomes of the expected band.
 
-    \(CL_{s+b} = 1-\Phi(\sqrt{q_A}-N)\), \(CL_b = \Phi(N)\) (eq. 89, the band `normal`).
+    \(CL_{s+b} = 1-\Phi(\sqrt{q_A}-N)\), \(CL_b = \Phi(N)\) (eq. 89) for an outcome `N`
+    standard deviations above the alternative's median.
 
     Args:
         q_asimov: the statistic for the Asimov data of the alternative.
-        sigmas: fluctuations of the data upwards, in standard deviations.
+        calculator: which outcomes.
 
     Returns:
-        Tails with one more, last axis, along `sigmas`.
+        Tails with one more, last axis, along the band.
     """
+    outcomes = calculator.outcomes(q_asimov)
     distance = safe_sqrt(q_asimov)[..., None]
-    log_cl_sb = log_ndtr(sigmas - distance)
-    return Tails(log_cl_sb, jnp.broadcast_to(log_ndtr(sigmas), log_cl_sb.shape))
+    return Tails(log_ndtr(outcomes - distance), log_ndtr(outcomes))

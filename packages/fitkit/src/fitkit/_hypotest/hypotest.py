@@ -14,7 +14,7 @@ from .._fit.fit import fit_options, poi_mask
 from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
-from .asymptotics import expected_tails, observed_tails, safe_sqrt
+from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
 from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde
 
@@ -34,9 +34,10 @@ class HypotestResult(eqx.Module):
             hypothesis.
         cls_observed: their ratio.
         cls_expected: CLs for outcomes at -2, -1, 0, 1, 2 standard deviations of the
-            background (band `normal`), `[5]`.
+            background, or as `band` says, `[5]`.
         log_cl_sb, log_cl_b, log_cls_observed, log_cls_expected: logarithms.
         converged: whether all fits found their minima.
+        band: the convention of the expected band; see `Asymptotics`.
     """
 
     poi_value: Float[Array, ""]
@@ -47,6 +48,7 @@ class HypotestResult(eqx.Module):
     log_cl_b: Float[Array, ""]
     log_cls_expected: Float[Array, "5"]
     converged: Bool[Array, ""]
+    band: str = eqx.field(static=True)
 
     @property
     def cl_sb(self) -> Float[Array, ""]:
@@ -91,7 +93,7 @@ class HypotestResult(eqx.Module):
         return (
             f"CLs at {float(self.poi_value):g}: "
             f"observed {float(self.cls_observed):.6g}, "
-            f"expected [{band}] (-2 to +2 sigma, band normal){status}"
+            f"expected [{band}] (-2 to +2 sigma, band {self.band}){status}"
         )
 
 
@@ -107,6 +109,7 @@ class DiscoveryResult(eqx.Module):
         log_p0_expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations
             of the background *below* the median with signal, `[5]`, rising.
         converged: whether all fits found their minima.
+        band: the convention of the expected band; see `Asymptotics`.
     """
 
     statistic: Float[Array, ""]
@@ -115,6 +118,7 @@ class DiscoveryResult(eqx.Module):
     log_p0_observed: Float[Array, ""]
     log_p0_expected: Float[Array, "5"]
     converged: Bool[Array, ""]
+    band: str = eqx.field(static=True)
 
     @property
     def p0_observed(self) -> Float[Array, ""]:
@@ -155,6 +159,7 @@ def hypotest(
     data: Data,
     *,
     statistic: Q0,
+    calculator: Asymptotics = ...,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
@@ -168,6 +173,7 @@ def hypotest(
     data: Data,
     *,
     statistic: QMu | QMuTilde = ...,
+    calculator: Asymptotics = ...,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
@@ -180,6 +186,7 @@ def hypotest(
     data: Data,
     *,
     statistic: AbstractTestStatistic = QMuTilde(),
+    calculator: Asymptotics = Asymptotics(),
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
@@ -196,8 +203,10 @@ def hypotest(
         model: any model with a parameter of interest.
         data: observed or expected data.
         statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for
-        discovery. init, fixed, bounds, solver: of all fits; see `fit`. throw: whether
-        to raise where a fit finds no minimum; the result says so
+            discovery.
+        calculator: which outcomes the expected band stands for.
+        init, fixed, bounds, solver: of all fits; see `fit`.
+        throw: whether to raise where a fit finds no minimum; the result says so
             otherwise.
 
     Returns:
@@ -232,7 +241,7 @@ def hypotest(
     q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
     if throw:
         q = require_converged(q, converged, "hypotest")
-    return _result(tested, q, q_asimov, twin.best, converged, statistic)
+    return _result(tested, q, q_asimov, twin.best, converged, statistic, calculator)
 
 
 def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
@@ -259,12 +268,14 @@ def _result(
     best: Array,
     converged: Array,
     statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
 ) -> HypotestResult | DiscoveryResult:
     observed = observed_tails(statistic, q, q_asimov)
-    expected = expected_tails(q_asimov)
+    expected = expected_tails(q_asimov, calculator)
+    band = calculator.band
     if statistic.discovery:
         return DiscoveryResult(
-            q, q_asimov, best, observed.log_cl_sb, expected.log_cl_sb, converged
+            q, q_asimov, best, observed.log_cl_sb, expected.log_cl_sb, converged, band
         )
     return HypotestResult(
         tested,
@@ -275,4 +286,5 @@ def _result(
         observed.log_cl_b,
         expected.log_cls,
         converged,
+        band,
     )

@@ -16,7 +16,7 @@ from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._roots import falling_roots
-from .asymptotics import expected_tails, observed_tails
+from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .hypotest import require_converged
 from .profiling import Twin, prepare
 from .statistic import AbstractTestStatistic, QMuTilde
@@ -33,12 +33,14 @@ class UpperLimit(eqx.Module):
         level: one minus the confidence level.
         converged: whether all fits and all searches ended, for the observed limit and
             each of the band, `[6]`.
+        band: the convention of the band; see `Asymptotics`.
     """
 
     observed: Float[Array, ""]
     expected: Float[Array, "5"]
     level: Float[Array, ""]
     converged: Bool[Array, "6"]
+    band: str = eqx.field(static=True)
 
     def __repr__(self) -> str:
         if isinstance(self.observed, jax.core.Tracer) or jnp.ndim(self.observed):
@@ -47,7 +49,8 @@ class UpperLimit(eqx.Module):
         status = "" if bool(jnp.all(self.converged)) else "  (NOT CONVERGED)"
         return (
             f"upper limit at {100 * (1 - float(self.level)):g} % CLs: observed "
-            f"{float(self.observed):.6g}, expected [{band}] (-2 to +2 sigma){status}"
+            f"{float(self.observed):.6g}, expected [{band}] (-2 to +2 sigma, "
+            f"band {self.band}){status}"
         )
 
 
@@ -57,6 +60,7 @@ def upper_limit(
     *,
     level: ArrayLike = 0.05,
     statistic: AbstractTestStatistic = QMuTilde(),
+    calculator: Asymptotics = Asymptotics(),
     tolerance: float = 1e-8,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
@@ -74,6 +78,7 @@ def upper_limit(
         data: observed or expected data.
         level: one minus the confidence level, between 0 and 1; traced.
         statistic: `QMuTilde()` (default) or `QMu()`.
+        calculator: which outcomes the expected band stands for.
         tolerance: relative precision of the limits.
         init, fixed, bounds, solver: of all fits; see `fit`.
         throw: whether to raise where a fit or a search fails; the result says so
@@ -111,10 +116,14 @@ def upper_limit(
     solver = BoundedNewton() if solver is None else solver
     twin = prepare(likelihood, options, mask, statistic, solver)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
-    limits, converged = _limits(twin, log_level, statistic, solver, tolerance)
+    limits, converged = _limits(
+        twin, log_level, statistic, calculator, solver, tolerance
+    )
     if throw:
         limits = require_converged(limits, jnp.all(converged), "upper_limit")
-    return UpperLimit(limits[0], limits[1:], jnp.exp(log_level), converged)
+    return UpperLimit(
+        limits[0], limits[1:], jnp.exp(log_level), converged, calculator.band
+    )
 
 
 def _excess(
@@ -122,6 +131,7 @@ def _excess(
     log_level: Array,
     tested: Float[Array, "6"],
     statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
     solver: optx.AbstractMinimiser,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     """Log CLs - log level: of the data at the first value, of the band at others."""
@@ -142,7 +152,9 @@ def _excess(
         twin.asimov_best, tested, values[1:], twin.asimov_at_best
     )
     observed = observed_tails(statistic, q, q_asimov[0]).log_cls
-    expected = expected_tails(q_asimov[1:]).log_cls[jnp.arange(5), jnp.arange(5)]
+    expected = expected_tails(q_asimov[1:], calculator).log_cls[
+        jnp.arange(5), jnp.arange(5)
+    ]
     good = converged[1:] & (converged[0] | (jnp.arange(6) > 0))
     return jnp.append(observed, expected) - log_level, good & twin.converged
 
@@ -159,6 +171,7 @@ def _limits(
     twin: Twin,
     log_level: Array,
     statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
     solver: optx.AbstractMinimiser,
     tolerance: float,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
@@ -166,28 +179,28 @@ def _limits(
     still, still_level = freeze(_as_jax(twin)), jax.lax.stop_gradient(log_level)
 
     def excess(mu):
-        return _excess(still, still_level, mu, statistic, solver)
+        return _excess(still, still_level, mu, statistic, calculator, solver)
 
     six = jnp.ones(6)
     roots = falling_roots(excess, six, excess(0 * six)[0], tolerance=tolerance)
-    limits = _root(_as_jax(twin), log_level, roots.x, statistic, solver)
+    limits = _root(_as_jax(twin), log_level, roots.x, statistic, calculator, solver)
     return limits, roots.converged
 
 
 @eqx.filter_custom_jvp
-def _root(twin, log_level, mu, statistic, solver):
+def _root(twin, log_level, mu, statistic, calculator, solver):
     """The limits as differentiable functions; `mu` was found by any means."""
     return mu
 
 
 @_root.def_jvp
 def _root_jvp(primals, tangents):
-    twin, log_level, mu, statistic, solver = primals
+    twin, log_level, mu, statistic, calculator, solver = primals
     twin_dot, level_dot, *_ = tangents
-    mu = _root(twin, log_level, mu, statistic, solver)
+    mu = _root(twin, log_level, mu, statistic, calculator, solver)
 
     def excess(twin, log_level, mu):
-        return _excess(twin, log_level, mu, statistic, solver)[0]
+        return _excess(twin, log_level, mu, statistic, calculator, solver)[0]
 
     _, slope = jax.jvp(
         lambda m: excess(twin, log_level, m), (mu,), (jnp.ones_like(mu),)

@@ -34,6 +34,8 @@ from ._hypotest.statistic import Q0 as Q0
 from ._hypotest.statistic import AbstractTestStatistic as AbstractTestStatistic
 from ._hypotest.statistic import QMu as QMu
 from ._hypotest.statistic import QMuTilde as QMuTilde
+from ._hypotest.statistic import TMu as TMu
+from ._hypotest.statistic import TMuTilde as TMuTilde
 from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
@@ -125,6 +127,8 @@ __all__ = [
     "Q0",
     "QMu",
     "QMuTilde",
+    "TMu",
+    "TMuTilde",
     "Asymptotics",
     "asimov_data",
     "hypotest",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import log_ndtr, ndtri
 from jaxtyping import Array, Float
 
-from .statistic import AbstractTestStatistic, QMuTilde
+from .statistic import AbstractTestStatistic
 
 # The probability contents of the band in Combine's convention.
 _QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
@@ -89,8 +89,11 @@ def observed_tails(
     r"""Tail probabilities beyond the observed value `q`.
 
     For `QMu` and `Q0`: \(1-\Phi(\sqrt q)\) and \(1-\Phi(\sqrt q-\sqrt{q_A})\) (eqs. 59,
-    57 and 52). For `QMuTilde` beyond \(q_A\): \(1-\Phi((q+q_A)/2\sqrt{q_A})\) and
-    \(1-\Phi((q-q_A)/2\sqrt{q_A})\) (eqs. 66 and 65).
+    57 and 52). A best fit that is restricted to \(\mu\ge0\), `QMuTilde` and `TMuTilde`,
+    changes them beyond \(q_A\): \(1-\Phi((q+q_A)/2\sqrt{q_A})\) and
+    \(1-\Phi((q-q_A)/2\sqrt{q_A})\) (eqs. 66 and 65). `TMu` and `TMuTilde` add the tails
+    of best fits above the tested value, \(1-\Phi(\sqrt q)\) and
+    \(1-\Phi(\sqrt q+\sqrt{q_A})\) (eqs. 36 and 43).
 
     Args:
         statistic: which statistic it is.
@@ -99,23 +102,34 @@ def observed_tails(
     """
     root, distance = safe_sqrt(q), safe_sqrt(q_asimov)
     tails = Tails(log_ndtr(-root), log_ndtr(distance - root))
-    if not isinstance(statistic, QMuTilde):
+    if statistic.physical:
+        beyond = (root > distance) & (distance > 0)
+        width = 2 * jnp.where(beyond, distance, 1.0)
+        tails = Tails(
+            jnp.where(beyond, log_ndtr(-(q + q_asimov) / width), tails.log_cl_sb),
+            jnp.where(beyond, log_ndtr(-(q - q_asimov) / width), tails.log_cl_b),
+        )
+    if not statistic.two_sided:
         return tails
-    beyond = (root > distance) & (distance > 0)
-    width = 2 * jnp.where(beyond, distance, 1.0)
     return Tails(
-        jnp.where(beyond, log_ndtr(-(q + q_asimov) / width), tails.log_cl_sb),
-        jnp.where(beyond, log_ndtr(-(q - q_asimov) / width), tails.log_cl_b),
+        jnp.logaddexp(tails.log_cl_sb, log_ndtr(-root)),
+        jnp.logaddexp(tails.log_cl_b, log_ndtr(-root - distance)),
     )
 
 
-def expected_tails(q_asimov: Float[Array, "..."], calculator: Asymptotics) -> Tails:
+def expected_tails(
+    statistic: AbstractTestStatistic,
+    q_asimov: Float[Array, "..."],
+    calculator: Asymptotics,
+) -> Tails:
     r"""Tail probabilities for the outcomes of the expected band.
 
     \(CL_{s+b} = 1-\Phi(\sqrt{q_A}-N)\), \(CL_b = \Phi(N)\) (eq. 89) for an outcome `N`
-    standard deviations above the alternative's median.
+    standard deviations above the alternative's median; of a two-sided statistic those
+    of its value there, \((\sqrt{q_A}-N)^2\).
 
     Args:
+        statistic: which statistic it is.
         q_asimov: the statistic for the Asimov data of the alternative.
         calculator: which outcomes.
 
@@ -124,4 +138,7 @@ def expected_tails(q_asimov: Float[Array, "..."], calculator: Asymptotics) -> Ta
     """
     outcomes = calculator.outcomes(q_asimov)
     distance = safe_sqrt(q_asimov)[..., None]
+    if statistic.two_sided:
+        away = (distance - outcomes) ** 2
+        return observed_tails(statistic, away, q_asimov[..., None])
     return Tails(log_ndtr(outcomes - distance), log_ndtr(outcomes))

@@ -16,7 +16,7 @@ from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
-from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde
+from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde, TMu, TMuTilde
 
 
 @final
@@ -172,7 +172,7 @@ def hypotest(
     model: AbstractModel,
     data: Data,
     *,
-    statistic: QMu | QMuTilde = ...,
+    statistic: QMu | QMuTilde | TMu | TMuTilde = ...,
     calculator: Asymptotics = ...,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
@@ -203,7 +203,7 @@ def hypotest(
         model: any model with a parameter of interest.
         data: observed or expected data.
         statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for
-            discovery.
+            discovery, `TMu()` or `TMuTilde()` for a two-sided test.
         calculator: which outcomes the expected band stands for.
         init, fixed, bounds, solver: of all fits; see `fit`.
         throw: whether to raise where a fit finds no minimum; the result says so
@@ -271,7 +271,7 @@ def _result(
     calculator: Asymptotics,
 ) -> HypotestResult | DiscoveryResult:
     observed = observed_tails(statistic, q, q_asimov)
-    expected = expected_tails(q_asimov, calculator)
+    expected = expected_tails(statistic, q_asimov, calculator)
     band = calculator.band
     if statistic.discovery:
         return DiscoveryResult(

@@ -105,7 +105,7 @@ def upper_limit(
         1.367255
     """
     require_float64()
-    if statistic.discovery:
+    if statistic.discovery or statistic.two_sided:
         raise ValueError(
             "`upper_limit` needs a statistic for exclusion, `QMuTilde()` or `QMu()`; "
             f"got {type(statistic).__name__}."
@@ -152,9 +152,8 @@ def _excess(
         twin.asimov_best, tested, values[1:], twin.asimov_at_best
     )
     observed = observed_tails(statistic, q, q_asimov[0]).log_cls
-    expected = expected_tails(q_asimov[1:], calculator).log_cls[
-        jnp.arange(5), jnp.arange(5)
-    ]
+    band = expected_tails(statistic, q_asimov[1:], calculator).log_cls
+    expected = jnp.diagonal(band)
     good = converged[1:] & (converged[0] | (jnp.arange(6) > 0))
     return jnp.append(observed, expected) - log_level, good & twin.converged
 

@@ -26,11 +26,14 @@ class AbstractTestStatistic(eqx.Module):
             expected result.
         physical: whether the best fit is restricted to \(\mu \ge 0\).
         discovery: whether the tested hypothesis is the absence of a signal.
+        two_sided: whether best fits on both sides of the tested value are evidence
+            against it.
     """
 
     asimov_poi: eqx.AbstractClassVar[float]
     physical: eqx.AbstractClassVar[bool]
     discovery: eqx.AbstractClassVar[bool]
+    two_sided: eqx.AbstractClassVar[bool]
 
     @abc.abstractmethod
     def counts_as_evidence(
@@ -66,6 +69,7 @@ class Q0(AbstractTestStatistic):
     asimov_poi: ClassVar[float] = 1.0
     physical: ClassVar[bool] = False
     discovery: ClassVar[bool] = True
+    two_sided: ClassVar[bool] = False
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
         return best > tested
@@ -78,6 +82,7 @@ class QMu(AbstractTestStatistic):
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = False
     discovery: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = False
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
         return best < tested
@@ -90,6 +95,33 @@ class QMuTilde(AbstractTestStatistic):
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = True
     discovery: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = False
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
         return best < tested
+
+
+@final
+class TMu(AbstractTestStatistic):
+    """Two-sided, with a best fit of any sign inside its bounds (eq. 8)."""
+
+    asimov_poi: ClassVar[float] = 0.0
+    physical: ClassVar[bool] = False
+    discovery: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = True
+
+    def counts_as_evidence(self, best: Array, tested: Array) -> Array:
+        return jnp.ones(jnp.broadcast_shapes(best.shape, tested.shape), dtype=bool)
+
+
+@final
+class TMuTilde(AbstractTestStatistic):
+    """Two-sided, with a best fit of at least 0 (eq. 11)."""
+
+    asimov_poi: ClassVar[float] = 0.0
+    physical: ClassVar[bool] = True
+    discovery: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = True
+
+    def counts_as_evidence(self, best: Array, tested: Array) -> Array:
+        return jnp.ones(jnp.broadcast_shapes(best.shape, tested.shape), dtype=bool)

@@ -36,6 +36,8 @@ from ._hypotest.statistic import QMu as QMu
 from ._hypotest.statistic import QMuTilde as QMuTilde
 from ._hypotest.statistic import TMu as TMu
 from ._hypotest.statistic import TMuTilde as TMuTilde
+from ._hypotest.toys import Toys as Toys
+from ._hypotest.toys import ToysResult as ToysResult
 from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
@@ -130,6 +132,8 @@ __all__ = [
     "TMu",
     "TMuTilde",
     "Asymptotics",
+    "Toys",
+    "ToysResult",
     "asimov_data",
     "hypotest",
     "HypotestResult",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._custom_types import Mask, Matrix, Vector
 from ._parameters import ParameterVectors
@@ -89,6 +89,10 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     def expected(self, y: Vector) -> Any:
         """Return the data that the model expects at `y`: its Asimov data."""
 
+    @abc.abstractmethod
+    def sample(self, key: PRNGKeyArray, y: Vector) -> Any:
+        """Return random observations at `y`, auxiliary data included."""
+
     def deviations(self, y: Vector) -> Any | None:
         """Return the standard deviation of each observation at `y`, if they are known.
 
@@ -149,3 +153,6 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
 
     def expected(self, y: Vector) -> "Data":
         return self.model.expected_data(self.model.unravel(y))
+
+    def sample(self, key: PRNGKeyArray, y: Vector) -> "Data":
+        return self.model.sample(key, self.model.unravel(y))

@@ -6,7 +6,7 @@ from typing import final
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from ._custom_types import Params, Vector
 from ._likelihood import AbstractNegativeLogLikelihood, AutodiffLikelihood
@@ -60,6 +60,20 @@ class AbstractModel(eqx.Module):
     @abc.abstractmethod
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         """Return the log-probability (density) of `data` at `params`."""
+
+    def sample(self, key: PRNGKeyArray, params: Params) -> Data:
+        """Return random data at `params`: a pseudo-experiment, auxiliary data included.
+
+        Only tests by pseudo-experiments need it; a subclass that is tested in this way
+        overrides it.
+
+        Raises:
+            NotImplementedError: where the model does not.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `sample(key, params)`, which draws a "
+            "pseudo-experiment. Write it, or use the asymptotic formulae."
+        )
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:

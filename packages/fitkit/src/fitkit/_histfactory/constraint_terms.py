@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray
 
 from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
@@ -56,6 +56,14 @@ class ConstraintTerms(NamedTuple):
         return jnp.where(self.normal, self.sigma**-2, 0.0) + jnp.where(
             self.poisson, aux / safe**2, 0.0
         )
+
+    def sample(self, key: PRNGKeyArray, y: Vector) -> Vector:
+        """Random auxiliary data; 0 for free parameters."""
+        normal, poisson = jax.random.split(key)
+        measured = y + self.sigma * jax.random.normal(normal, y.shape)
+        rate = jnp.where(self.poisson, jnp.maximum(self.tau * y, 0.0), 0.0)
+        counts = jax.random.poisson(poisson, rate).astype(float)
+        return jnp.where(self.normal, measured, jnp.where(self.poisson, counts, 0.0))
 
     def deviations(self, y: Vector) -> Vector:
         """The standard deviations of the auxiliary data; 0 for free parameters."""

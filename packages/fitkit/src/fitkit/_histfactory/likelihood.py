@@ -9,9 +9,10 @@ first part and the constraints alone are positive semi-definite (Gauss-Newton).
 from typing import final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
@@ -170,6 +171,12 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def expected(self, y: Vector) -> tuple[Array, Array]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
         return rates, self.constraints.expected(y)
+
+    def sample(self, key: PRNGKeyArray, y: Vector) -> tuple[Array, Array]:
+        main, aux = jax.random.split(key)
+        rates = jnp.sum(self.elements(y).rates, axis=0)
+        counts = jax.random.poisson(main, jnp.maximum(rates, 0.0)).astype(float)
+        return counts, self.constraints.sample(aux, y)
 
     def deviations(self, y: Vector) -> tuple[Array, Array]:
         rates = jnp.sum(self.elements(y).rates, axis=0)

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._constraints import Normal, Poisson
 from .._custom_types import Params
@@ -160,13 +160,9 @@ class Model(AbstractModel):
         Raises:
             ValueError: naming a channel that is missing, unknown or of the wrong size.
         """
-        counts = self._counts(main)
-        start, split = 0, {}
-        for name, bins, _ in self.layout.channels:
-            split[name] = counts[start : start + bins]
-            start += bins
         return Data(
-            split, self._by_constraint(constraint_terms(self.arrays).nominal_aux)
+            self._by_channel(self._counts(main)),
+            self._by_constraint(constraint_terms(self.arrays).nominal_aux),
         )
 
     def expected_data(self, params: Params) -> Data:
@@ -200,6 +196,21 @@ class Model(AbstractModel):
             start += bins
         return split
 
+    def sample(self, key: PRNGKeyArray, params: Params) -> Data:
+        """Random data at `params`: counts and auxiliary data fluctuate.
+
+        Args:
+            key: random key.
+            params: parameter values by name.
+
+        Returns:
+            A pseudo-experiment.
+        """
+        y = self.ravel(params)
+        nominal = self.expected_data(self.init)
+        counts, aux = self.negative_log_likelihood(nominal).sample(key, y)
+        return Data(self._by_channel(counts), self._by_constraint(aux))
+
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         """The log-probability of main and auxiliary data, normalised.
 
@@ -224,6 +235,13 @@ class Model(AbstractModel):
             self.normsys_code,
             self.histosys_code,
         )
+
+    def _by_channel(self, counts: Array | np.ndarray) -> dict[str, Array]:
+        start, split = 0, {}
+        for name, bins, _ in self.layout.channels:
+            split[name] = counts[start : start + bins]
+            start += bins
+        return split
 
     def _by_constraint(self, vector: Array) -> dict[str, Array]:
         values = unflatten(vector, self.parameter_shapes)

@@ -17,6 +17,7 @@ from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
 from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde, TMu, TMuTilde
+from .toys import Toys, ToysResult, toys_test
 
 
 @final
@@ -180,23 +181,38 @@ def hypotest(
     solver: optx.AbstractMinimiser | None = None,
     throw: bool = True,
 ) -> HypotestResult: ...
+@overload
+def hypotest(
+    poi_value: ArrayLike,
+    model: AbstractModel,
+    data: Data,
+    *,
+    statistic: AbstractTestStatistic = ...,
+    calculator: Toys,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> ToysResult: ...
 def hypotest(
     poi_value: ArrayLike,
     model: AbstractModel,
     data: Data,
     *,
     statistic: AbstractTestStatistic = QMuTilde(),
-    calculator: Asymptotics = Asymptotics(),
+    calculator: Asymptotics | Toys = Asymptotics(),
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     solver: optx.AbstractMinimiser | None = None,
     throw: bool = True,
-) -> HypotestResult | DiscoveryResult:
-    """Test a value of the parameter of interest, with asymptotic distributions.
+) -> HypotestResult | DiscoveryResult | ToysResult:
+    """Test a value of the parameter of interest.
 
-    The Asimov data that give the expected result are those at the best fit to the data
-    with the alternative's signal strength held, auxiliary data included.
+    The Asimov data or pseudo-experiments that give the expected result are those at the
+    best fit to the data with the alternative's signal strength held, auxiliary data
+    included.
 
     Args:
         poi_value: the tested value; 0 for `Q0`. Traced.
@@ -204,14 +220,15 @@ def hypotest(
         data: observed or expected data.
         statistic: `QMuTilde()` (default) or `QMu()` for exclusion, `Q0()` for
             discovery, `TMu()` or `TMuTilde()` for a two-sided test.
-        calculator: which outcomes the expected band stands for.
+        calculator: `Asymptotics()`, also says which outcomes the expected band stands
+            for, or `Toys(key, n)`, pseudo-experiments.
         init, fixed, bounds, solver: of all fits; see `fit`.
         throw: whether to raise where a fit finds no minimum; the result says so
             otherwise.
 
     Returns:
         A `DiscoveryResult` for `Q0`, a `HypotestResult` for the others; differentiable
-        with respect to everything traced.
+        with respect to everything traced. With `Toys` a `ToysResult`.
 
     Raises:
         ValueError: where the model has no parameter of interest.
@@ -237,6 +254,14 @@ def hypotest(
     options = fit_options(model, init, fixed, bounds)
     solver = BoundedNewton() if solver is None else solver
     tested = jnp.asarray(poi_value, dtype=float)
+    if isinstance(calculator, Toys):
+        result = toys_test(
+            likelihood, options, mask, tested, statistic, solver, calculator
+        )
+        if not throw:
+            return result
+        q = require_converged(result.statistic, result.converged, "hypotest")
+        return eqx.tree_at(lambda r: r.statistic, result, q)
     twin = prepare(likelihood, options, mask, statistic, solver)
     q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
     if throw:

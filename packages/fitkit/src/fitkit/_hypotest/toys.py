@@ -1,0 +1,260 @@
+r"""Distributions of the test statistics by pseudo-experiments.
+
+Both hypotheses are taken at the best fit to the data with the parameter of interest
+held; counts and auxiliary data fluctuate (the LHC convention). What a pseudo-experiment
+gives depends on the key and its number alone, not on how many are made at once.
+
+References:
+    ATL-PHYS-PUB-2011-11, section 2.
+"""
+
+import math
+from functools import partial
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from .._custom_types import Mask
+from .._fit.fit import FitOptions, minimise
+from .._likelihood import AbstractNegativeLogLikelihood
+from .profiling import pick
+from .statistic import AbstractTestStatistic
+
+# The outcomes of the expected band, as probabilities of a normal distribution.
+_BAND = np.array([math.erfc(-k / math.sqrt(2)) / 2 for k in range(-2, 3)])
+
+
+@final
+class Toys(eqx.Module):
+    """The distributions of a test statistic by pseudo-experiments.
+
+    Attributes:
+        key: random key.
+        n: pseudo-experiments for each of the two hypotheses.
+        chunk: how many are fitted together: bounds the memory, changes no result.
+
+    Example:
+        >>> import jax
+        >>> Toys(jax.random.key(0), 500).n
+        500
+    """
+
+    key: PRNGKeyArray
+    n: int = eqx.field(static=True, default=2000)
+    chunk: int = eqx.field(static=True, default=250)
+
+    def __check_init__(self) -> None:
+        for name in ("n", "chunk"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`Toys({name}=...)` must be at least 1; got {getattr(self, name)}."
+                )
+
+
+@final
+class ToysResult(eqx.Module):
+    """A hypothesis test by pseudo-experiments.
+
+    Attributes:
+        poi_value: the tested value.
+        statistic: of the data.
+        toys_sb: the statistic of the pseudo-experiments under the tested hypothesis;
+            NaN where a fit found no minimum.
+        toys_b: the same under the alternative.
+        converged: whether the fits to the data found their minima.
+        discovery: whether the tested hypothesis is the absence of a signal.
+    """
+
+    poi_value: Float[Array, ""]
+    statistic: Float[Array, ""]
+    toys_sb: Float[Array, " toys"]
+    toys_b: Float[Array, " toys"]
+    converged: Bool[Array, ""]
+    discovery: bool = eqx.field(static=True)
+
+    @property
+    def failed(self) -> tuple[Int[Array, ""], Int[Array, ""]]:
+        """How many pseudo-experiments of either hypothesis have no statistic.
+
+        They are left out of all probabilities.
+        """
+        return jnp.sum(jnp.isnan(self.toys_sb)), jnp.sum(jnp.isnan(self.toys_b))
+
+    @property
+    def cl_sb(self) -> Float[Array, ""]:
+        """The part of the pseudo-experiments with at least the data's statistic."""
+        return _tail(self.toys_sb, self.statistic)
+
+    @property
+    def cl_b(self) -> Float[Array, ""]:
+        """The same under the alternative."""
+        return _tail(self.toys_b, self.statistic)
+
+    @property
+    def cl_sb_error(self) -> Float[Array, ""]:
+        """Binomial error of `cl_sb`; at 0 and 1 that of one pseudo-experiment."""
+        return _error(self.toys_sb, self.cl_sb)
+
+    @property
+    def cl_b_error(self) -> Float[Array, ""]:
+        """Binomial error of `cl_b`."""
+        return _error(self.toys_b, self.cl_b)
+
+    @property
+    def cls_observed(self) -> Float[Array, ""]:
+        """The observed CLs; NaN where no pseudo-experiment of the alternative counts."""
+        return self.cl_sb / self.cl_b
+
+    @property
+    def cls_observed_error(self) -> Float[Array, ""]:
+        """Its statistical error, from those of both tails."""
+        relative = jnp.hypot(
+            self.cl_sb_error / jnp.maximum(self.cl_sb, self.cl_sb_error),
+            self.cl_b_error / self.cl_b,
+        )
+        return relative * jnp.maximum(self.cl_sb, self.cl_sb_error) / self.cl_b
+
+    @property
+    def cls_expected(self) -> Float[Array, "5"]:
+        """CLs at -2, -1, 0, 1, 2 standard deviations of the alternative's outcomes."""
+        cls = _tail(self.toys_sb, self.toys_b) / _tail(self.toys_b, self.toys_b)
+        return jnp.nanquantile(cls, _BAND)
+
+    @property
+    def p0_observed(self) -> Float[Array, ""]:
+        """The p-value of the tested hypothesis, the same as `cl_sb`."""
+        return self.cl_sb
+
+    @property
+    def p0_expected(self) -> Float[Array, "5"]:
+        """The p-value at five outcomes of the alternative, rising."""
+        return jnp.nanquantile(_tail(self.toys_sb, self.toys_b), _BAND)
+
+    def __repr__(self) -> str:
+        if isinstance(self.statistic, jax.core.Tracer) or jnp.ndim(self.statistic):
+            return f"ToysResult(shape={jnp.shape(self.statistic)})"
+        sb, b = map(int, self.failed)
+        status = (
+            "" if bool(self.converged) else "  (a fit of the data did not converge)"
+        )
+        if sb or b:
+            status += f"  ({sb} and {b} pseudo-experiments failed and are left out)"
+        count = f"{self.toys_sb.size} + {self.toys_b.size} pseudo-experiments"
+        if self.discovery:
+            band = ", ".join(f"{x:.4g}" for x in self.p0_expected)
+            return (
+                f"p0 observed {float(self.cl_sb):.4g} ± {float(self.cl_sb_error):.2g}, "
+                f"expected [{band}] ({count}){status}"
+            )
+        band = ", ".join(f"{x:.4g}" for x in self.cls_expected)
+        return (
+            f"CLs at {float(self.poi_value):g}: observed "
+            f"{float(self.cls_observed):.4g} ± {float(self.cls_observed_error):.2g}, "
+            f"expected [{band}] ({count}){status}"
+        )
+
+
+# Two values of a statistic that differ by less than this, relative and absolute, are
+# the same outcome: fits of equal counts differ by rounding.
+_SAME = 1e-9
+
+
+def _tail(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
+    """The part of the toys at or above each value; toys without a value do not count."""
+    ordered = jnp.sort(toys)  # NaN last
+    count = jnp.sum(~jnp.isnan(toys))
+    at_least = value - _SAME * (1 + jnp.abs(value))
+    below = jnp.searchsorted(ordered, at_least, side="left")
+    tail = (count - jnp.minimum(below, count)) / count
+    return jnp.where(jnp.isnan(value), jnp.nan, tail)
+
+
+def _error(toys: Float[Array, " toys"], p: Array) -> Array:
+    count = jnp.sum(~jnp.isnan(toys))
+    return jnp.maximum(jnp.sqrt(p * (1 - p) / count), 1 / count)
+
+
+@eqx.filter_jit
+def statistics_of_toys(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    tested: Float[Array, ""],
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+    truth: Float[Array, " params"],
+    toys: Toys,
+) -> Float[Array, " toys"]:
+    """The statistic of pseudo-experiments of one hypothesis.
+
+    Args:
+        likelihood: at any data.
+        options: of every fit.
+        poi: the entry of the parameter of interest.
+        tested: its tested value.
+        statistic: which statistic.
+        solver: the minimiser.
+        truth: all parameters, where the experiments are made.
+        toys: how many, and from which key.
+
+    Returns:
+        `[toys]`; NaN where a fit finds no minimum.
+    """
+    likelihood = likelihood.prepared()
+    # Fits start where the experiment was made: near their minimum, wherever that is.
+    options = options.starting(truth)
+    free = options.at_least(poi, 0.0) if statistic.physical else options
+    held = options.holding(poi, tested)
+
+    def one(number: Array) -> Array:
+        key = jax.random.fold_in(toys.key, number)
+        toy = likelihood.at(likelihood.sample(key, truth))
+        best, at = minimise(toy, free, solver), minimise(toy, held, solver)
+        q = statistic.ratio(pick(best.y, poi), tested, at.value, best.value)
+        return jnp.where(best.converged & at.converged, q, jnp.nan)
+
+    size = min(toys.chunk, toys.n)
+    numbers = jnp.arange(-(-toys.n // size) * size).reshape(-1, size)
+    # A failed fit must not raise for the others: `minimise` only tells.
+    return jax.lax.map(jax.vmap(one), numbers).reshape(-1)[: toys.n]
+
+
+def toys_test(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    tested: Float[Array, ""],
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser,
+    toys: Toys,
+) -> ToysResult:
+    """Test a value of the parameter of interest by pseudo-experiments."""
+    free = options.at_least(poi, 0.0) if statistic.physical else options
+    fit = partial(_minimise, likelihood, solver=solver)
+    best, held = fit(free), fit(options.holding(poi, tested))
+    alternative = fit(options.holding(poi, statistic.asimov_poi))
+    q = statistic.ratio(pick(best.y, poi), tested, held.value, best.value)
+    keys = jax.random.split(toys.key)
+    sb, b = (
+        statistics_of_toys(
+            likelihood,
+            options,
+            poi,
+            tested,
+            statistic,
+            solver,
+            truth,
+            Toys(key, toys.n, toys.chunk),
+        )
+        for truth, key in ((held.y, keys[0]), (alternative.y, keys[1]))
+    )
+    converged = best.converged & held.converged & alternative.converged
+    return ToysResult(tested, q, sb, b, converged, statistic.discovery)
+
+
+_minimise = eqx.filter_jit(minimise)

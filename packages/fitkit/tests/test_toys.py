@@ -1,0 +1,156 @@
+"""Tests by pseudo-experiments, against exact enumeration and the asymptotic limit."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import fitkit
+from fitkit import Channel, Model, NormFactor, Sample, Toys
+from fitkit._fit.fit import fit_options, poi_mask
+from fitkit._hypotest.statistic import QMuTilde
+from fitkit._hypotest.toys import statistics_of_toys
+
+
+def counting(signal, background):
+    samples = [
+        Sample("signal", [signal], (NormFactor("mu"),)),
+        Sample("background", [background]),
+    ]
+    return Model([Channel("SR", samples)], poi="mu")
+
+
+class TestExactEnumeration:
+    """s = 3, b = 1: CLs = P(n <= observed; 4) / P(n <= observed; 1)."""
+
+    @pytest.mark.parametrize("observed", [0, 1, 2, 3])
+    def test_cls(self, observed):
+        model = counting(3.0, 1.0)
+        data = model.data({"SR": [float(observed)]})
+        toys = Toys(jax.random.key(observed), 4000, 1000)
+        result = fitkit.hypotest(1.0, model, data, calculator=toys)
+        exact = stats.poisson(4).cdf(observed) / stats.poisson(1).cdf(observed)
+        error = float(result.cls_observed_error)
+        assert abs(float(result.cls_observed) - exact) < 3 * error
+        assert error < 0.02
+        # The asymptotic formulae give another number, further off than that.
+        asymptotic = fitkit.hypotest(1.0, model, data)
+        assert abs(float(asymptotic.cls_observed) - exact) > 3 * error
+
+    def test_tails_have_binomial_errors(self):
+        model = counting(3.0, 1.0)
+        toys = Toys(jax.random.key(7), 4000, 1000)
+        result = fitkit.hypotest(1.0, model, model.data({"SR": [2.0]}), calculator=toys)
+        for tail, error, mean in (
+            (result.cl_sb, result.cl_sb_error, 4.0),
+            (result.cl_b, result.cl_b_error, 1.0),
+        ):
+            exact = stats.poisson(mean).cdf(2)
+            np.testing.assert_allclose(
+                error, np.sqrt(exact * (1 - exact) / 4000), rtol=0.1
+            )
+            assert abs(float(tail) - exact) < 3.5 * float(error)
+
+    def test_discovery(self):
+        model = counting(3.0, 1.0)
+        toys = Toys(jax.random.key(3), 4000, 1000)
+        result = fitkit.hypotest(
+            0.0,
+            model,
+            model.data({"SR": [4.0]}),
+            statistic=fitkit.Q0(),
+            calculator=toys,
+        )
+        exact = stats.poisson(1).sf(3)
+        assert abs(float(result.p0_observed) - exact) < 3 * float(result.cl_sb_error)
+        assert "p0 observed" in repr(result)
+
+
+@pytest.fixture(scope="module")
+def uncertain():
+    model = fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
+    return model, model.data({"singlechannel": [51.0, 48.0]})
+
+
+def test_large_counts_are_asymptotic(uncertain):
+    model, data = uncertain
+    toys = Toys(jax.random.key(1), 2000, 500)
+    by_toys = fitkit.hypotest(1.0, model, data, calculator=toys)
+    asymptotic = fitkit.hypotest(1.0, model, data)
+    error = float(by_toys.cls_observed_error)
+    assert abs(float(by_toys.cls_observed - asymptotic.cls_observed)) < 4 * error
+    # The median's error: the spread of CLs over the root of the number of toys.
+    np.testing.assert_allclose(
+        by_toys.cls_expected[2], asymptotic.cls_expected[2], rtol=0.2
+    )
+    assert tuple(map(int, by_toys.failed)) == (0, 0)
+
+
+def test_the_size_of_a_chunk_changes_nothing(uncertain):
+    model, data = uncertain
+    likelihood = model.negative_log_likelihood(data)
+    options = fit_options(model, None, None, None)
+    truth = fitkit.fit(model, data).y
+
+    def statistics(chunk):
+        return statistics_of_toys(
+            likelihood,
+            options,
+            poi_mask(model, "test"),
+            jnp.asarray(1.0),
+            QMuTilde(),
+            fitkit.BoundedNewton(),
+            truth,
+            Toys(jax.random.key(5), 30, chunk),
+        )
+
+    # Sums in another order: rounding.
+    np.testing.assert_allclose(statistics(7), statistics(1000), rtol=1e-8, atol=1e-9)
+
+
+def test_auxiliary_data_fluctuate_as_their_constraints_say(uncertain):
+    model, _ = uncertain
+    keys = jax.random.split(jax.random.key(0), 4000)
+    toys = jax.vmap(lambda key: model.sample(key, model.init))(keys)
+    (name,) = toys.aux
+    tau = np.array([50.0 / 3.0, 52.0 / 7.0]) ** 2
+    # a mean of 4000 Poisson counts, to four of its errors
+    np.testing.assert_allclose(toys.aux[name].mean(0), tau, rtol=4 / np.sqrt(4000 * 55))
+    np.testing.assert_allclose(toys.aux[name].var(0), tau, rtol=0.1)
+    expected = model.expected_data(model.init).main["singlechannel"]
+    np.testing.assert_allclose(
+        toys.main["singlechannel"].mean(0), expected, rtol=4 / np.sqrt(4000 * 60)
+    )
+
+
+class TestFailures:
+    """Pseudo-experiments that cannot be fitted are counted, not lost."""
+
+    @pytest.fixture
+    def result(self):
+        result = fitkit.hypotest(
+            1.0,
+            counting(3.0, 1.0),
+            counting(3.0, 1.0).data({"SR": [2.0]}),
+            calculator=Toys(jax.random.key(2), 1000, 1000),
+        )
+        # one in a hundred
+        broken = jnp.where(jnp.arange(1000) % 100 == 0, jnp.nan, result.toys_sb)
+        return eqx.tree_at(lambda r: r.toys_sb, result, broken)
+
+    def test_they_are_reported(self, result):
+        assert tuple(map(int, result.failed)) == (10, 0)
+        assert "10 and 0 pseudo-experiments failed" in repr(result)
+
+    def test_the_others_go_on(self, result):
+        good = np.asarray(result.toys_sb)[~np.isnan(result.toys_sb)]
+        wanted = np.mean(good >= float(result.statistic) * (1 - 1e-9) - 1e-9)
+        np.testing.assert_allclose(result.cl_sb, wanted, rtol=1e-12)
+        assert bool(jnp.all(jnp.isfinite(result.cls_expected)))
+
+
+def test_bad_numbers():
+    with pytest.raises(ValueError, match=r"Toys\(n=...\).*at least 1; got 0"):
+        Toys(jax.random.key(0), 0)

@@ -107,7 +107,7 @@ class ToysResult(eqx.Module):
 
     @property
     def cls_observed(self) -> Float[Array, ""]:
-        """The observed CLs; NaN where no pseudo-experiment of the alternative counts."""
+        """The observed CLs; NaN where no toy of the alternative is as extreme."""
         return self.cl_sb / self.cl_b
 
     @property
@@ -165,7 +165,7 @@ _SAME = 1e-9
 
 
 def _tail(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
-    """The part of the toys at or above each value; toys without a value do not count."""
+    """The part of the toys at or above each value; a failed toy does not count."""
     ordered = jnp.sort(toys)  # NaN last
     count = jnp.sum(~jnp.isnan(toys))
     at_least = value - _SAME * (1 + jnp.abs(value))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._histfactory.model import Model
+from .._histfactory.modifiers import ParameterKind
 from .._model import Data
 from .references import check_references, listed_order
 from .schema import WorkspaceError, parse
@@ -61,6 +62,7 @@ def workspace_document(
     model: Model, data: Data, *, measurement: str = "measurement"
 ) -> dict[str, Any]:
     """The decoded document that `write_workspace` writes."""
+    _check_conventions(model)
     document = {
         "channels": _channels(model),
         "observations": [
@@ -82,6 +84,23 @@ def workspace_document(
     return document
 
 
+def _check_conventions(model: Model) -> None:
+    """What readers take for granted must hold, for the format cannot say otherwise."""
+    for kind, runs in model.arrays.codes._asdict().items():
+        if len(runs) > 1:
+            codes = ", ".join(code for code, _ in runs)
+            raise WorkspaceError(
+                f"the {kind} modifiers have different interpolation codes ({codes}), "
+                "which the format cannot express: readers apply one to all."
+            )
+    for name, _, kind in model.layout.parameters:
+        if kind == ParameterKind.POISSON_STAT:
+            raise WorkspaceError(
+                f"staterror {name!r} has a Poisson constraint, which the format cannot "
+                "express. Use the default, `Normal`, or a ShapeSys for each sample."
+            )
+
+
 def _numbers(values: Any) -> list[float]:
     return np.atleast_1d(np.asarray(values, dtype=float)).tolist()
 
@@ -93,6 +112,11 @@ def _starts(model: Model) -> dict[str, int]:
         starts[name] = size
         size += int(np.prod(shape, dtype=int))
     return starts
+
+
+def _rows(index: Any) -> dict[int, int]:
+    """The row of a table that holds the variations of each parameter."""
+    return {int(entry): row for row, entry in enumerate(np.asarray(index))}
 
 
 def _channels(model: Model) -> list[dict[str, Any]]:
@@ -109,8 +133,7 @@ def _channels(model: Model) -> list[dict[str, Any]]:
             "factor_index",
         )
     }
-    histosys = {int(p): row for row, p in enumerate(np.asarray(arrays.histosys_index))}
-    normsys = {int(p): row for row, p in enumerate(np.asarray(arrays.normsys_index))}
+    histosys, normsys = _rows(arrays.histosys_index), _rows(arrays.normsys_index)
 
     def modifier(kind: str, name: str, row: int, c: int, bins: slice) -> dict:
         first = starts[name]

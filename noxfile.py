@@ -87,7 +87,8 @@ def absent(session: nox.Session, distributions: list[str]) -> None:
 
 def pytest(session: nox.Session, *args: str, **kwargs) -> None:
     env = ENVIRONMENT | kwargs.pop("env", {})
-    options = ("--durations=10", "--durations-min=5")
+    # A file's tests stay in one process: they share what it has compiled.
+    options = ("-n", "auto", "--dist", "loadfile", "--durations=10")
     session.run("pytest", *options, *args, *session.posargs, env=env, **kwargs)
 
 

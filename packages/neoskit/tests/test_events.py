@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neoskit import Dataset, Events, Process, fold_of, keep_only, leave_out, split
-from neoskit._events import SampleKey, batch, batches, sums_of_weights
+from neoskit._events import SampleKey
+from neoskit._split import batch, batches, sums_of_weights
 
 
 def sums(dataset):

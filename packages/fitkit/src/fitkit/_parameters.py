@@ -1,5 +1,6 @@
 """Parameters: where a fit starts, how far it may go, what else measures them."""
 
+import math
 from collections.abc import Mapping
 from typing import final
 
@@ -85,9 +86,22 @@ class Override(eqx.Module):
         return jnp.where(self.given, self.values, default)
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def _places(shapes: Shapes) -> dict[str, slice]:
+    """Where each parameter stands in the flat vector."""
+    places, start = {}, 0
+    for name, shape in shapes.items():
+        end = start + math.prod(shape)
+        places[name] = slice(start, end)
+        start = end
+    return places
+
+
 def flatten(
     values: Mapping[str, ArrayLike] | None,
-    shapes: Mapping[str, tuple[int, ...]],
+    shapes: Shapes,
     what: str,
     dtype: type = float,
 ) -> Override:
@@ -100,52 +114,57 @@ def flatten(
         dtype: float or bool.
 
     Returns:
-        The flat vector and which entries were given: numpy arrays where no value is a
-        jax array.
+        The flat vector and which entries were given: numpy arrays where no value is
+        traced, so that a call outside `jax.jit` compiles and dispatches nothing.
 
     Raises:
         ValueError: for an unknown name or a wrong shape.
     """
-    values = values or {}
-    unknown = [name for name in values if name not in shapes]
-    if unknown:
-        raise ValueError(
-            f"`{what}` names {unknown[0]!r}, which is no parameter of the model. "
-            f"It has: {', '.join(shapes)}."
-        )
-    xp = jnp if any(isinstance(v, jax.Array) for v in values.values()) else np
-    parts, given = [], []
-    for name, shape in shapes.items():
-        size = int(np.prod(shape, dtype=int))
-        given.append(np.full(size, name in values))
-        if name not in values:
-            parts.append(np.zeros(size, dtype=dtype))
-            continue
-        value = xp.asarray(values[name], dtype=dtype)
+    places = _places(shapes)
+    size = max((place.stop for place in places.values()), default=0)
+    given = np.zeros(size, dtype=bool)
+    flat = np.zeros(size, dtype=dtype)
+    traced = {}
+    for name, value in (values or {}).items():
+        if name not in shapes:
+            raise ValueError(
+                f"`{what}` names {name!r}, which is no parameter of the model. "
+                f"It has: {', '.join(shapes)}."
+            )
+        xp = jnp if isinstance(value, jax.core.Tracer) else np
+        value, shape, place = xp.asarray(value, dtype=dtype), shapes[name], places[name]
         if value.shape not in ((), shape):
             raise ValueError(
                 f"`{what}[{name!r}]` has shape {value.shape}; the parameter has shape "
                 f"{shape}."
             )
-        parts.append(xp.broadcast_to(value, shape).reshape(size))
-    if not parts:
-        return Override(np.zeros(0, dtype=dtype), np.zeros(0, dtype=bool))
-    return Override(xp.concatenate(parts), np.concatenate(given))
+        given[place] = True
+        if xp is np:
+            flat[place] = value.reshape(-1)
+        else:
+            traced[name] = jnp.broadcast_to(value, shape).reshape(-1)
+    if traced:
+        parts = [traced.get(name, flat[place]) for name, place in places.items()]
+        return Override(jnp.concatenate(parts), given)
+    return Override(flat, given)
 
 
-def unflatten(vector: Array, shapes: Mapping[str, tuple[int, ...]]) -> Params:
+def unflatten(vector: Array | np.ndarray, shapes: Shapes) -> Params:
     """The inverse of `flatten`: values by name from the flat vector.
 
     Args:
-        vector: `[params]`.
+        vector: `[..., params]`; leading axes, as `jax.vmap` leaves them, are kept.
         shapes: the shape of each parameter, in the order of the flat vector.
 
     Returns:
         A dict with one array of the parameter's shape for each name.
     """
-    params, start = {}, 0
-    for name, shape in shapes.items():
-        size = int(np.prod(shape, dtype=int))
-        params[name] = vector[start : start + size].reshape(shape)
-        start += size
-    return params
+    lead = vector.shape[:-1]
+    # Slices of a jax array are compiled one by one; numpy's are free.
+    traced = isinstance(vector, jax.core.Tracer)
+    whole = vector if traced else np.asarray(vector)
+    parts = {
+        name: whole[..., place].reshape(lead + shapes[name])
+        for name, place in _places(shapes).items()
+    }
+    return parts if traced else jax.device_put(parts)

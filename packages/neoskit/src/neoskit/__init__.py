@@ -13,10 +13,6 @@ from ._events import Dataset as Dataset
 from ._events import Events as Events
 from ._events import Process as Process
 from ._events import SampleKey as SampleKey
-from ._events import fold_of as fold_of
-from ._events import keep_only as keep_only
-from ._events import leave_out as leave_out
-from ._events import split as split
 from ._export import export_workspace as export_workspace
 from ._gradient import AbstractEventObjective as AbstractEventObjective
 from ._gradient import BinaryCrossEntropy as BinaryCrossEntropy
@@ -47,6 +43,10 @@ from ._sources.blobs import gaussian_blobs as gaussian_blobs
 from ._sources.inferno import inferno_synthetic as inferno_synthetic
 from ._sources.root import read_columns as read_columns
 from ._sources.root import read_root as read_root
+from ._split import fold_of as fold_of
+from ._split import keep_only as keep_only
+from ._split import leave_out as leave_out
+from ._split import split as split
 from ._statmodel import Measurement as Measurement
 from ._templates import AbstractBinning as AbstractBinning
 from ._templates import Binning as Binning

@@ -4,7 +4,7 @@ Both ways are judged on the same events and the same bootstrap replicas of them,
 that what is common to both, the luck of the sample, drops out of the difference.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from ._bootstrap import bootstrap
 from ._evaluate import _hard_templates, _measured
 from ._events import Dataset
 from ._pipeline import AbstractPipeline
+from ._progress import progress_bar
 from ._templates import Templates
 
 NUMBERS = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
@@ -79,6 +80,7 @@ def compare(
     replicas: int = 200,
     key: PRNGKeyArray,
     mu: float = 1.0,
+    progress: bool = False,
 ) -> Comparison:
     """Compare ways of training on hard bins.
 
@@ -90,6 +92,7 @@ def compare(
         replicas: of the events, for the bootstrap.
         key: random key of the bootstrap.
         mu: the signal strength that is tested and assumed.
+        progress: whether to show a bar, one unit for each replica.
 
     Raises:
         RuntimeError: float64 is off.
@@ -103,10 +106,12 @@ def compare(
             "every way with the same seeds."
         )
 
-    tables = {
-        way: [_table(one, dataset, mu, replicas, key) for one in seeds]
-        for way, seeds in pipelines.items()
-    }
+    work = sum(counts.values()) * (1 + replicas)
+    with progress_bar(work, "test", progress) as show:
+        tables = {
+            way: [_table(one, dataset, mu, replicas, key, show) for one in seeds]
+            for way, seeds in pipelines.items()
+        }
     numbers, resampled = (
         {
             way: {
@@ -125,6 +130,7 @@ def _table(
     mu: float,
     replicas: int,
     key: PRNGKeyArray,
+    show: Callable[[str], None],
 ) -> dict[str, Float[np.ndarray, " one_more_than_replicas"]]:
     """The numbers of one pipeline: of the dataset first, then of its replicas."""
     resampled = _replicated(pipeline, dataset, replicas, key)
@@ -132,7 +138,10 @@ def _table(
         _hard_templates(pipeline, dataset),
         *(jax.tree.map(lambda x, i=i: x[i], resampled) for i in range(replicas)),
     ]
-    rows = [_numbers(pipeline.measurement.model(one), mu) for one in every]
+    rows = []
+    for one in every:
+        rows.append(_numbers(pipeline.measurement.model(one), mu))
+        show("")
     return dict(zip(NUMBERS, np.array(rows).T, strict=True))
 
 
@@ -151,7 +160,7 @@ def _numbers(model: fitkit.Model, mu: float) -> tuple[float, float, float, float
 
 @eqx.filter_jit
 def _background_only(model: fitkit.Model) -> fitkit.Data:
-    return model.expected_data({**model.init, model.poi: jnp.zeros(())})
+    return fitkit.asimov_data(0.0, model)
 
 
 # A function of the pipeline's arrays, not of one pipeline: all with as many bins share

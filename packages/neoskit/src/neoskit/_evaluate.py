@@ -99,7 +99,7 @@ def evaluate(
             f"{model.poi!r} and all other parameters. Is there signal in any bin, and "
             "does a channel hold every free normalisation?"
         )
-    background_only = model.expected_data({**model.init, model.poi: 0.0})
+    background_only = fitkit.asimov_data(0.0, model)
     test = fitkit.hypotest(mu, model, background_only)
     limit = fitkit.upper_limit(model, background_only)
     return Evaluation(
@@ -127,10 +127,13 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     measurement = pipeline.measurement
     for channel, processes in filled.items():
         background, signal = (
-            sum(
-                np.maximum(process.nominal.yields, measurement.floor)
-                for name, process in processes.items()
-                if (name in measurement.signals) is wanted
+            np.sum(
+                [
+                    np.maximum(process.nominal.yields, measurement.floor)
+                    for name, process in processes.items()
+                    if (name in measurement.signals) is wanted
+                ],
+                axis=0,
             )
             for wanted in (False, True)
         )

@@ -52,7 +52,7 @@ def data(
         ValueError: `unblind` without recorded events in every channel.
     """
     if not unblind:
-        return model.expected_data({**model.init, model.poi: 0.0})
+        return fitkit.asimov_data(0.0, model)
     missing = [name for name in dataset.channels if name not in dataset.observed]
     if missing:
         raise ValueError(

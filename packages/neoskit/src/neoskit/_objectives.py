@@ -95,7 +95,7 @@ def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
         arXiv:1806.04743, eq. 12 (INFERNO's loss).
     """
     covariance = fitkit.covariance(model, *_asimov(model, mu))
-    return model.unravel(jnp.diagonal(covariance))[model.poi]
+    return model.unravel(jnp.diagonal(covariance))[_poi(model)]
 
 
 def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
@@ -111,14 +111,18 @@ def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     return jnp.exp(jnp.linalg.slogdet(covariance + jnp.diag(fixed))[1])
 
 
-def _asimov(model: fitkit.Model, mu: ArrayLike) -> tuple[fitkit.Params, fitkit.Data]:
-    """The nominal parameters with the strength `mu`, and what they expect."""
+def _poi(model: fitkit.Model) -> str:
     if model.poi is None:
         raise ValueError(
             "The model has no parameter of interest. Name one with "
             "`Measurement(poi=...)`."
         )
-    params = {**model.init, model.poi: jnp.asarray(mu, float)}
+    return model.poi
+
+
+def _asimov(model: fitkit.Model, mu: ArrayLike) -> tuple[fitkit.Params, fitkit.Data]:
+    """The nominal parameters with the strength `mu`, and what they expect."""
+    params = {**model.init, _poi(model): jnp.asarray(mu, float)}
     return params, model.expected_data(params)
 
 

@@ -138,13 +138,20 @@ class NeuralObservable(AbstractClassifier):
         x = (x - self.mean.value) / self.scale.value
         *inner, last = self.layers
         for layer in inner:
-            # One matrix product for all events, not one per event.
-            x = self.activation(x @ layer.weight.T + layer.bias)
-        return (x @ last.weight.T + last.bias)[:, 0]
+            x = self.activation(_affine(layer, x))
+        return _affine(last, x)[:, 0]
 
     def __call__(self, features: Features, bandwidth: Scalar | None) -> Scored:
         """The sigmoid of the logit; no selection, whatever the bandwidth."""
         return Scored(jax.nn.sigmoid(self.logits(features)), None)
+
+
+def _affine(
+    layer: eqx.nn.Linear, x: Float[Array, "events inputs"]
+) -> Float[Array, "events outputs"]:
+    """A layer applied to all events in one matrix product, not to one after another."""
+    products = x @ layer.weight.T
+    return products if layer.bias is None else products + layer.bias
 
 
 def standardisation(

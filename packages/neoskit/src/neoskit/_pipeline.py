@@ -17,8 +17,9 @@ from jaxtyping import PyTree
 import fitkit
 
 from ._custom_types import Edges, Scalar, Yields
-from ._events import Dataset, keep_only
+from ._events import Dataset
 from ._observable import AbstractObservable, Fixed
+from ._split import keep_only
 from ._statmodel import Measurement
 from ._templates import (
     AbstractBinning,

@@ -85,8 +85,9 @@ class Measurement(eqx.Module):
         self.modifiers = {k: tuple(v) for k, v in (modifiers or {}).items()}
         self.poi = poi
         self.settings = dict(settings or {})
-        known = isinstance(mc_statistics, bool)
-        self.mc_statistics = mc_statistics if known else tuple(mc_statistics)
+        self.mc_statistics = (
+            mc_statistics if isinstance(mc_statistics, bool) else tuple(mc_statistics)
+        )
         self.floor = floor
         self.normsys_code = normsys_code
         self.histosys_code = histosys_code
@@ -160,7 +161,7 @@ class Measurement(eqx.Module):
             fitkit.HistoSys(shift, lo=self._floored(down), hi=self._floored(up))
             for shift, (up, down) in process.variations.items()
         )
-        statistics = ()
+        statistics: tuple[fitkit.AbstractModifier, ...] = ()
         if self._has_statistics(name):
             error = _root(process.nominal.variance)
             statistics = (fitkit.StatError(f"staterror_{channel}", error),)

@@ -175,8 +175,7 @@ class Binning(AbstractBinning):
         kernel: relaxed.AbstractKernel | None = None,
         flow: Literal["drop", "clip"] = "drop",
     ):
-        known = isinstance(edges, AbstractEdges)
-        self.edges = edges if known else FixedEdges(edges)
+        self.edges = edges if isinstance(edges, AbstractEdges) else FixedEdges(edges)
         self.bandwidth = Fixed(jnp.asarray(bandwidth, float))
         self.kernel = relaxed.GaussianKernel() if kernel is None else kernel
         self.flow = flow

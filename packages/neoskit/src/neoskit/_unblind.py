@@ -111,10 +111,7 @@ _ROOM = 0.9
 
 def _least_strength(model: fitkit.Model) -> float:
     """The most negative strength at which every nominal expectation is positive."""
-    without, unit = (
-        model.expected_data({**model.init, model.poi: np.float64(mu)}).main
-        for mu in (0.0, 1.0)
-    )
+    without, unit = (fitkit.asimov_data(mu, model).main for mu in (0.0, 1.0))
     background = np.concatenate([without[name] for name in model.channel_names])
     signal = np.concatenate([unit[name] for name in model.channel_names]) - background
     ratios = background[signal > 0] / signal[signal > 0]

@@ -6,14 +6,18 @@ same numbers can be drawn. Needs the extra `neoskit[plot]`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib as mpl
 import mplhep
 import numpy as np
+from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
 __all__ = [
@@ -34,7 +38,7 @@ COLOURS = ("#3f90da", "#ffa90e", "#832db6", "#94a4a2", "#a96b59", "#e76300")
 SIGNAL = "#bd1f01"
 
 
-def style() -> mpl.RcParams:
+def style() -> AbstractContextManager[None]:
     """The settings in which these pictures are meant to be seen.
 
     Ticks inwards on all sides, as the field's journals print them, at a size
@@ -50,7 +54,7 @@ def style() -> mpl.RcParams:
             "font.size": 10,
             "axes.labelsize": 10,
             "axes.titlesize": 10,
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.prop_cycle": cycler(color=COLOURS),
             "legend.fontsize": 8,
             "legend.frameon": False,
             "xtick.direction": "in",
@@ -121,7 +125,7 @@ def decision_contours(
     colours = _colours(samples, signals)
     for name, events in samples.items():
         ax.scatter(
-            *events[:shown].T,
+            *np.asarray(events)[:shown].T,
             s=4,
             color=colours[name],
             alpha=0.6,
@@ -139,7 +143,7 @@ def decision_contours(
         columnspacing=1.0,
         handletextpad=0.2,
     )
-    for handle in legend.legend_handles:
+    for handle in filter(None, legend.legend_handles):
         handle.set_alpha(1.0)
     return ax
 
@@ -399,7 +403,8 @@ def animate(
     """
     from PIL import Image  # pillow comes with matplotlib; only this needs it
 
-    pictures, places = [], None
+    pictures: list[Image.Image] = []
+    places: list[Bbox] | None = None
     for frame in frames:
         layout = "constrained" if places is None else None
         figure = plt.figure(figsize=size, dpi=dpi, layout=layout)
@@ -407,11 +412,14 @@ def animate(
         # The first picture's layout serves all: nothing jumps, and it is slow.
         for ax, place in zip(figure.axes, places or (), strict=False):
             ax.set_position(place)
-        figure.canvas.draw()
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
         places = places or [ax.get_position(original=True) for ax in figure.axes]
-        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         plt.close(figure)
-        pictures.append(Image.fromarray(pixels).convert("P", palette=Image.ADAPTIVE))
+        pictures.append(
+            Image.fromarray(pixels).convert("P", palette=Image.Palette.ADAPTIVE)
+        )
     if not pictures:
         raise ValueError("`animate(frames=...)` needs at least one frame; got none.")
     path = Path(path)

@@ -1,5 +1,6 @@
 """Why a fit failed, and what a result looks like, in words."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def entry_names(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """Return a name for each entry of the flat vector, such as `mu`, `gamma[0]`."""
     names = []
     for name, shape in shapes.items():
-        size = int(np.prod(shape, dtype=int))
+        size = math.prod(shape)
         names += [name] if shape == () else [f"{name}[{i}]" for i in range(size)]
     return names
 
@@ -76,7 +77,7 @@ def explain_failure(
             "`throw=False` to get the status of each lane."
         )
         return eqx.error_if(result, ~result.converged, message)
-    if bool(jnp.all(result.converged)):
+    if np.all(result.converged):
         return result
     reasons = "; ".join(_reasons(likelihood, y, entry_names(shapes)))
     raise FitError(
@@ -101,13 +102,13 @@ def describe(result: "FitResult") -> str:
         + f"EDM {float(result.edm):.1e}"
         + ("" if bool(result.unique) else ", some parameters are not determined")
     ]
-    shapes = {name: result.params[name].shape for name in result.names}
-    width = max(map(len, entry_names(shapes)), default=0)
-    for name in result.names:
-        values = np.atleast_1d(result.params[name])
-        bound = np.atleast_1d(result.at_bounds[name])
-        edge = np.atleast_1d(result.on_edge[name])
-        for i, entry in enumerate(entry_names({name: shapes[name]})):
-            note = "  at its bound" if bound[i] else "  on the edge" if edge[i] else ""
-            lines.append(f"  {entry:<{width}}  {values[i]: .6g}{note}")
+    held = result.stationarity
+    names = entry_names(dict(result.shapes))
+    width = max(map(len, names), default=0)
+    rows = (np.asarray(x) for x in (result.y, held.at_lower | held.at_upper))
+    for entry, value, bound, edge in zip(
+        names, *rows, np.asarray(held.on_edge), strict=True
+    ):
+        note = "  at its bound" if bound else "  on the edge" if edge else ""
+        lines.append(f"  {entry:<{width}}  {value: .6g}{note}")
     return "\n".join(lines)

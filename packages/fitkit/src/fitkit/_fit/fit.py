@@ -69,6 +69,7 @@ class Minimum(eqx.Module):
         steps: Newton steps.
         stationarity: which entries are free, at a bound, on the edge, at a kink.
         unique: whether the Hessian of the free entries is positive definite.
+        converged: whether it ended at a minimum.
         result: how the search ended.
     """
 
@@ -79,12 +80,8 @@ class Minimum(eqx.Module):
     steps: Int[Array, ""]
     stationarity: Stationarity
     unique: Bool[Array, ""]
+    converged: Bool[Array, ""]
     result: optx.RESULTS
-
-    @property
-    def converged(self) -> Bool[Array, ""]:
-        """Whether the search ended at a minimum."""
-        return (self.result == optx.RESULTS.successful) & jnp.isfinite(self.value)
 
 
 def minimise(
@@ -149,6 +146,7 @@ def minimise(
         steps=found.stats["num_steps"],
         stationarity=held,
         unique=found.stats["unique"],
+        converged=(found.result == optx.RESULTS.successful) & jnp.isfinite(value),
         result=found.result,
     )
 
@@ -163,6 +161,7 @@ class FitResult(eqx.Module):
     Attributes:
         params: best-fit values by parameter name; differentiable with respect to
             everything traced that went in, by the implicit function theorem.
+        y: the same as one flat vector, in the order of `names`.
         twice_nll: minus twice the log-likelihood there, as `-2 * model.logpdf`.
         converged: whether a minimum was found.
         edm: estimated distance to the minimum before the last step, in units of the
@@ -170,6 +169,7 @@ class FitResult(eqx.Module):
         at_bounds: by parameter, entries on a bound against which the data push them.
         on_edge: by parameter, entries on a bound at which the derivative vanishes too;
             their derivatives are those from inside.
+        stationarity: these and the free entries as flat masks.
         unique: whether the Hessian of the fitted parameters is positive definite. If
             not, some combination of parameters is not determined, and derivatives of
             `params` are NaN.
@@ -177,16 +177,43 @@ class FitResult(eqx.Module):
         result: how the search ended, an `optimistix.RESULTS`.
     """
 
-    params: Params
+    y: Vector
     twice_nll: Float[Array, ""]
     converged: Bool[Array, ""]
     edm: Float[Array, ""]
-    at_bounds: dict[str, Array]
-    on_edge: dict[str, Array]
+    stationarity: Stationarity
     unique: Bool[Array, ""]
     steps: Int[Array, ""]
     result: optx.RESULTS
-    names: tuple[str, ...] = eqx.field(static=True)
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters, in the order of `y`."""
+        return tuple(name for name, _ in self.shapes)
+
+    # Made when they are asked for: many small arrays take longer than a fit.
+    @property
+    def params(self) -> Params:
+        """Best-fit values by parameter name."""
+        if self.y.shape != self.stationarity.free.shape:
+            raise ValueError(
+                f"`FitResult.y` has shape {self.y.shape} for {self.names}: it is the "
+                "derivative of a result. Differentiate a function that returns "
+                "`fit(...).params` instead."
+            )
+        return unflatten(self.y, dict(self.shapes))
+
+    @property
+    def at_bounds(self) -> dict[str, Array]:
+        """By parameter, entries on a bound against which the data push them."""
+        held = self.stationarity
+        return unflatten(held.at_lower | held.at_upper, dict(self.shapes))
+
+    @property
+    def on_edge(self) -> dict[str, Array]:
+        """By parameter, entries on a bound at which the derivative vanishes too."""
+        return unflatten(self.stationarity.on_edge, dict(self.shapes))
 
     def __repr__(self) -> str:
         return describe(self)
@@ -322,17 +349,15 @@ def _run(
     solver = BoundedNewton() if solver is None else solver
     minimum = _minimise(likelihood, options, solver)
     shapes = model.parameter_shapes
-    held = minimum.stationarity
     result = FitResult(
-        params=unflatten(minimum.y, shapes),
+        y=minimum.y,
         twice_nll=minimum.twice_nll,
         converged=minimum.converged,
         edm=minimum.edm,
-        at_bounds=unflatten(held.at_lower | held.at_upper, shapes),
-        on_edge=unflatten(held.on_edge, shapes),
+        stationarity=minimum.stationarity,
         unique=minimum.unique,
         steps=minimum.steps,
         result=minimum.result,
-        names=model.parameter_names,
+        shapes=tuple(shapes.items()),
     )
     return explain_failure(result, likelihood, minimum.y, shapes) if throw else result

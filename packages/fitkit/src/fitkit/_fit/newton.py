@@ -246,7 +246,8 @@ class BoundedNewton(optx.AbstractMinimiser):
             stiffness=step @ matrix @ step / jnp.maximum(step**2 @ weight, 1e-300),
             damping=damping,
             short=short & ~positive,
-            edm=edm,
+            # That of the step that ended the search: here rounding is all there is.
+            edm=jnp.where(done, state.edm, edm),
             last=edm < self.edm_tolerance,
             done=done,
             stuck=(damping > _LARGEST_DAMPING) | ~jnp.isfinite(at.value),

@@ -16,6 +16,7 @@ names live in `Layout`, so that models of the same shapes share a compilation.
 
 import collections
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, final
 
@@ -213,7 +214,7 @@ def _table(
     background: float = 0.0,
 ) -> Array | np.ndarray:
     """A table with `values` at flat `positions`: numpy where no value is traced."""
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     if not positions:
         return np.full(shape, background)
     index = np.concatenate([np.atleast_1d(p) for p in positions])

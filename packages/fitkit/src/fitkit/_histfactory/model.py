@@ -1,5 +1,6 @@
 """The HistFactory model: channels of samples with modifiers, as a probability."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -114,7 +115,7 @@ class Model(AbstractModel):
     @property
     def init(self) -> Params:
         """The nominal parameter values, at which a fit starts."""
-        return unflatten(jnp.asarray(self.arrays.init), self.parameter_shapes)
+        return unflatten(self.arrays.init, self.parameter_shapes)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -122,7 +123,7 @@ class Model(AbstractModel):
         arrays, terms = self.arrays, constraint_terms(self.arrays)
         shapes = self.parameter_shapes
         by_field = {
-            field: unflatten(jnp.asarray(values), shapes)
+            field: unflatten(values, shapes)
             for field, values in {
                 "init": arrays.init,
                 "lower": arrays.lower,
@@ -240,7 +241,7 @@ class Model(AbstractModel):
             if name not in main:
                 raise ValueError(f"no data for channel {name!r}.")
             counts = main[name]
-            if not isinstance(counts, jax.Array):
+            if not isinstance(counts, jax.core.Tracer):
                 counts = np.asarray(counts, dtype=float)
             if counts.shape != (bins,):
                 raise ValueError(
@@ -253,7 +254,7 @@ class Model(AbstractModel):
     def _aux(self, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
         parts = []
         for name, shape, kind in self.layout.parameters:
-            size = int(np.prod(shape, dtype=int))
+            size = math.prod(shape)
             if kind == ParameterKind.FREE:
                 parts.append(np.zeros(size))
                 continue
@@ -263,7 +264,7 @@ class Model(AbstractModel):
                     "`model.data(counts)` adds the nominal ones."
                 )
             value = aux[name]
-            if not isinstance(value, jax.Array):
+            if not isinstance(value, jax.core.Tracer):
                 value = np.asarray(value, dtype=float)
             if value.shape != shape:
                 raise ValueError(

@@ -1,7 +1,7 @@
 """Hypothesis tests of the parameter of interest."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import final, overload
 
 import equinox as eqx
 import jax
@@ -16,7 +16,7 @@ from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .asymptotics import expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
-from .statistic import AbstractTestStatistic, QMuTilde
+from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde
 
 
 @final
@@ -148,6 +148,32 @@ class DiscoveryResult(eqx.Module):
         )
 
 
+@overload
+def hypotest(
+    poi_value: ArrayLike,
+    model: AbstractModel,
+    data: Data,
+    *,
+    statistic: Q0,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> DiscoveryResult: ...
+@overload
+def hypotest(
+    poi_value: ArrayLike,
+    model: AbstractModel,
+    data: Data,
+    *,
+    statistic: QMu | QMuTilde = ...,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> HypotestResult: ...
 def hypotest(
     poi_value: ArrayLike,
     model: AbstractModel,

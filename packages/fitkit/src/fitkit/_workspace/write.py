@@ -1,6 +1,7 @@
 """From a model and its data to a HistFactory JSON document."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def _starts(model: Model) -> dict[str, int]:
     starts, size = {}, 0
     for name, shape in model.parameter_shapes.items():
         starts[name] = size
-        size += int(np.prod(shape, dtype=int))
+        size += math.prod(shape)
     return starts
 
 
@@ -152,7 +153,7 @@ def _channels(model: Model) -> list[dict[str, Any]]:
                 }
             case "ShapeSys" | "StatError":
                 # the slot in which this sample's first bin holds the parameter
-                size = int(np.prod(model.parameter_shapes[name], dtype=int))
+                size = math.prod(model.parameter_shapes[name])
                 held = tables["factor_index"][:, row, bins.start] - first
                 (slot,) = np.flatnonzero((held >= 0) & (held < size))
                 content = _numbers(tables["uncertainty"][slot, row, bins])

@@ -89,7 +89,7 @@ def _settings(
     ] = False,
 ) -> None:
     jax.config.update("jax_enable_x64", True)
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.read("jax_compilation_cache_dir") is None:
         cache = platformdirs.user_cache_path("neoskit") / "jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))
     # jax keeps nothing that compiled faster than a second, which is most of it here.
@@ -167,7 +167,9 @@ def compare(
     dataset = build_dataset(description, config.parent)
     path = out or Path("runs") / f"{config.stem}-compare"
     folder = RunFolder.create(path, description)
-    outcome = run_comparison(folder, description, dataset, progress=progress)
+    outcome = run_comparison(
+        folder, description, dataset, progress=_on_terminal(progress)
+    )
     show.comparison(outcome)
     show.line(f"written to {folder.path}")
     if outcome.interrupted:
@@ -185,7 +187,7 @@ def cut(
     """One cut: the gradient finds what a scan of all cuts finds."""
     from .._demos.cut import draw_cut, find_cut
 
-    result = find_cut(events=events, seed=seed, progress=progress)
+    result = find_cut(events=events, seed=seed, progress=_on_terminal(progress))
     show.cut(result)
     if pictures:
         folder = out or Path("runs") / "cut"
@@ -261,7 +263,7 @@ def inferno(
             events=events,
             steps=steps,
             seed=seed,
-            progress=progress,
+            progress=_on_terminal(progress),
         )
     )
 
@@ -276,8 +278,7 @@ def _run(
 ) -> None:
     if pictures:
         _require_plot()
-    # In a log file a bar is one long line.
-    progress = progress and sys.stderr.isatty()
+    progress = _on_terminal(progress)
     folder = RunFolder.create(path, config)
     results: list[Result] = []
     for seed in config.training.seeds:
@@ -298,6 +299,11 @@ def _run(
     if results[-1].trained.interrupted:
         show.error("interrupted. What was trained until here is kept and judged above.")
         raise typer.Exit(_INTERRUPTED)
+
+
+def _on_terminal(progress: bool) -> bool:
+    """Whether to show a bar: in a log file it would be one long line."""
+    return progress and sys.stderr.isatty()
 
 
 def _require_plot() -> None:

@@ -1,5 +1,6 @@
 """What the commands print."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from .._demos.inferno import InfernoResult
     from .._unblind import Unblinded
 
-_out = Console(highlight=False, soft_wrap=True)
+# A file or a pipe has no width: wide enough there for every table.
+_width = None if sys.stdout.isatty() else 120
+_out = Console(highlight=False, soft_wrap=True, width=_width)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _TITLES = {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -159,7 +160,7 @@ def draw_cut(result: CutResult, path: Path) -> Path:
 
 
 def _threshold(pipeline: Pipeline) -> float:
-    return float(pipeline.observable.thresholds[0])
+    return float(cast(SoftSelection, pipeline.observable).thresholds[0])
 
 
 @eqx.filter_jit
@@ -182,4 +183,5 @@ def _significances(
 def _scan(
     pipeline: Pipeline, dataset: Dataset, thresholds: Float[Array, " scan"]
 ) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(map(np.asarray, _significances(pipeline, dataset, thresholds)))
+    hard, soft = _significances(pipeline, dataset, thresholds)
+    return np.asarray(hard), np.asarray(soft)

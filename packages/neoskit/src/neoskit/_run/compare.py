@@ -82,6 +82,7 @@ def run_comparison(
         judges,
         replicas=config.compare.bootstrap,
         key=jax.random.key(config.split.seed),
+        progress=progress,
     )
     seeds = config.training.seeds[: len(done)]
     for name in names:

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .. import plot
+from .._custom_types import PerEvent
 from .._events import Dataset
-from .._pipeline import AbstractPipeline
+from .._pipeline import AbstractPipeline, Pipeline
 from .._templates import ProcessTemplates, Templates
 
 # Points along each axis at which a recorded frame knows the observable: one frame
@@ -66,7 +67,7 @@ def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
     x, y = _grid(judges)
     points = None
     # With folds there is one observable per fold and no one picture of it.
-    if len(judges.feature_names) == 2 and hasattr(pipeline, "observable"):
+    if len(judges.feature_names) == 2 and isinstance(pipeline, Pipeline):
         points = jnp.stack(jnp.meshgrid(x, y), axis=-1).reshape(-1, 2)
     score, templates = _look(pipeline, judges, points)
     return Frame(
@@ -80,9 +81,9 @@ def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
 @eqx.filter_jit
 def _look(
     pipeline: AbstractPipeline, judges: Dataset, points: Float[Array, "grid 2"] | None
-) -> tuple[Float[Array, " grid"] | None, Templates]:
+) -> tuple[PerEvent | None, Templates]:
     score = None
-    if points is not None:
+    if points is not None and isinstance(pipeline, Pipeline):
         score = pipeline.observable(points.astype(jnp.float32), None).value
     return score, pipeline.hard_templates(judges)
 

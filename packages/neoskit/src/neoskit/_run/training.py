@@ -8,12 +8,13 @@ import jax
 
 from .._config import ConfigError, RunConfig
 from .._evaluate import Evaluation, evaluate
-from .._events import Dataset, Events, leave_out, split
+from .._events import Dataset, Events
 from .._export import export_workspace
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective, expected_cls
 from .._pipeline import AbstractPipeline, CrossFit, Pipeline
 from .._rebinning import merged_edges
+from .._split import leave_out, split
 from .._train import Training, cross_fit, train
 from .._unblind import Unblinded, unblind
 from .build import (
@@ -89,7 +90,9 @@ def train_seed(
     if config.split.folds is not None:
         folds = config.split.folds
         pipeline, trainings = cross_fit(
-            lambda seen, fold: build_pipeline(config, seen, _key(seed, fold)),
+            # All folds start from one network: so signal has the same end of the
+            # observable in each, and a bin the same meaning.
+            lambda seen, _: build_pipeline(config, seen, jax.random.key(seed)),
             dataset,
             objective,
             folds=folds,
@@ -98,7 +101,7 @@ def train_seed(
         return Trained(seed, pipeline, dataset, trainings)
     seen, judges = two_parts(config, dataset)
     training = train(
-        build_pipeline(config, seen, _key(seed)),
+        build_pipeline(config, seen, jax.random.key(seed)),
         seen,
         objective,
         held_out=judges,
@@ -112,11 +115,11 @@ def untrained(config: RunConfig, dataset: Dataset, seed: int) -> Trained:
     """The same before its training: the shape into which a saved one is read."""
     if config.split.folds is None:
         seen, judges = two_parts(config, dataset)
-        pipeline = build_pipeline(config, seen, _key(seed))
+        pipeline = build_pipeline(config, seen, jax.random.key(seed))
         return Trained(seed, pipeline, judges, ())
     folds = tuple(
         build_pipeline(
-            config, leave_out(dataset, fold, config.split.folds), _key(seed, fold)
+            config, leave_out(dataset, fold, config.split.folds), jax.random.key(seed)
         )
         for fold in range(config.split.folds)
     )
@@ -128,7 +131,8 @@ def two_parts(config: RunConfig, dataset: Dataset) -> tuple[Dataset, Dataset]:
     share = config.split.held_out
     if share is None:
         raise ConfigError("`split.folds` is given: no part of the events is held out.")
-    return split(dataset, (1.0 - share, share), seed=config.split.seed)
+    seen, judges = split(dataset, (1.0 - share, share), seed=config.split.seed)
+    return seen, judges
 
 
 def rebinned(config: RunConfig, trained: Trained) -> AbstractPipeline:
@@ -254,7 +258,3 @@ def load(folder: RunFolder, dataset: Dataset, seed: int) -> Trained:
     config = folder.config
     blank = untrained(config, dataset, seed)
     return Trained(seed, folder.load_pipeline(seed, blank.pipeline), blank.judges, ())
-
-
-def _key(seed: int, fold: int = 0) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(seed), fold)

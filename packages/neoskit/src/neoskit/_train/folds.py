@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from .._events import Dataset, leave_out
+from .._events import Dataset
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective
 from .._pipeline import CrossFit, Pipeline
+from .._split import leave_out
 from .loop import Training, train
 
 

@@ -1,8 +1,7 @@
 """The loop around the step: batches, schedule, monitoring, progress, interruption."""
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import equinox as eqx
@@ -14,11 +13,13 @@ from jaxtyping import ArrayLike, Float
 
 import fitkit
 
-from .._custom_types import Scalar
-from .._events import Dataset, batches, sums_of_weights
+from .._custom_types import Rows, Scalar
+from .._events import Dataset, SampleKey
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective
 from .._pipeline import Pipeline
+from .._progress import progress_bar
+from .._split import batches, sums_of_weights
 from .state import Logarithm, TrainState, advance, initial_state
 
 # One object for all trainings that name no optimiser, so that they share one
@@ -142,10 +143,13 @@ def train(
     minimised = objective
     if logarithm and not isinstance(objective, AbstractEventObjective):
         minimised = Logarithm(objective)
-    resumed = isinstance(pipeline, TrainState)
-    state = pipeline if resumed else initial_state(pipeline, optimiser)
+    state = (
+        pipeline
+        if isinstance(pipeline, TrainState)
+        else initial_state(pipeline, optimiser)
+    )
     first = int(state.step)
-    draw = itertools.repeat(None)
+    draw: Iterable[Mapping[SampleKey, Rows] | None] = itertools.repeat(None)
     if batch_size is not None:
         draw = batches(dataset, batch_size, seed=seed, start=first)
     totals = sums_of_weights(dataset)
@@ -155,7 +159,7 @@ def train(
     watch(first, state.pipeline)
     losses: list[float] = []
     interrupted = False
-    with _bar(steps, progress) as show:
+    with progress_bar(steps, "step", progress) as show:
         try:
             for step, rows in zip(range(first, first + steps), draw, strict=False):
                 width = _bandwidth(bandwidth, step, state.pipeline)
@@ -174,7 +178,7 @@ def train(
                     why = _why(step, value, width, minimised is not objective)
                     raise TrainingFailed(why, so_far)
                 losses.append(float(value))
-                show(losses[-1])
+                show(f"loss {losses[-1]:.4g}")
                 if (step + 1) % every == 0 or step + 1 == first + steps:
                     watch(step + 1, state.pipeline, loss=losses[-1])
         except KeyboardInterrupt:
@@ -199,8 +203,9 @@ def _monitored(
             )
         return {}
     if monitor is None:
-        events = isinstance(objective, AbstractEventObjective)
-        return {} if events else {"objective": objective}
+        if isinstance(objective, AbstractEventObjective):
+            return {}
+        return {"objective": objective}
     return dict(monitor)
 
 
@@ -242,25 +247,6 @@ def _bandwidth(
     if bandwidth is None:
         return pipeline.binning.bandwidth.value
     return jnp.asarray(bandwidth(step) if callable(bandwidth) else bandwidth, float)
-
-
-@contextlib.contextmanager
-def _bar(steps: int, progress: bool) -> Iterator[Callable[[float], None]]:
-    """A progress bar with the loss; nothing where it is not wanted, or without tqdm."""
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        progress = False
-    if not progress:
-        yield lambda value: None
-        return
-    with tqdm(total=steps, unit="step") as bar:
-
-        def show(value: float) -> None:
-            bar.set_postfix_str(f"loss {value:.4g}", refresh=False)
-            bar.update()
-
-        yield show
 
 
 def _why(step: int, value: Scalar, bandwidth: Scalar, logarithm: bool) -> str:

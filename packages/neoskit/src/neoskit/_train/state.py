@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 import fitkit
 
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey, Totals, batch
+from .._events import Dataset, SampleKey
 from .._gradient import (
     AbstractEventObjective,
     value_and_gradient,
@@ -20,6 +20,7 @@ from .._gradient import (
 )
 from .._objectives import Objective
 from .._pipeline import Pipeline, trained_leaves
+from .._split import Totals, batch
 
 
 @final

@@ -1,0 +1,226 @@
+"""Parts of a dataset that stand for the whole: splits, folds, batches.
+
+Every choice goes by a hash of the event's index, so that an event and its shifted twins
+are always on the same side.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from ._custom_types import EventIndex, Rows, Scalar
+from ._events import Dataset, Events, SampleKey
+
+# Sums of weights are kept for positive and for negative weights apart: the sum of a
+# small batch of signed weights may come close to 0, and a factor made from it explode.
+Totals = dict[SampleKey, tuple[Scalar, Scalar]]
+
+
+# The functions below use operators only: they work on NumPy's arrays at once, and on
+# traced ones inside `jit`.
+
+
+def _signed_sums(events: Events) -> tuple[Scalar, Scalar]:
+    weights = events.weights
+    return (weights * (weights > 0)).sum(), (weights * (weights < 0)).sum()
+
+
+def sums_of_weights(dataset: Dataset) -> Totals:
+    """For every sample the sum of its positive and of its negative weights."""
+    return {key: _signed_sums(events) for key, events in dataset.samples()}
+
+
+def rescale(dataset: Dataset, totals: Totals) -> Dataset:
+    """A part of a dataset with weights scaled so that it stands for the whole.
+
+    Positive and negative weights are scaled by a factor each, so that their sums are
+    those of `totals`; works inside `jit`.
+    """
+
+    def scaled(key: SampleKey, events: Events) -> Events:
+        up, down = (
+            whole / (have + (have == 0))
+            for whole, have in zip(totals[key], _signed_sums(events), strict=True)
+        )
+        weights = events.weights
+        return events.with_weights(
+            weights * ((weights > 0) * up + (weights < 0) * down)
+        )
+
+    return dataset.map(scaled)
+
+
+def _hash(index: EventIndex, seed: int) -> EventIndex:
+    """Well-mixed bits of each index (the finaliser of MurmurHash3)."""
+    z = index ^ np.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
+    z = (z ^ (z >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    z = (z ^ (z >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return z ^ (z >> np.uint32(16))
+
+
+def fold_of(
+    events: Events, folds: int
+) -> Int[Array, " events"] | Int[np.ndarray, " events"]:
+    """The fold, 0 … folds − 1, that each event belongs to, by a hash of its index.
+
+    It depends on nothing but the event's index: an event and its shifted twin, also
+    where the selection moved it to another channel, are in the same fold.
+    """
+    return (_hash(events.index, seed=0) % np.uint32(folds)).astype(np.int32)
+
+
+def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
+    """The events that are *not* in `fold`: what the network of that fold may see.
+
+    The weights are scaled so that every sample keeps its sum of weights. Counted
+    channels, from which the observable learns nothing, stay complete.
+
+    Example:
+        Two-fold cross-fitting trains network `k` on `leave_out(dataset, k, 2)`, and
+        scores with it the events of `keep_only(dataset, k, 2)`; `cross_fit` does both.
+    """
+    return _part(dataset, lambda _, events: np.asarray(fold_of(events, folds)) != fold)
+
+
+def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
+    """The dataset with the weights of all events outside `fold` set to 0.
+
+    Nothing is scaled: templates summed over all folds are those of all events. It
+    concerns the observed events, too.
+    """
+
+    def masked(events: Events) -> Events:
+        inside = fold_of(events, folds) == fold
+        return events.with_weights(events.weights * inside)
+
+    kept = dataset.map(lambda _, events: masked(events))
+    observed = {name: masked(events) for name, events in dataset.observed.items()}
+    return Dataset(kept.channels, dataset.counted, observed)
+
+
+def split(
+    dataset: Dataset, fractions: Sequence[float], *, seed: int = 0
+) -> tuple[Dataset, ...]:
+    """Parts of a dataset that share no event, each standing for the whole.
+
+    An event goes with all its variations into one part, chosen by a seeded hash of
+    its index; every process is shared out in the stated fractions exactly. Weights are
+    scaled so that each part keeps every sample's sum of weights. Counted channels, from
+    which the observable learns nothing, and observed events are complete in each part.
+
+    Args:
+        dataset: all events.
+        fractions: the share of each part; must be positive and add up to at most 1
+            (what is left over is not used).
+        seed: another seed gives another split.
+
+    Raises:
+        ValueError: the fractions are no fractions, or a part of a sample is empty.
+
+    Example:
+        >>> sample = Process(Events([[float(x)] for x in range(10)]))
+        >>> train, test = split(Dataset({"SR": {"signal": sample}}), (0.8, 0.2))
+        >>> [len(part.channels["SR"]["signal"].nominal) for part in (train, test)]
+        [8, 2]
+        >>> float(test.channels["SR"]["signal"].nominal.weights.sum())
+        10.0
+    """
+    if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
+        raise ValueError(
+            "`split(fractions=...)` must be positive and add up to at most 1; got "
+            f"{tuple(fractions)}."
+        )
+    parts = _part_of_index(dataset, fractions, seed)
+
+    def belongs(part: int, key: SampleKey, events: Events) -> np.ndarray:
+        known, number = parts[key.process]
+        return number[np.searchsorted(known, np.asarray(events.index))] == part
+
+    return tuple(
+        _part(dataset, partial(belongs, part)) for part in range(len(fractions))
+    )
+
+
+def _part(
+    dataset: Dataset, keep: Callable[[SampleKey, Events], Bool[np.ndarray, " events"]]
+) -> Dataset:
+    """The kept events of the scored channels, scaled to stand for all of them."""
+    kept = dataset.map(
+        lambda key, events: (
+            events
+            if key.channel in dataset.counted
+            else events.take(np.flatnonzero(np.asarray(keep(key, events))))
+        )
+    )
+    return rescale(kept, sums_of_weights(dataset))
+
+
+def _part_of_index(
+    dataset: Dataset, fractions: Sequence[float], seed: int
+) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    """Per process its event indices in order, and the part that each belongs to."""
+    indices: dict[str, list[np.ndarray]] = {}
+    for key, events in dataset.scored_samples():
+        indices.setdefault(key.process, []).append(np.asarray(events.index))
+    parts = {}
+    for process, arrays in indices.items():
+        known = np.unique(np.concatenate(arrays))
+        mixed = _hash(known, seed)
+        rank = np.argsort(np.argsort(mixed, kind="stable"))
+        bounds = np.rint(np.cumsum(fractions) * len(known))
+        parts[process] = (known, np.searchsorted(bounds, rank, side="right"))
+    return parts
+
+
+def batches(
+    dataset: Dataset, size: int, *, seed: int, start: int = 0
+) -> Iterator[dict[SampleKey, Rows]]:
+    """For each training step the rows of every scored sample that enter it, for ever.
+
+    A sample is shuffled anew whenever it has been used up; one with no more than
+    `size` events is used whole. Samples of one process with the same number of events
+    are shuffled alike, so that shifted events stay beside their nominal twins. What
+    step `i` gets depends on `seed` and `i` alone: a resumed training passes `start`.
+
+    Args:
+        dataset: all events.
+        size: the largest number of events per sample and step.
+        seed: another seed gives another order.
+        start: the first step.
+    """
+    if size < 1:
+        raise ValueError(f"`batches(size=...)` must be at least 1; got {size}.")
+    counts = {key: len(events) for key, events in dataset.scored_samples()}
+    shuffled: dict[tuple[str, str, int], tuple[int, np.ndarray]] = {}
+    step = start
+    while True:
+        rows = {}
+        for key, count in counts.items():
+            epoch, place = divmod(step, max(count // size, 1))
+            group = (key.channel, key.process, count)
+            if shuffled.get(group, (-1,))[0] != epoch:
+                shuffled[group] = epoch, _shuffle(group, seed, epoch)
+            rows[key] = shuffled[group][1][place * size : (place + 1) * size]
+        yield rows
+        step += 1
+
+
+def _shuffle(group: tuple[str, str, int], seed: int, epoch: int) -> np.ndarray:
+    channel, process, count = group
+    name = list(f"{channel}\0{process}".encode())
+    order = np.random.default_rng([seed, epoch, *name]).permutation(count)
+    return order.astype(np.int32)
+
+
+def batch(dataset: Dataset, rows: Mapping[SampleKey, Rows], totals: Totals) -> Dataset:
+    """The chosen rows of every scored sample, scaled to stand for the whole of it.
+
+    Counted channels have no observable to compute and stay complete. Works inside
+    `jit`, with traced rows.
+    """
+    chosen = dataset.map(
+        lambda key, events: events.take(rows[key]) if key in rows else events
+    )
+    return rescale(chosen, totals)

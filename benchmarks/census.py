@@ -177,8 +177,10 @@ def outcome(case: Case, starts: int) -> Outcome:
     value = float(found.twice_nll)
     lower = 0.0
     if starts:
-        best = fitkit.fit(model, data, starts=starts, throw=False)
-        lower = value - float(best.twice_nll)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fitkit.AnotherMinimumWarning)
+            minima = fitkit.fit_from_many_starts(model, data, starts=starts)
+        lower = value - float(minima.best.twice_nll)
     return Outcome(
         name=case.name,
         converged=bool(found.converged),

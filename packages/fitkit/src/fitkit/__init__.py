@@ -11,6 +11,9 @@ from ._fit.fit import FitResult as FitResult
 from ._fit.fit import fit as fit
 from ._fit.fit import fixed_poi_fit as fixed_poi_fit
 from ._fit.newton import BoundedNewton as BoundedNewton
+from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
+from ._fit.starts import Minima as Minima
+from ._fit.starts import fit_from_many_starts as fit_from_many_starts
 from ._histfactory.model import Model as Model
 from ._histfactory.modifiers import AbstractModifier as AbstractModifier
 from ._histfactory.modifiers import HistoSys as HistoSys
@@ -102,6 +105,9 @@ __all__ = [
     "fixed_poi_fit",
     "FitResult",
     "FitError",
+    "fit_from_many_starts",
+    "Minima",
+    "AnotherMinimumWarning",
     "BoundedNewton",
     "hessian",
     "fisher_information",

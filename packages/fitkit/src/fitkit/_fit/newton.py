@@ -275,6 +275,8 @@ class BoundedNewton(optx.AbstractMinimiser):
             "edm": state.edm,
             "stationarity": held,
             "unique": unique,
+            "gradient": state.at.gradient,
+            "hessian": state.at.hessian,
         }
         return state.y, aux, stats
 

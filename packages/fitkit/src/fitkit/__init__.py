@@ -4,6 +4,7 @@ import importlib.metadata
 
 from ._constraints import Normal as Normal
 from ._constraints import Poisson as Poisson
+from ._constraints import poisson_logpdf as poisson_logpdf
 from ._counting import asimov_significance as asimov_significance
 from ._custom_types import Params as Params
 from ._fit.diagnose import FitError as FitError
@@ -72,6 +73,7 @@ __all__ = [
     "Parameter",
     "Normal",
     "Poisson",
+    "poisson_logpdf",
     "Model",
     "Channel",
     "Sample",

@@ -215,6 +215,22 @@ class Model(AbstractModel):
         likelihood = self.negative_log_likelihood(data)
         return -likelihood.value(self.ravel(params)) - likelihood.saturated()
 
+    def constraint_logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
+        """The part of `logpdf` that the auxiliary data make, normalised.
+
+        For a model of your own that takes yields and constraints from this one and
+        makes something else of them.
+
+        Args:
+            params: parameter values by name.
+            data: of which only `aux` is used.
+
+        Returns:
+            A scalar; 0 for a model without constraints.
+        """
+        terms, aux = constraint_terms(self.arrays), jnp.asarray(self._aux(data.aux))
+        return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
+
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives."""
         return HistFactoryLikelihood(

@@ -6,7 +6,8 @@ settings, and asks of each fit: did it converge, to an EDM below 1e-6, in at mos
 steps, to a minimum that is not above the recorded one, and what was compiled on the
 way. Prints a table; the exit status is 1 where anything fails, with the names.
 
-`--starts N` fits each model again from N scattered starts and asks for a lower minimum.
+`--starts N` fits each model again from N scattered starts and notes where a lower
+minimum exists, which no fit from the nominal start is asked to find.
 """
 
 import argparse
@@ -80,8 +81,6 @@ class Outcome(NamedTuple):
         if self.excess is not None:
             above = not self.excess <= self.tolerance
             rules[f"{self.excess:.1e} above the recorded minimum"] = above
-        if self.lower > self.tolerance:
-            rules[f"another minimum is lower by {self.lower:.3g}"] = True
         return ", ".join(rule for rule, broken in rules.items() if broken)
 
 
@@ -232,7 +231,7 @@ def main() -> int:
             "NEOSKIT_TEST_DATA"
         )
         return 2
-    counter, rows, faults = counting(), [], []
+    counter, rows, faults, notes = counting(), [], [], []
     for group, cases in groups(args.data).items():
         if args.only and args.only not in group:
             continue
@@ -241,6 +240,9 @@ def main() -> int:
             outcomes.append(outcome(case, args.starts))
             if outcomes[-1].faults:
                 faults.append(f"{group}, {case.name}: {outcomes[-1].faults}")
+            if outcomes[-1].lower > case.tolerance:
+                lower = f"another minimum is lower by {outcomes[-1].lower:.3g}"
+                notes.append(f"{group}, {case.name}: {lower}")
         compiled = counter.count - before
         print(f"{group}: {len(outcomes)} models", file=sys.stderr, flush=True)
         rows.append(row(group, outcomes, compiled, args.starts))
@@ -251,7 +253,7 @@ def main() -> int:
     head += ["above record (of)", *(["gain of starts"] if args.starts else [])]
     table([*head, "undetermined", "compiled", "ms per fit"], rows)
     print(f"\n{sum(int(r[1]) for r in rows)} models, {len(faults)} faults")
-    print(*faults, sep="\n")
+    print(*faults, *notes, sep="\n")
     return bool(faults)
 
 

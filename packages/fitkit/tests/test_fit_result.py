@@ -222,6 +222,28 @@ def test_all_minima_of_the_published_model(two_minima):
     assert "another: -2 log L higher by" in repr(minima)
 
 
+@pytest.mark.slow
+def test_a_published_likelihood_with_two_minima(load_json, pyhf_model):
+    """What pyhf's two minimisers recorded is a local minimum, by pyhf's own account."""
+    document = load_json("likelihoods/bkgonly/stau_SUSY-2018-04.json")
+    entry = load_json("reference_pyhf.json")["stau_SUSY-2018-04_bkgonly"]
+    model, data = fitkit.read_workspace(document, poi=None)
+    with pytest.warns(fitkit.AnotherMinimumWarning, match="does not lead to the low"):
+        minima = fitkit.fit_from_many_starts(model, data, starts=16)
+    theirs = pyhf_model(document)
+    vector = theirs.data_vector(data)
+
+    def by_pyhf(result):
+        point = theirs.vector(result.params)
+        return -2 * float(theirs.model.logpdf(point, vector)[0])
+
+    recorded = entry["fit_scipy"]["twice_nll"]
+    np.testing.assert_allclose(by_pyhf(minima.nominal), recorded, atol=1e-6)
+    assert by_pyhf(minima.best) < recorded - 0.08
+    for each in (minima.nominal, minima.best):
+        np.testing.assert_allclose(each.twice_nll, by_pyhf(each), rtol=1e-11)
+
+
 def test_one_minimum_is_no_news(model):
     data = model.data({"SR": [78.0, 80.0]})
     with warnings.catch_warnings():

@@ -128,7 +128,8 @@ def test_every_measurement(path, load_json, pyhf_model):
         assert_same(document, theirs, measurement=name, tolerance=cancellation(path))
 
 
-@pytest.mark.parametrize("path", QUICK)
+# The simplified 1Lbb has one modifier only, and pyhf takes no model without parameters.
+@pytest.mark.parametrize("path", [path for path in QUICK if "1Lbb" not in path])
 def test_pruned_and_renamed(path, load_json, pyhf_model):
     pyhf = pytest.importorskip("pyhf")
     document = load_json(path)

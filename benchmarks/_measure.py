@@ -49,7 +49,10 @@ def peak_memory() -> float:
 
 
 def elsewhere(
-    script: str | Path, *args: object, python: str = sys.executable
+    script: str | Path,
+    *args: object,
+    python: str = sys.executable,
+    limit: float | None = None,
 ) -> dict[str, Any]:
     """What a script prints as JSON on its last line, run in a fresh process.
 
@@ -57,10 +60,13 @@ def elsewhere(
         script: path beside this file.
         args: its command line.
         python: the interpreter; another environment's, for a peer that shares our name.
+        limit: after so many seconds it is ended, with `subprocess.TimeoutExpired`.
     """
     path = Path(__file__).parent / script
     command = [python, str(path), *map(str, args)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, timeout=limit
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -120,6 +120,7 @@ def split(
         ValueError: the fractions are no fractions, or a part of a sample is empty.
 
     Example:
+        >>> from neoskit import Process
         >>> sample = Process(Events([[float(x)] for x in range(10)]))
         >>> train, test = split(Dataset({"SR": {"signal": sample}}), (0.8, 0.2))
         >>> [len(part.channels["SR"]["signal"].nominal) for part in (train, test)]

@@ -12,7 +12,6 @@ from pathlib import Path
 import matplotlib as mpl
 import mplhep
 import numpy as np
-from cycler import cycler
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,7 +53,7 @@ def style() -> AbstractContextManager[None]:
             "font.size": 10,
             "axes.labelsize": 10,
             "axes.titlesize": 10,
-            "axes.prop_cycle": cycler(color=COLOURS),
+            "axes.prop_cycle": plt.cycler(color=COLOURS),
             "legend.fontsize": 8,
             "legend.frameon": False,
             "xtick.direction": "in",

@@ -124,9 +124,13 @@ def minimise(
     # A box without room is a fixed parameter.
     movable = movable & (lower < upper)
 
+    # optimistix traces the function that it is given, and `BoundedNewton` never calls it
+    # but the likelihood itself: a fifth of the time that tracing a fit takes.
+    untraced = isinstance(solver, BoundedNewton)
+
     def search(side: float) -> optx.Solution:
         return optx.minimise(
-            lambda y, f: f.value(y),
+            (lambda y, f: jnp.zeros(())) if untraced else (lambda y, f: f.value(y)),
             solver,
             start,
             likelihood,

@@ -89,7 +89,7 @@ def _settings(
     ] = False,
 ) -> None:
     jax.config.update("jax_enable_x64", True)
-    if jax.config.read("jax_compilation_cache_dir") is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         cache = platformdirs.user_cache_path("neoskit") / "jax"
         jax.config.update("jax_compilation_cache_dir", str(cache))
     # jax keeps nothing that compiled faster than a second, which is most of it here.

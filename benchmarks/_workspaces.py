@@ -1,0 +1,107 @@
+"""The likelihoods that benchmarks fit: generated shapes, and published ones."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import numpy as np
+
+import fitkit
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("NEOSKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+# channels, bins in each, normsys, histosys: with mu and one staterror per bin that is
+# 3 bins' worth of parameters for S, 45 for M, 403 for L, 998 for XL.
+SHAPES = {
+    "S": (1, 2, 0, 0),
+    "M": (3, 10, 7, 7),
+    "L": (10, 20, 100, 102),
+    "XL": (30, 33, 3, 4),
+}
+
+
+def generated(name: str) -> dict[str, Any]:
+    """A workspace of the named shape, the same for every call.
+
+    A signal and four backgrounds; each systematic acts on all backgrounds of all
+    channels, each channel has a staterror.
+    """
+    channels, bins, normsys, histosys = SHAPES[name]
+    return workspace(channels, bins, normsys, histosys)
+
+
+def workspace(
+    channels: int, bins: int, normsys: int, histosys: int, seed: int = 0
+) -> dict[str, Any]:
+    """A workspace with a signal, backgrounds, shared systematics and staterrors."""
+    rng = np.random.default_rng([seed, channels, bins, normsys, histosys])
+    backgrounds = ["b0"] if channels * bins < 10 else ["b0", "b1", "b2"]
+    listed, observed = [], []
+    for c in range(channels):
+        falling = np.exp(-np.linspace(0, 2, bins))
+        samples = [
+            {
+                "name": "signal",
+                "data": list(5 * np.exp(-(np.linspace(-2, 2, bins) ** 2))),
+                "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+            }
+        ]
+        total = np.array(samples[0]["data"])
+        for name in backgrounds:
+            nominal = 100 * rng.uniform(0.5, 1.5) * falling
+            total = total + nominal
+            modifiers: list[dict[str, Any]] = [
+                {
+                    "name": f"staterror_{c}",
+                    "type": "staterror",
+                    "data": list(nominal * rng.uniform(0.02, 0.1, bins)),
+                }
+            ]
+            for k in range(normsys):
+                up = 1 + abs(rng.normal(0, 0.04))
+                data = {"hi": up, "lo": 1 / up}
+                modifiers.append({"name": f"n{k}", "type": "normsys", "data": data})
+            for k in range(histosys):
+                tilt = rng.normal(0, 0.03) * np.linspace(-1, 1, bins)
+                data = {
+                    "hi_data": list(nominal * (1 + tilt)),
+                    "lo_data": list(nominal * (1 - tilt)),
+                }
+                modifiers.append({"name": f"h{k}", "type": "histosys", "data": data})
+            samples.append(
+                {"name": name, "data": list(nominal), "modifiers": modifiers}
+            )
+        listed.append({"name": f"c{c}", "samples": samples})
+        counts = rng.poisson(total).astype(float)
+        observed.append({"name": f"c{c}", "data": list(counts)})
+    return {
+        "channels": listed,
+        "observations": observed,
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+
+
+def published() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Published likelihoods with a parameter of interest, by name."""
+    folder = DATA / "likelihoods"
+    measured = {
+        "AGC": "measurements/agc_ttbar.json",
+        "1Lbb": "measurements/atlas_1Lbb_700_400.json",
+        "ttZ-4l": "measurements/atlas_ttZ_4l.json",
+    }
+    archive = fitkit.read_archive(folder / "sbottom_SUSY-2018-31.tar.gz")
+    (background,) = (n for n in archive if n.endswith("RegionA/BkgOnly.json"))
+    (patch,) = (
+        n for n in archive if n.endswith("RegionA/patch.sbottom_1300_205_60.json")
+    )
+    yield "sbottom A", jsonpatch.apply_patch(archive[background], archive[patch])
+    for name, path in measured.items():
+        yield name, json.loads((folder / path).read_text())
+    patches = fitkit.read_patchset(folder / "3LRJR" / "patchset.json")
+    document = json.loads((folder / "3LRJR" / "BkgOnly.json").read_text())
+    yield "3LRJR", patches.apply(document, patches.patches[0].name, verify=False)

@@ -41,6 +41,18 @@ from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
 from ._precision import require_float64 as require_float64
+from ._profile.gof import GoodnessOfFit as GoodnessOfFit
+from ._profile.gof import goodness_of_fit as goodness_of_fit
+from ._profile.interval import Intervals as Intervals
+from ._profile.interval import interval as interval
+from ._profile.ranking import Ranking as Ranking
+from ._profile.ranking import ranking as ranking
+from ._profile.scan import Contour as Contour
+from ._profile.scan import Scan as Scan
+from ._profile.scan import contour as contour
+from ._profile.scan import scan as scan
+from ._profile.yields import Yields as Yields
+from ._profile.yields import predicted_yields as predicted_yields
 from ._simplemodels import correlated_background as correlated_background
 from ._simplemodels import uncorrelated_background as uncorrelated_background
 from ._uncertainty import correlation as correlation
@@ -126,6 +138,18 @@ __all__ = [
     "DiscoveryResult",
     "upper_limit",
     "UpperLimit",
+    "scan",
+    "Scan",
+    "contour",
+    "Contour",
+    "interval",
+    "Intervals",
+    "ranking",
+    "Ranking",
+    "goodness_of_fit",
+    "GoodnessOfFit",
+    "predicted_yields",
+    "Yields",
     "asimov_significance",
     "require_float64",
 ]

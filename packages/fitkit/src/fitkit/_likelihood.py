@@ -89,6 +89,14 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     def expected(self, y: Vector) -> Any:
         """Return the data that the model expects at `y`: its Asimov data."""
 
+    def deviations(self, y: Vector) -> Any | None:
+        """Return the standard deviation of each observation at `y`, if they are known.
+
+        In the order of `observations`: counts, then auxiliary data, both flat; 0 where
+        there is none.
+        """
+        return None
+
 
 @final
 class AutodiffLikelihood(AbstractNegativeLogLikelihood):

@@ -42,6 +42,11 @@ class FitOptions(eqx.Module):
     lower: Override
     upper: Override
 
+    def starting(self, y: Vector) -> "FitOptions":
+        """The same, with fits that start at `y`; fixed entries stay where they are."""
+        given = Override(jnp.asarray(y), jnp.ones(y.shape, dtype=bool))
+        return FitOptions(given, self.fixed, self.lower, self.upper)
+
     def holding(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
         """The same, with the entries of `mask` held at `value`."""
         return FitOptions(
@@ -124,8 +129,8 @@ def minimise(
     # A box without room is a fixed parameter.
     movable = movable & (lower < upper)
 
-    # optimistix traces the function that it is given, and `BoundedNewton` never calls it
-    # but the likelihood itself: a fifth of the time that tracing a fit takes.
+    # optimistix traces the function that it is given. `BoundedNewton` never calls it,
+    # but the likelihood itself; tracing it all the same takes a fifth of all tracing.
     untraced = isinstance(solver, BoundedNewton)
 
     def search(side: float) -> optx.Solution:

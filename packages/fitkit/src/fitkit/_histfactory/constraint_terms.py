@@ -57,6 +57,11 @@ class ConstraintTerms(NamedTuple):
             self.poisson, aux / safe**2, 0.0
         )
 
+    def deviations(self, y: Vector) -> Vector:
+        """The standard deviations of the auxiliary data; 0 for free parameters."""
+        counts = jnp.sqrt(jnp.maximum(jnp.where(self.poisson, self.tau * y, 0.0), 0.0))
+        return jnp.where(self.normal, self.sigma, counts)
+
     def expected(self, y: Vector) -> Vector:
         """The auxiliary data that the parameters expect; 0 for free parameters."""
         return jnp.where(self.normal, y, jnp.where(self.poisson, self.tau * y, 0.0))

@@ -160,6 +160,10 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         rates = jnp.sum(self.elements(y).rates, axis=0)
         return rates, self.constraints.expected(y)
 
+    def deviations(self, y: Vector) -> tuple[Array, Array]:
+        rates = jnp.sum(self.elements(y).rates, axis=0)
+        return jnp.sqrt(jnp.maximum(rates, 0.0)), self.constraints.deviations(y)
+
 
 def as_flat(values: list[Array | np.ndarray]) -> Array | np.ndarray:
     """Side by side in one vector: numpy where nothing is a jax array."""

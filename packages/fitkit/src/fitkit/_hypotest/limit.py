@@ -15,15 +15,11 @@ from .._fit.implicit import freeze
 from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
+from .._roots import falling_roots
 from .asymptotics import expected_tails, observed_tails
 from .hypotest import require_converged
 from .profiling import Twin, prepare
 from .statistic import AbstractTestStatistic, QMuTilde
-
-# Doublings of the first guess before the search for a bracket is given up.
-_DOUBLINGS = 60
-# Halvings of a bracket: more than enough even if each step only halved it.
-_MOST_STEPS = 100
 
 
 @final
@@ -172,67 +168,10 @@ def _limits(
     def excess(mu):
         return _excess(still, still_level, mu, statistic, solver)
 
-    mu, converged = _search(excess, tolerance)
-    return _root(_as_jax(twin), log_level, mu, statistic, solver), converged
-
-
-def _search(excess, tolerance: float) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
-    """Six roots at once: doubling until they are enclosed, then the Illinois method.
-
-    `excess` falls from above 0 at 0 to below 0; all six share each batch of fits.
-    """
-
-    def unfinished(carry):
-        *_, done, count, _ = carry
-        return ~jnp.all(done) & (count < _DOUBLINGS + _MOST_STEPS)
-
-    def advance(carry):
-        low, f_low, high, f_high, _, done, count, good = carry
-        enclosed = f_high <= 0
-        secant = high - f_high * (high - low) / (f_high - f_low)
-        inside = (secant > low) & (secant < high)
-        mu = jnp.where(inside, secant, (low + high) / 2)
-        mu = jnp.where(enclosed, mu, 2 * high)
-        mu = jnp.where(done, high, mu)
-        f, ok = excess(mu)
-        falls = f <= 0
-        # Illinois: the end that stays for a second time counts half.
-        growing = ~enclosed
-        new_low = jnp.where(growing, high, jnp.where(falls, low, mu))
-        new_f_low = jnp.where(
-            growing,
-            f_high,
-            jnp.where(falls, jnp.where(f_high <= 0, f_low / 2, f_low), f),
-        )
-        new_high = jnp.where(growing | falls, mu, high)
-        new_f_high = jnp.where(growing | falls, f, f_high / 2)
-        width = jnp.abs(new_high - new_low)
-        moved = jnp.abs(mu - jnp.where(growing, jnp.inf, jnp.where(falls, high, low)))
-        settled = enclosed & (
-            (f == 0)
-            | (width <= tolerance * jnp.abs(mu))
-            | (moved <= tolerance * jnp.abs(mu))
-        )
-        root = jnp.where(done, carry[4], mu)
-        keep = lambda new, old: jnp.where(done, old, new)  # noqa: E731
-        return (
-            keep(new_low, low),
-            keep(new_f_low, f_low),
-            keep(new_high, high),
-            keep(new_f_high, f_high),
-            root,
-            done | settled | ~jnp.isfinite(f),
-            count + 1,
-            jnp.where(done, good, ok & jnp.isfinite(f)),
-        )
-
     six = jnp.ones(6)
-    # CLs at 0 is 1: the excess there is minus the logarithm of the level.
-    f_first, ok = excess(six)
-    f_zero, _ = excess(0 * six)
-    start = (0 * six, f_zero, six, f_first, six, six < 0, 0, ok)
-    *_, root, done, _, good = jax.lax.while_loop(unfinished, advance, start)
-    return root, done & good
+    roots = falling_roots(excess, six, excess(0 * six)[0], tolerance=tolerance)
+    limits = _root(_as_jax(twin), log_level, roots.x, statistic, solver)
+    return limits, roots.converged
 
 
 @eqx.filter_custom_jvp

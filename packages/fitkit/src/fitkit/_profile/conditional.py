@@ -1,0 +1,172 @@
+"""Fits with some entries held, many at once, all started from the best fit."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Bool, Float
+
+from .._custom_types import Mask, Vector
+from .._fit.diagnose import FitError, entry_names
+from .._fit.fit import FitOptions, Minimum, fit_options, minimise
+from .._fit.newton import BoundedNewton
+from .._likelihood import AbstractNegativeLogLikelihood
+from .._model import AbstractModel, Data
+from .._precision import require_float64
+from .._uncertainty import inverse_of_free
+
+# How many fits are in memory together.
+LANES = 64
+
+_minimise = eqx.filter_jit(minimise)
+
+
+@final
+class BestFit(eqx.Module):
+    """A model fitted to data: where every profile starts.
+
+    Attributes:
+        likelihood: at the data.
+        options: what the caller changed of starts, bounds and fixed entries.
+        minimum: the unconditional fit.
+        movable: entries that are fitted, `[params]`.
+        covariance: inverse Hessian of those, `[params, params]`; NaN where some
+            combination is not determined.
+        lower, upper: the box, `[params]`.
+        solver: the minimiser.
+    """
+
+    likelihood: AbstractNegativeLogLikelihood
+    options: FitOptions
+    minimum: Minimum
+    movable: Mask
+    covariance: Array
+    lower: Vector
+    upper: Vector
+    solver: optx.AbstractMinimiser
+
+    @property
+    def sigma(self) -> Vector:
+        """Uncertainties from the covariance, `[params]`."""
+        return jnp.sqrt(jnp.diagonal(self.covariance))
+
+    def held(self, mask: Mask, values: ArrayLike) -> Minimum:
+        """The fit with the entries of `mask` held at `values`."""
+        options = self.options.starting(self.minimum.y).holding(mask, values)
+        return minimise(self.likelihood, options, self.solver)
+
+
+def best_fit(
+    model: AbstractModel,
+    data: Data,
+    init: Mapping[str, ArrayLike] | None,
+    fixed: Mapping[str, ArrayLike] | None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None,
+    solver: optx.AbstractMinimiser | None,
+    call: str,
+) -> BestFit:
+    """Fit, and collect what profiles need.
+
+    Raises:
+        FitError: where the fit finds no minimum.
+    """
+    require_float64()
+    likelihood = model.negative_log_likelihood(data)
+    options = fit_options(model, init, fixed, bounds)
+    best = _best_fit(likelihood, options, solver or BoundedNewton())
+    if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(
+        best.minimum.converged
+    ):
+        raise FitError(
+            f"the free fit of `{call}` found no minimum. `fit` on the same data gives "
+            "the reason."
+        )
+    return best
+
+
+@eqx.filter_jit
+def _best_fit(likelihood, options, solver) -> BestFit:
+    minimum = minimise(likelihood, options, solver)
+    prepared = likelihood.prepared()
+    settings = prepared.parameters()
+    lower = options.lower.over(settings.lower)
+    upper = options.upper.over(settings.upper)
+    movable = ~options.fixed.over(settings.fixed) & (lower < upper)
+    # Also of entries on a bound: how far to look, where the bound is on one side only.
+    covariance, _ = inverse_of_free(prepared.hessian(minimum.y), movable)
+    return BestFit(
+        likelihood=likelihood,
+        options=options,
+        minimum=minimum,
+        movable=movable,
+        covariance=covariance,
+        lower=lower,
+        upper=upper,
+        solver=solver,
+    )
+
+
+def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
+    """The entry of the flat vector that `name` means, as a mask.
+
+    Args:
+        model: any model.
+        name: a scalar parameter, or one entry of a parameter per bin, `gamma[3]`.
+        call: for messages.
+
+    Raises:
+        ValueError: where the model has no such entry.
+    """
+    names = entry_names(model.parameter_shapes)
+    if name not in names:
+        shape = model.parameter_shapes.get(name)
+        known = (
+            f"it has one value per bin: name one, such as {name}[0]"
+            if shape
+            else "the model's are: "
+            + ", ".join(names[:20])
+            + (" …" * (len(names) > 20))
+        )
+        raise ValueError(f"`{call}`: no single parameter {name!r}; {known}.")
+    return np.array([other == name for other in names])
+
+
+def pick(vector: Array, mask: Mask) -> Float[Array, ""]:
+    """The one entry that the mask names, also where others are infinite."""
+    return jnp.sum(jnp.where(mask, vector, 0.0))
+
+
+def in_lanes(function: Callable[[Any], Any], lanes: Any, size: int = LANES) -> Any:
+    """Apply a function to every lane, `size` of them at a time.
+
+    Args:
+        function: of one lane.
+        lanes: a tree of arrays with a leading axis of lanes.
+        size: how many are evaluated together; bounds the memory.
+    """
+    count = jax.tree.leaves(lanes)[0].shape[0]
+    if count <= size:
+        return jax.vmap(function)(lanes)
+    pad = -count % size
+
+    def chunked(x: Array) -> Array:
+        # The last lane again and again, so that all chunks are of one size.
+        whole = jnp.concatenate([x, jnp.repeat(x[-1:], pad, axis=0)])
+        return whole.reshape(-1, size, *x.shape[1:])
+
+    out = jax.lax.map(jax.vmap(function), jax.tree.map(chunked, lanes))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], out)
+
+
+def root_of_excess(
+    held: Minimum, best: Minimum
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """√(2 ΔNLL) of a held fit above the best one: nearly linear in the distance."""
+    difference = 2 * (held.value - best.value)
+    positive = difference > 0
+    root = jnp.where(positive, jnp.sqrt(jnp.where(positive, difference, 1.0)), 0.0)
+    return root, held.converged

@@ -187,7 +187,7 @@ def exponential_factor(
     slope = shape.slope + sign * shape.bend
     factor = jnp.exp(alpha * shape.slope + modulus * shape.bend)
     outside = (factor, slope * factor, slope**2 * factor)
-    if shape.polynomial is None:
+    if shape.polynomial is None or shape.reach is None:
         return outside
     a = shape.polynomial
     # Inside only: a clipped argument keeps the unused branch finite in derivatives.

@@ -316,7 +316,7 @@ def poi_mask(model: AbstractModel, call: str) -> np.ndarray:
             + ", ".join(name for name, shape in shapes.items() if shape == ())
             + "."
         )
-    return flatten({model.poi: 0.0}, shapes, "poi").given
+    return np.asarray(flatten({model.poi: 0.0}, shapes, "poi").given)
 
 
 def fit(

@@ -224,9 +224,9 @@ def _table(
         )
         table = jnp.full(size, background, dtype=flat.dtype).at[index].set(flat)
         return table.reshape(shape)
-    table = np.full(size, background)
-    table[index] = np.concatenate([np.atleast_1d(v) for v in values])
-    return table.reshape(shape)
+    plain = np.full(size, background)
+    plain[index] = np.concatenate([np.atleast_1d(v) for v in values])
+    return plain.reshape(shape)
 
 
 def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:

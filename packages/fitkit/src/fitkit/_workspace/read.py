@@ -218,7 +218,8 @@ def _setting(document: ParameterDocument, parameter: Declared) -> ParameterSetti
         ours[listed_order(parameter.bins)] = values
         return ours
 
-    bounds, sigma = document.bounds, document.sigmas
+    bounds = document.bounds
+    sigma: Any = document.sigmas
     if document.factors is not None:  # a Poisson constraint's width is 1/√factor
         sigma = 1 / np.sqrt(document.factors)
     return ParameterSettings(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._constraints import Poisson
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
 from .._model import Data
@@ -94,8 +95,8 @@ def _check_conventions(model: Model) -> None:
                 f"the {kind} modifiers have different interpolation codes ({codes}), "
                 "which the format cannot express: readers apply one to all."
             )
-    for name, _, kind in model.layout.parameters:
-        if kind == ParameterKind.POISSON_STAT:
+    for name, _, parameter in model.layout.parameters:
+        if parameter == ParameterKind.POISSON_STAT:
             raise WorkspaceError(
                 f"staterror {name!r} has a Poisson constraint, which the format cannot "
                 "express. Use the default, `Normal`, or a ShapeSys for each sample."
@@ -138,18 +139,19 @@ def _channels(model: Model) -> list[dict[str, Any]]:
 
     def modifier(kind: str, name: str, row: int, c: int, bins: slice) -> dict:
         first = starts[name]
+        content: Any = None
         match kind:
             case "NormSys":
-                at = (normsys[first], row, c)
+                factors = (normsys[first], row, c)
                 content = {
-                    "lo": float(tables["normsys_lo"][at]),
-                    "hi": float(tables["normsys_hi"][at]),
+                    "lo": float(tables["normsys_lo"][factors]),
+                    "hi": float(tables["normsys_hi"][factors]),
                 }
             case "HistoSys":
-                at = (histosys[first], row, bins)
+                yields = (histosys[first], row, bins)
                 content = {
-                    "lo_data": _numbers(tables["histosys_lo"][at]),
-                    "hi_data": _numbers(tables["histosys_hi"][at]),
+                    "lo_data": _numbers(tables["histosys_lo"][yields]),
+                    "hi_data": _numbers(tables["histosys_hi"][yields]),
                 }
             case "ShapeSys" | "StatError":
                 # the slot in which this sample's first bin holds the parameter
@@ -157,8 +159,6 @@ def _channels(model: Model) -> list[dict[str, Any]]:
                 held = tables["factor_index"][:, row, bins.start] - first
                 (slot,) = np.flatnonzero((held >= 0) & (held < size))
                 content = _numbers(tables["uncertainty"][slot, row, bins])
-            case _:
-                content = None
         return {"name": name, "type": kind.lower(), "data": content}
 
     channels, start = [], 0
@@ -205,9 +205,10 @@ def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
         setting |= _width(name, kind, model, order) | _fixed(name, model, order)
         if parameter.constraint is not None:
             given = listed(data.aux[name])
-            assumed = [aux] * len(given)
-            if kind == "ShapeSys" and "factors" not in setting:
-                assumed = listed(parameter.constraint.tau)
+            assumed: list[float | None] = [aux] * len(given)
+            constraint = parameter.constraint
+            if isinstance(constraint, Poisson) and "factors" not in setting:
+                assumed = [*listed(constraint.tau)]
             if given != assumed:
                 setting["auxdata"] = given
         if setting:

@@ -98,42 +98,92 @@ def test_rename_as_pyhf(names, pyhf_model):
     assert ours == dict(pyhf.Workspace(BASE).rename(**names))
 
 
-def test_combine_as_pyhf(pyhf_model):
-    import pyhf
+JOINS = ("none", "outer", "left outer", "right outer")
+SETTING = BASE["measurements"][0]["config"]["parameters"][0]
+OTHER = {
+    "apart": document(channel("VR", [20.0], "xs"), measurement="other"),
+    "same measurement": document(channel("VR", [20.0], "xs"), settings=[SETTING]),
+    "more settings": document(
+        channel("VR", [20.0], "xs"), settings=[SETTING, {"name": "xs", "inits": [0.2]}]
+    ),
+    "other settings": document(
+        channel("VR", [20.0]), settings=[{"name": "mu", "inits": [2.0]}]
+    ),
+    "other POI": document(channel("VR", [20.0]))
+    | {"measurements": [{"name": "m", "config": {"poi": "xs", "parameters": []}}]},
+    "same channel": document(channel("CR", [100.0], "jes"), channel("VR", [1.0])),
+    "other channel": document(channel("CR", [101.0], "jes", "xs")),
+}
 
-    other = document(
-        channel("VR", [20.0], "xs"),
-        settings=[BASE["measurements"][0]["config"]["parameters"][0]],
-    )
-    ours = fitkit.combine(BASE, other)
-    theirs = pyhf.Workspace.combine(
-        pyhf.Workspace(BASE), pyhf.Workspace(other), join="outer"
-    )
-    assert ours == dict(theirs)
-    # parameters of the same name are one parameter
-    model, _ = fitkit.read_workspace(ours)
+
+def joined_by_pyhf(other, **how):
+    """What pyhf makes of both, or None where it refuses."""
+    pyhf = pytest.importorskip("pyhf")
+    try:
+        left, right = pyhf.Workspace(BASE), pyhf.Workspace(other)
+        return dict(pyhf.Workspace.combine(left, right, **how))
+    except (pyhf.exceptions.InvalidWorkspaceOperation, ValueError):
+        return None
+
+
+@pytest.mark.parametrize("join", JOINS)
+@pytest.mark.parametrize("case", OTHER)
+@pytest.mark.filterwarnings("ignore:.*unsafe join")
+def test_combine_as_pyhf(case, join):
+    other = OTHER[case]
+    before = copy.deepcopy((BASE, other))
+    theirs = joined_by_pyhf(other, join=join)
+    if theirs is None:
+        with pytest.raises(fitkit.WorkspaceError):
+            fitkit.combine(BASE, other, join=join)
+    else:
+        assert fitkit.combine(BASE, other, join=join) == theirs
+    assert (BASE, other) == before
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_combine_the_samples_of_a_channel_as_pyhf(join):
+    other = copy.deepcopy(OTHER["same channel"])
+    signal, background = other["channels"][0]["samples"]
+    other["channels"][0]["samples"] = [signal, background | {"name": "fakes"}]
+    theirs = joined_by_pyhf(other, join=join, merge_channels=True)
+    if join == "none":
+        assert theirs is None
+        with pytest.raises(fitkit.WorkspaceError, match="merge_channels"):
+            fitkit.combine(BASE, other, join=join, merge_channels=True)
+        return
+    ours = fitkit.combine(BASE, other, join=join, merge_channels=True)
+    assert ours == theirs
+    (merged,) = (each for each in ours["channels"] if each["name"] == "CR")
+    names = {each["name"] for each in merged["samples"]}
+    assert names == {"signal", "background", "fakes"}
+
+
+def test_combine_refuses_samples_that_differ():
+    """Stricter than pyhf, which drops one of them without a word in an outer join."""
+    other = OTHER["other channel"] | {"observations": BASE["observations"][1:]}
+    with pytest.raises(fitkit.WorkspaceError, match=r"'CR': samples.*'background'"):
+        fitkit.combine(BASE, other, merge_channels=True)
+    for join in ("left outer", "right outer"):
+        ours = fitkit.combine(BASE, other, join=join, merge_channels=True)
+        assert ours == joined_by_pyhf(other, join=join, merge_channels=True)
+
+
+def test_combined_parameters_of_one_name_are_one_parameter():
+    model, _ = fitkit.read_workspace(fitkit.combine(BASE, OTHER["same measurement"]))
     assert sorted(model.parameter_names) == ["jes", "mu", "xs"]
     assert model.channel_names == ("SR", "CR", "VR")
 
 
-def test_combine_with_a_common_channel():
-    common = document(channel("CR", [100.0], "jes"), channel("VR", [1.0]))
-    with pytest.raises(fitkit.WorkspaceError, match=r"channels.*'CR'.*merge=True"):
-        fitkit.combine(BASE, common)
-    merged = fitkit.combine(BASE, common, merge=True)
-    assert [each["name"] for each in merged["channels"]] == ["SR", "CR", "VR"]
-    changed = document(channel("CR", [101.0], "jes"))
-    with pytest.raises(fitkit.WorkspaceError, match="differently"):
-        fitkit.combine(BASE, changed, merge=True)
-
-
-def test_combine_with_other_settings():
-    other = document(channel("VR", [1.0]), settings=[{"name": "mu", "inits": [2.0]}])
-    with pytest.raises(fitkit.WorkspaceError, match=r"'mu'.*differently"):
-        fitkit.combine(BASE, other)
-    apart = fitkit.rename(other, measurements={"m": "other"})
-    both = fitkit.combine(BASE, apart)
-    assert [each["name"] for each in both["measurements"]] == ["m", "other"]
+def test_combine_says_what_differs():
+    with pytest.raises(fitkit.WorkspaceError, match=r"channels.*'CR'.*merge_channels"):
+        fitkit.combine(BASE, OTHER["other channel"])
+    with pytest.raises(fitkit.WorkspaceError, match=r"both have 'CR'"):
+        fitkit.combine(BASE, OTHER["same channel"], join="none")
+    with pytest.raises(fitkit.WorkspaceError, match=r"'m': parameters.*'mu'"):
+        fitkit.combine(BASE, OTHER["other settings"])
+    with pytest.raises(fitkit.WorkspaceError, match=r"'sideways'.*right outer"):
+        fitkit.combine(BASE, OTHER["apart"], join="sideways")
 
 
 def test_combine_with_another_poi():

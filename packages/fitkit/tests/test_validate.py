@@ -78,6 +78,31 @@ CASES = {
         ("warning", "jes", (), "changes no yield"),
     ),
     "idle normsys": ({XS: {"lo": 1.0, "hi": 1.0}}, ("note", "xs", (), "no effect")),
+    "identical normsys": (
+        {XS: {"lo": 1.05, "hi": 1.05}},
+        ("warning", "xs", (), "identical"),
+    ),
+    "normsys on one side, weakly": (
+        {XS: {"lo": 1.02, "hi": 1.05}},
+        ("note", "xs", (), "above 1"),
+    ),
+    "normsys on one side, strongly": (
+        # a fifth of 50 and 40 against 7.4 and 7
+        {XS: {"lo": 0.8, "hi": 0.7}},
+        ("warning", "xs", (0, 1), "below 1.*two minima"),
+    ),
+    "data without background": (
+        {(*BACKGROUND, "data", 1): 0.0},
+        ("warning", None, (1,), "without signal the likelihood is zero"),
+    ),
+    "nothing expected, nothing seen": (
+        {
+            (*BACKGROUND, "data", 1): 0.0,
+            ("channels", 0, "samples", 0, "data", 1): 0.0,
+            ("observations", 0, "data", 1): 0,
+        },
+        ("note", None, (1,), "nothing seen"),
+    ),
     "large normsys": ({XS: {"lo": 0.9, "hi": 1.8}}, ("warning", "xs", (), "80%")),
     "large histosys": (
         {JES: {"lo_data": [48.0, 39.0], "hi_data": [100.0, 80.0]}},

@@ -4,6 +4,7 @@ import importlib.metadata
 
 from ._constraints import Normal as Normal
 from ._constraints import Poisson as Poisson
+from ._constraints import poisson_logpdf as poisson_logpdf
 from ._counting import asimov_significance as asimov_significance
 from ._custom_types import Params as Params
 from ._fit.diagnose import FitError as FitError
@@ -11,6 +12,9 @@ from ._fit.fit import FitResult as FitResult
 from ._fit.fit import fit as fit
 from ._fit.fit import fixed_poi_fit as fixed_poi_fit
 from ._fit.newton import BoundedNewton as BoundedNewton
+from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
+from ._fit.starts import Minima as Minima
+from ._fit.starts import fit_from_many_starts as fit_from_many_starts
 from ._histfactory.model import Model as Model
 from ._histfactory.modifiers import AbstractModifier as AbstractModifier
 from ._histfactory.modifiers import HistoSys as HistoSys
@@ -86,6 +90,7 @@ __all__ = [
     "Parameter",
     "Normal",
     "Poisson",
+    "poisson_logpdf",
     "Model",
     "Channel",
     "Sample",
@@ -119,6 +124,9 @@ __all__ = [
     "fixed_poi_fit",
     "FitResult",
     "FitError",
+    "fit_from_many_starts",
+    "Minima",
+    "AnotherMinimumWarning",
     "BoundedNewton",
     "hessian",
     "fisher_information",

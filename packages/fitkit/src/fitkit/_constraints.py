@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 # Below this |x|, x - log1p(x) is summed as a series: what nine terms leave
 # is below 1e-17 x^2.
@@ -146,6 +146,32 @@ def _poisson_saturated_jvp(primals, tangents):
     (count,), (count_dot,) = primals, tangents
     n = jnp.where(count > 0, count, 1.0)
     return poisson_saturated(count), (jnp.log(n) - jsp.digamma(count + 1)) * count_dot
+
+
+def poisson_logpdf(
+    count: Float[ArrayLike, "..."], rate: Float[ArrayLike, "..."]
+) -> Float[Array, "..."]:
+    r"""\(\log P(n | \nu)\) for counts that need not be whole, for models of your own.
+
+    Asimov data are expectations, and `jax.scipy.stats.poisson.logpmf` gives `-inf` for
+    any count that is not a whole number. Nothing cancels here, also for large counts.
+
+    Args:
+        count: observed or expected counts \(n \ge 0\).
+        rate: expected counts \(\nu\), broadcast against `count`.
+
+    Returns:
+        \(n\log\nu - \nu - \log\Gamma(n + 1)\); `-inf` where the rate is negative, or
+        zero with a count above zero.
+
+    Example:
+        >>> round(float(poisson_logpdf(2.5, 3.0)), 6)
+        -1.454443
+    """
+    n, nu = jnp.broadcast_arrays(
+        jnp.asarray(count, dtype=float), jnp.asarray(rate, dtype=float)
+    )
+    return poisson_saturated(n) - poisson_deviance(n, nu)
 
 
 def normal_saturated(sigma: Float[Array, "..."]) -> Float[Array, "..."]:

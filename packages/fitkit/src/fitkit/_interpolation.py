@@ -17,7 +17,7 @@ References:
     pyhf's `code4` is ROOT's code 5, pyhf's `code4p` ROOT's code 4.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +26,16 @@ from jaxtyping import Array, Float
 ADDITIVE_CODES = ("0", "2", "4p")
 MULTIPLICATIVE_CODES = ("1", "4")
 KINKED_CODES = ("0", "1")
+
+Runs: TypeAlias = tuple[tuple[str, int], ...]
+"""The codes of many parameters: how many have the first code, then the next, …"""
+
+
+def has_kink(runs: Runs) -> np.ndarray:
+    """Whether each parameter's code has a kink at 0, `[parameters]`."""
+    kinked = [np.full(count, code in KINKED_CODES) for code, count in runs]
+    return np.concatenate([np.zeros(0, dtype=bool), *kinked])
+
 
 # Maps (f(1), f(-1), f'(1), f'(-1), f''(1), f''(-1)), value less 1, to the coefficients
 # of x, x^2, ..., x^6: the inverse of the six matching conditions.
@@ -103,42 +113,70 @@ def additive_bend(
     )
 
 
+def additive_bends(
+    runs: Runs, alpha: Float[Array, " histosys"], side: Array | float = 0.0
+) -> Derivatives:
+    """`additive_bend` of many parameters, each with its code."""
+    side, parts, start = jnp.broadcast_to(side, alpha.shape), [], 0
+    for code, count in runs:
+        here = slice(start, start + count)
+        parts.append(additive_bend(code, alpha[here], side[here]))
+        start += count
+    if not parts:
+        return alpha, alpha, alpha
+    value, first, second = (jnp.concatenate(each) for each in zip(*parts, strict=True))
+    return value, first, second
+
+
 class Exponential(NamedTuple):
     """What a multiplicative code needs of its two factors, worked out once.
 
     Attributes:
         slope: half the difference of the logarithms of hi and lo.
         bend: half their sum.
-        polynomial: coefficients of the first to sixth power inside |alpha| < 1, or None
-            where the code is exponential there as well.
+        polynomial: coefficients of the first to sixth power inside |alpha| < reach, or
+            None where the code is exponential there as well.
+        reach: how far the polynomial holds, 1, or 0 for a code without.
     """
 
     slope: Array
     bend: Array
     polynomial: Float[Array, "6 ..."] | None
+    reach: Array | None
 
 
 def exponential(
-    code: str, lo: Float[Array, "..."], hi: Float[Array, "..."]
+    runs: Runs, lo: Float[Array, "..."], hi: Float[Array, "..."]
 ) -> Exponential:
-    """Prepare the multiplicative code for the factors `lo` and `hi` at -1 and +1.
+    """Prepare the multiplicative codes for the factors `lo` and `hi` at -1 and +1.
+
+    Args:
+        runs: the codes along the first axis; of all, where there is one only.
+        lo, hi: the factors.
 
     Raises:
         ValueError: for a code that is not multiplicative.
     """
-    if code not in MULTIPLICATIVE_CODES:
+    codes = {code for code, _ in runs}
+    if unknown := codes.difference(MULTIPLICATIVE_CODES):
         raise ValueError(
-            f"normsys interpolation code {code!r} is not one of {MULTIPLICATIVE_CODES}."
+            f"normsys interpolation code {unknown.pop()!r} is not one of "
+            f"{MULTIPLICATIVE_CODES}."
         )
     log_lo, log_hi = jnp.log(lo), jnp.log(hi)
     slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
-    if code == "1":
-        return Exponential(slope, bend, None)
+    if "4" not in codes:
+        return Exponential(slope, bend, None, None)
     conditions = jnp.stack(
         [hi - 1, lo - 1, log_hi * hi, -log_lo * lo, log_hi**2 * hi, log_lo**2 * lo]
     )
     matching = jnp.asarray(_MATCHING, conditions.dtype)
-    return Exponential(slope, bend, jnp.tensordot(matching, conditions, axes=1))
+    reach = jnp.ones(())
+    if len(codes) > 1:
+        of_each = np.concatenate([np.full(n, float(code == "4")) for code, n in runs])
+        reach = jnp.asarray(of_each.reshape(-1, *(1,) * (jnp.ndim(lo) - 1)))
+    polynomial = jnp.tensordot(matching, conditions, axes=1)
+    return Exponential(slope, bend, polynomial, reach)
 
 
 def exponential_factor(
@@ -149,7 +187,7 @@ def exponential_factor(
     slope = shape.slope + sign * shape.bend
     factor = jnp.exp(alpha * shape.slope + modulus * shape.bend)
     outside = (factor, slope * factor, slope**2 * factor)
-    if shape.polynomial is None:
+    if shape.polynomial is None or shape.reach is None:
         return outside
     a = shape.polynomial
     # Inside only: a clipped argument keeps the unused branch finite in derivatives.
@@ -160,7 +198,7 @@ def exponential_factor(
         first = first * x + (i + 1) * a[i]
         if i >= 1:
             second = second * x + (i + 1) * i * a[i]
-    inside = modulus < 1
+    inside = modulus < shape.reach
     return (
         jnp.where(inside, 1 + x * value, outside[0]),
         jnp.where(inside, first, outside[1]),
@@ -199,4 +237,4 @@ def multiplicative_factor(
         >>> round(float(f), 6)
         1.3
     """
-    return exponential_factor(exponential(code, lo, hi), alpha, side)
+    return exponential_factor(exponential(((code, 1),), lo, hi), alpha, side)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -163,7 +163,7 @@ def unflatten(vector: Array | np.ndarray, shapes: Shapes) -> Params:
     # Slices of a jax array are compiled one by one; numpy's are free.
     traced = isinstance(vector, jax.core.Tracer)
     whole = vector if traced else np.asarray(vector)
-    parts = {
+    parts: dict[str, Any] = {
         name: whole[..., place].reshape(lead + shapes[name])
         for name, place in _places(shapes).items()
     }

@@ -17,7 +17,7 @@ def require_float64() -> None:
         >>> jax.config.update("jax_enable_x64", True)
         >>> require_float64()
     """
-    if not jax.config.jax_enable_x64:
+    if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         raise RuntimeError(
             "fitkit needs float64, and jax has it turned off. Call "
             '`jax.config.update("jax_enable_x64", True)` before the first array is '

@@ -1,21 +1,29 @@
 """Why a fit failed, and what a result looks like, in words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from .._custom_types import Vector
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._custom_types import Mask, Matrix, Params, Vector
+from .._model import AbstractModel, Data
+from .stationarity import scale_of
 
 if TYPE_CHECKING:
     from .fit import FitResult
 
 _LISTED = 5
+# Rows of a table that fit on a screen.
+_LONGEST_TABLE = 40
+# Entries of a direction that are worth a name, for one of length 1.
+_SMALLEST_PART = 0.05
+# Eigenvalues, in natural units, that are none: see `stationarity`.
+_FLAT = 1e-8
 
 
 class FitError(RuntimeError):
@@ -31,39 +39,92 @@ def entry_names(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     return names
 
 
-def _reasons(
-    likelihood: AbstractNegativeLogLikelihood, y: Vector, names: list[str]
-) -> list[str]:
-    """What is wrong at the point where the search ended."""
-    value = likelihood.value(y)
-    if not np.isfinite(value):
-        return [
-            "the likelihood is not finite where the search ended: a bin with counts "
-            "has no expected events there, or an expected rate is negative"
+def flattest(hessian: Matrix, free: Mask) -> tuple[Float[Array, ""], Vector]:
+    """The smallest eigenvalue of the rows and columns that are free, in natural units.
+
+    Args:
+        hessian: symmetric.
+        free: which entries take part.
+
+    Returns:
+        The eigenvalue, `inf` where no entry is free, and its vector of length 1, zero
+        in the other entries.
+    """
+    scale = scale_of(hessian)
+    scaled = jnp.where(free[:, None] & free, hessian / (scale[:, None] * scale), 0.0)
+    # No eigenvalue of a free block in natural units exceeds its size.
+    apart = 2.0 * free.shape[0]
+    values, vectors = jnp.linalg.eigh(scaled + jnp.diag(jnp.where(free, 0.0, apart)))
+    smallest = jnp.where(jnp.any(free), values[0], jnp.inf)
+    return smallest, jnp.where(free, vectors[:, 0], 0.0)
+
+
+def named_direction(direction: Vector, names: Sequence[str]) -> dict[str, float]:
+    """The large entries of a direction by name, the largest first and positive."""
+    order = np.argsort(-np.abs(direction), kind="stable")
+    values = np.asarray(direction) * np.sign(np.asarray(direction)[order[0]])
+    return {
+        names[i]: float(values[i]) for i in order if abs(values[i]) >= _SMALLEST_PART
+    }
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """The first few of many, and how many more there are."""
+    more = f" and {len(parts) - _LISTED} more" if len(parts) > _LISTED else ""
+    return ", ".join(parts[:_LISTED]) + more
+
+
+def _direction_in_words(direction: Mapping[str, float]) -> str:
+    return _joined([f"{value:+.2f} {name}" for name, value in direction.items()])
+
+
+def _impossible_bins(model: AbstractModel, data: Data, params: Params) -> list[str]:
+    """Bins whose counts cannot come from what the model expects there."""
+    expected, found = model.expected_data(params).main, []
+    for channel, counts in data.main.items():
+        rates, observed = np.asarray(expected.get(channel)), np.asarray(counts)
+        if rates.shape != observed.shape or rates.ndim != 1:
+            continue  # events, not counts
+        bad = ~(rates > 0) & ((observed > 0) | ~(rates == 0))
+        found += [
+            f"channel {channel!r} bin {b} ({observed[b]:g} seen, {rates[b]:.4g} "
+            "expected)"
+            for b in np.flatnonzero(bad)
         ]
-    gradient = np.asarray(likelihood.gradient(y))
-    hessian = np.asarray(likelihood.hessian(y))
+    return found
+
+
+def _reasons(result: "FitResult", model: AbstractModel, data: Data) -> list[str]:
+    """What is wrong at the point where the search ended."""
+    names = entry_names(dict(result.shapes))
+    likelihood = model.negative_log_likelihood(data)
+    if not np.isfinite(likelihood.value(result.y)):
+        if bins := _impossible_bins(model, data, result.params):
+            return [f"the likelihood is zero where the search ended: {_joined(bins)}"]
+        return ["the likelihood is not finite where the search ended"]
+    gradient, hessian = np.asarray(result.gradient), np.asarray(result.hessian)
     if not np.all(np.isfinite(hessian)):
         bad = [names[i] for i in np.flatnonzero(~np.isfinite(hessian).all(axis=1))]
-        return [f"second derivatives are not finite for {', '.join(bad[:_LISTED])}"]
-    reasons = []
-    flat = [names[i] for i in np.flatnonzero(np.diagonal(hessian) == 0)]
+        return [f"second derivatives are not finite for {_joined(bad)}"]
+    reasons, free = [], np.asarray(result.stationarity.free)
+    flat = [names[i] for i in np.flatnonzero(free & (np.diagonal(hessian) == 0))]
     if flat:
-        reasons.append(f"the likelihood does not depend on {', '.join(flat[:_LISTED])}")
-    scale = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-300))
-    steep = np.argsort(-np.abs(gradient / scale))[:_LISTED]
+        reasons.append(f"the likelihood does not depend on {_joined(flat)}")
+    pull = np.where(free, gradient / np.asarray(scale_of(result.hessian)), 0.0)
+    steep = np.argsort(-np.abs(pull), kind="stable")[:_LISTED]
     reasons.append(
         "the largest remaining derivatives, in units of each parameter's width, are "
-        + ", ".join(f"{names[i]} ({gradient[i] / scale[i]:.2g})" for i in steep)
+        + ", ".join(f"{names[i]} ({pull[i]:.2g})" for i in steep)
     )
+    if (smallest := float(result.smallest_eigenvalue)) < _FLAT:
+        what = "falls away" if smallest < -_FLAT else "is flat"
+        direction = _direction_in_words(result.flattest_direction)
+        reasons.append(f"the likelihood {what} along {direction}")
     return reasons
 
 
 def explain_failure(
-    result: "FitResult",
-    likelihood: AbstractNegativeLogLikelihood,
-    y: Vector,
-    shapes: Mapping[str, tuple[int, ...]],
+    result: "FitResult", model: AbstractModel, data: Data
 ) -> "FitResult":
     """Return the result of a fit that converged; raise for any other.
 
@@ -79,36 +140,76 @@ def explain_failure(
         return eqx.error_if(result, ~result.converged, message)
     if np.all(result.converged):
         return result
-    reasons = "; ".join(_reasons(likelihood, y, entry_names(shapes)))
+    reasons = "; ".join(_reasons(result, model, data))
     raise FitError(
         f"the fit found no minimum in {int(result.steps)} steps (EDM "
-        f"{float(result.edm):.2g}): {reasons}. Other starts (`init=`), narrower "
-        "`bounds=` or `fixed=` may help; `throw=False` returns the last point."
+        f"{float(result.edm):.2g}): {reasons}. Other starts (`init=`, or "
+        "`fit_from_many_starts`), narrower `bounds=` or `fixed=` may help; "
+        "`throw=False` returns the last point."
     )
+
+
+def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Standard deviations from the inverse Hessian; NaN where not determined."""
+    errors = np.full(len(free), np.nan)
+    part = hessian[np.ix_(free, free)]
+    scale = np.sqrt(np.abs(np.diagonal(part)))
+    try:
+        half = np.linalg.inv(np.linalg.cholesky(part / np.outer(scale, scale)))
+    except np.linalg.LinAlgError:
+        return errors
+    errors[free] = np.sqrt(np.sum(half**2, axis=0)) / scale
+    return errors
 
 
 def describe(result: "FitResult") -> str:
     """The result as a table: status, value, parameters with what limits them."""
-    if not all(isinstance(x, jax.Array) for x in jax.tree.leaves(result)) or isinstance(
-        result.twice_nll, jax.core.Tracer
+    leaves = jax.tree.leaves(result)
+    if not all(isinstance(x, jax.Array) for x in leaves) or any(
+        isinstance(x, jax.core.Tracer) for x in leaves
     ):
         return f"FitResult({len(result.names)} parameters, not evaluated)"
     if result.twice_nll.ndim:
         done = int(jnp.sum(result.converged))
         return f"FitResult({result.twice_nll.size} fits, {done} converged)"
+    held, unique = result.stationarity, bool(result.unique)
+    free = np.asarray(held.free)
     lines = [
         ("converged" if bool(result.converged) else "NOT CONVERGED")
         + f" in {int(result.steps)} steps, -2 log L = {float(result.twice_nll):.6f}, "
-        + f"EDM {float(result.edm):.1e}"
-        + ("" if bool(result.unique) else ", some parameters are not determined")
+        + f"EDM {float(result.edm):.1e}, largest gradient "
+        + f"{float(result.largest_gradient):.1e}"
     ]
-    held = result.stationarity
-    names = entry_names(dict(result.shapes))
-    width = max(map(len, names), default=0)
-    rows = (np.asarray(x) for x in (result.y, held.at_lower | held.at_upper))
-    for entry, value, bound, edge in zip(
-        names, *rows, np.asarray(held.on_edge), strict=True
+    if not unique and bool(np.any(free)):
+        direction = _direction_in_words(result.flattest_direction)
+        lines.append(
+            f"not determined: {direction} (eigenvalue "
+            f"{float(result.smallest_eigenvalue):.1e} in natural units)"
+        )
+    errors = _errors(np.asarray(result.hessian), free) if unique else np.nan * free
+    notes = np.where(free, "", "fixed").astype(object)
+    for mask, note in (
+        (held.at_lower, "at its lower bound"),
+        (held.at_upper, "at its upper bound"),
+        (held.at_kink, "at a kink"),
+        (held.on_edge, "on the edge"),
     ):
-        note = "  at its bound" if bound else "  on the edge" if edge else ""
-        lines.append(f"  {entry:<{width}}  {value: .6g}{note}")
-    return "\n".join(lines)
+        notes[np.asarray(mask)] = note
+    names, values = entry_names(dict(result.shapes)), np.asarray(result.y)
+    listed = _rows(notes)
+    width = max((len(names[i]) for i in listed), default=0)
+    for i in listed:
+        error = f" ± {errors[i]:<9.3g}" if np.isfinite(errors[i]) else " " * 12
+        lines.append(f"  {names[i]:<{width}}  {values[i]: .6g}{error} {notes[i]}")
+    if len(listed) < len(names):
+        lines.append(f"  … {len(names) - len(listed)} more in `params`")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _rows(notes: np.ndarray) -> list[int]:
+    """Which entries a table lists: all of a few; of many those that stand out first."""
+    if len(notes) <= _LONGEST_TABLE:
+        return list(range(len(notes)))
+    telling = [i for i, note in enumerate(notes) if note not in ("", "fixed")]
+    others = [i for i, note in enumerate(notes) if note == ""]
+    return sorted((telling + others)[:_LONGEST_TABLE])

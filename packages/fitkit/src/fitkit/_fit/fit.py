@@ -10,15 +10,21 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from .._custom_types import Mask, Params, Vector
+from .._custom_types import Mask, Matrix, Params, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._parameters import Override, flatten, unflatten
 from .._precision import require_float64
-from .diagnose import describe, explain_failure
+from .diagnose import (
+    describe,
+    entry_names,
+    explain_failure,
+    flattest,
+    named_direction,
+)
 from .implicit import BoundedAdjoint, freeze, minimum_value
 from .newton import BoundedNewton
-from .stationarity import Stationarity
+from .stationarity import Stationarity, scale_of
 
 _MAX_STEPS = 200
 
@@ -50,6 +56,13 @@ class FitOptions(eqx.Module):
             self.upper,
         )
 
+    def starting_at(self, start: Vector) -> "FitOptions":
+        """The same, with a start for every entry."""
+        everywhere = jnp.ones(start.shape, dtype=bool)
+        return FitOptions(
+            Override(start, everywhere), self.fixed, self.lower, self.upper
+        )
+
     def at_least(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
         """The same, with a lower bound on the entries of `mask`."""
         return FitOptions(
@@ -74,6 +87,7 @@ class Minimum(eqx.Module):
         steps: Newton steps.
         stationarity: which entries are free, at a bound, on the edge, at a kink.
         unique: whether the Hessian of the free entries is positive definite.
+        gradient, hessian: there; they carry no derivative.
         converged: whether it ended at a minimum.
         result: how the search ended.
     """
@@ -85,6 +99,8 @@ class Minimum(eqx.Module):
     steps: Int[Array, ""]
     stationarity: Stationarity
     unique: Bool[Array, ""]
+    gradient: Vector
+    hessian: Matrix
     converged: Bool[Array, ""]
     result: optx.RESULTS
 
@@ -155,6 +171,8 @@ def minimise(
         steps=found.stats["num_steps"],
         stationarity=held,
         unique=found.stats["unique"],
+        gradient=freeze(found.stats["gradient"]),
+        hessian=freeze(found.stats["hessian"]),
         converged=(found.result == optx.RESULTS.successful) & jnp.isfinite(value),
         result=found.result,
     )
@@ -182,6 +200,8 @@ class FitResult(eqx.Module):
         unique: whether the Hessian of the fitted parameters is positive definite. If
             not, some combination of parameters is not determined, and derivatives of
             `params` are NaN.
+        gradient, hessian: of minus the log-likelihood there, in the order of `y`,
+            fixed entries included; they carry no derivative.
         steps: Newton steps.
         result: how the search ended, an `optimistix.RESULTS`.
     """
@@ -192,6 +212,8 @@ class FitResult(eqx.Module):
     edm: Float[Array, ""]
     stationarity: Stationarity
     unique: Bool[Array, ""]
+    gradient: Vector
+    hessian: Matrix
     steps: Int[Array, ""]
     result: optx.RESULTS
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
@@ -223,6 +245,36 @@ class FitResult(eqx.Module):
     def on_edge(self) -> dict[str, Array]:
         """By parameter, entries on a bound at which the derivative vanishes too."""
         return unflatten(self.stationarity.on_edge, dict(self.shapes))
+
+    @property
+    def largest_gradient(self) -> Float[Array, ""]:
+        """The largest derivative of a free entry, in units of its natural width.
+
+        Of minus the log-likelihood; entries on a bound, at a kink, or fixed are left
+        out (the *projected* gradient). The width is one over the root of the Hessian's
+        diagonal.
+        """
+        scaled = jnp.abs(self.gradient) / scale_of(self.hessian)
+        return jnp.max(jnp.where(self.stationarity.free, scaled, 0.0))
+
+    @property
+    def smallest_eigenvalue(self) -> Float[Array, ""]:
+        """The smallest eigenvalue of the free entries' Hessian, in natural units.
+
+        1 where no two entries are correlated; 0 or below where some combination is not
+        determined, or the point is a saddle; `inf` where nothing is free.
+        """
+        return flattest(self.hessian, self.stationarity.free)[0]
+
+    @property
+    def flattest_direction(self) -> dict[str, float]:
+        """Its direction: entries by name (`mu`, `gamma[3]`), in natural units.
+
+        A vector of length 1, the largest entries first, those below 0.05 left out. For
+        one fit with concrete numbers.
+        """
+        _, direction = flattest(self.hessian, self.stationarity.free)
+        return named_direction(direction, entry_names(dict(self.shapes)))
 
     def __repr__(self) -> str:
         return describe(self)
@@ -264,7 +316,7 @@ def poi_mask(model: AbstractModel, call: str) -> np.ndarray:
             + ", ".join(name for name, shape in shapes.items() if shape == ())
             + "."
         )
-    return flatten({model.poi: 0.0}, shapes, "poi").given
+    return np.asarray(flatten({model.poi: 0.0}, shapes, "poi").given)
 
 
 def fit(
@@ -289,8 +341,7 @@ def fit(
         solver: the minimiser; by default `BoundedNewton()`, with exact second
             derivatives.
         throw: whether to raise where no minimum is found; if not, `converged` tells,
-        for
-            each lane of a `jax.vmap` apart.
+            for each lane of a `jax.vmap` apart.
 
     Returns:
         The best fit; see `FitResult`. One compilation serves all fits of a model shape.
@@ -356,17 +407,22 @@ def _run(
 ) -> FitResult:
     likelihood = model.negative_log_likelihood(data)
     solver = BoundedNewton() if solver is None else solver
-    minimum = _minimise(likelihood, options, solver)
-    shapes = model.parameter_shapes
-    result = FitResult(
+    result = result_of(_minimise(likelihood, options, solver), model)
+    return explain_failure(result, model, data) if throw else result
+
+
+def result_of(minimum: Minimum, model: AbstractModel) -> FitResult:
+    """The minimum with the model's names."""
+    return FitResult(
         y=minimum.y,
         twice_nll=minimum.twice_nll,
         converged=minimum.converged,
         edm=minimum.edm,
         stationarity=minimum.stationarity,
         unique=minimum.unique,
+        gradient=minimum.gradient,
+        hessian=minimum.hessian,
         steps=minimum.steps,
         result=minimum.result,
-        shapes=tuple(shapes.items()),
+        shapes=tuple(model.parameter_shapes.items()),
     )
-    return explain_failure(result, likelihood, minimum.y, shapes) if throw else result

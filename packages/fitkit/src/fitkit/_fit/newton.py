@@ -4,8 +4,9 @@ Each step minimises the quadratic model inside the box by an active set: entries
 the Newton step would carry over a bound are put onto it and the rest is solved again;
 entries on a bound that want to leave it are let go. Clipping the free step instead
 needs several times as many steps. Where the Hessian is not positive definite, a convex
-stand-in takes its place. A step that does not lower the function is taken back and
-damped.
+stand-in takes its place; where that falls short, because the function falls away faster
+than any convex one, the Hessian itself does with as much added as makes it positive
+definite. A step that does not lower the function is taken back and damped.
 
 Convergence is judged by the *estimated distance to the minimum* (EDM), as Minuit users
 know it: half of \(g^T H^{-1} g\) over the free entries.
@@ -23,13 +24,29 @@ from .._custom_types import Mask, Matrix, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .stationarity import factorise, scale_of, solve_free, stationarity
 
-# Damping, in units of the Hessian's diagonal: first value after a rejected step,
-# factors.
+# Damping, in units of the Hessian's diagonal: least value after a rejected step,
+# factors. A rejected step is shortened at most by the third of these and at least by
+# the fourth, as the parabola through the two values says.
 _FIRST_DAMPING = 1e-3
-_MORE, _LESS = 8.0, 0.2
+_MORE, _LESS = 2.0, 0.2
+_SHORTEST, _LONGEST = 0.1, 0.5
 _LARGEST_DAMPING = 1e12
+# Least damping of the Hessian, in the same units: a direction that the data do not
+# determine has an eigenvalue of 1e-16 of either sign. It is no saddle, and the distance
+# to the minimum is known all the same. What is determined to 1e-6 in natural units
+# still gains four digits with each step.
+_FLAT = 1e-10
 # Least damping of the convex stand-in, which may be singular.
 _RIDGE = 1e-9
+# What is added to an indefinite Hessian, in units of the stand-in's diagonal.
+_FIRST_SHIFT, _MORE_SHIFT, _LARGEST_SHIFT = 0.01, 2.0, 20.0
+# A step that brings more than this times what the convex stand-in promises shows that
+# the stand-in falls short.
+_BEYOND = 1.5
+# Where all derivatives, in units of each entry's width, are below the first and the
+# Hessian is indefinite, a saddle is near; below the second the search rests on it, as
+# on a variation whose two sides are equal, and is pushed off by the third.
+_NEAR_SADDLE, _ON_SADDLE, _PUSH = 1e-3, 1e-6, 0.1
 # A step must bring this part of the decrease that the quadratic model promises.
 _SUFFICIENT = 1e-4
 # Sweeps of the active set in one step; more than a few are never seen.
@@ -101,7 +118,10 @@ class NewtonState(eqx.Module):
         y: the best point.
         at: function and derivatives there; one-sided at a kink.
         promised: the decrease that the quadratic model promises for the next point.
+        stiffness: the curvature of the model along the step to it, in units of the
+            damping.
         damping: added to the Hessian's diagonal, in units of that diagonal.
+        short: whether the convex stand-in fell short in the step before.
         edm: estimated distance to the minimum.
         last: whether the next point is the last, final Newton step.
         done: whether the minimum is found.
@@ -111,7 +131,9 @@ class NewtonState(eqx.Module):
     y: Vector
     at: Derivatives
     promised: Float[Array, ""]
+    stiffness: Float[Array, ""]
     damping: Float[Array, ""]
+    short: Bool[Array, ""]
     edm: Float[Array, ""]
     last: Bool[Array, ""]
     done: Bool[Array, ""]
@@ -152,7 +174,9 @@ class BoundedNewton(optx.AbstractMinimiser):
             y=y,
             at=Derivatives(infinite, jnp.zeros_like(y), square, square),
             promised=jnp.zeros_like(infinite),
+            stiffness=jnp.zeros_like(infinite),
             damping=jnp.zeros_like(infinite),
+            short=no,
             edm=infinite,
             last=no,
             done=no,
@@ -178,7 +202,14 @@ class BoundedNewton(optx.AbstractMinimiser):
         best = jnp.where(accept, y, state.y)
         at = jax.tree.map(lambda new, old: jnp.where(accept, new, old), here, state.at)
 
-        harder = jnp.maximum(state.damping * _MORE, _FIRST_DAMPING)
+        # The parabola with the slope at the best point and the value at this one.
+        slope = state.at.gradient @ (y - state.y)
+        ratio = jnp.abs(slope) / (2 * (jnp.abs(slope) - decrease))
+        ratio = jnp.where(jnp.isfinite(ratio), ratio, _SHORTEST)
+        ratio = jnp.clip(ratio, _SHORTEST, _LONGEST)
+        harder = state.damping + state.stiffness * (1 / ratio - 1)
+        harder = jnp.maximum(harder, state.damping * _MORE)
+        harder = jnp.maximum(harder, _FIRST_DAMPING)
         easier = state.damping * _LESS
         easier = jnp.where(easier < _FIRST_DAMPING, 0.0, easier)
         damping = jnp.where(accept, easier, harder)
@@ -186,11 +217,19 @@ class BoundedNewton(optx.AbstractMinimiser):
         low, high = _room(best, args, options, jnp.where(accept, side, 0.0))
         # The exact Hessian where it is convex on the entries that may move.
         pushed = _pushed(at.gradient, low, high)
-        _, positive = factorise(at.hessian, movable & ~pushed)
-        ridge = jnp.where(positive, damping, damping + _RIDGE)
-        matrix = jnp.where(positive, at.hessian, at.convex)
-        matrix = matrix + jnp.diag(ridge * scale_of(matrix) ** 2)
-        model = Quadratic(at.gradient, matrix, low, high)
+        free, width = movable & ~pushed, scale_of(at.convex)
+        steepest = jnp.max(jnp.where(free, jnp.abs(at.gradient) / width, 0.0))
+        beyond = ~first & (decrease > _BEYOND * state.promised)
+        beyond = beyond | (steepest < _NEAR_SADDLE)
+        short = accept & (state.short | beyond)
+        matrix, positive = _positive_definite(at, free, short)
+        weight = scale_of(matrix) ** 2
+        matrix = matrix + jnp.diag(damping * weight)
+        on_saddle = ~positive & (steepest < _ON_SADDLE)
+        # No eigenvector of a model is orthogonal to this but by an odd chance.
+        generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
+        gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
+        model = Quadratic(gradient, matrix, low, high)
         step = minimise_in_box(model, movable)
         promised = -(at.gradient @ step + step @ matrix @ step / 2)
         edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
@@ -204,7 +243,9 @@ class BoundedNewton(optx.AbstractMinimiser):
             y=best,
             at=at,
             promised=promised,
+            stiffness=step @ matrix @ step / jnp.maximum(step**2 @ weight, 1e-300),
             damping=damping,
+            short=short & ~positive,
             # That of the step that ended the search: here rounding is all there is.
             edm=jnp.where(done, state.edm, edm),
             last=edm < self.edm_tolerance,
@@ -234,8 +275,46 @@ class BoundedNewton(optx.AbstractMinimiser):
             "edm": state.edm,
             "stationarity": held,
             "unique": unique,
+            "gradient": state.at.gradient,
+            "hessian": state.at.hessian,
         }
         return state.y, aux, stats
+
+
+def _positive_definite(
+    at: Derivatives, free: Mask, short: Bool[Array, ""]
+) -> tuple[Matrix, Bool[Array, ""]]:
+    """The Hessian, or what takes its place where it is not positive definite.
+
+    Args:
+        at: function and derivatives.
+        free: entries on which the matrix must be positive definite.
+        short: whether the convex stand-in fell short, so that the Hessian is wanted,
+            with as much added as makes it positive definite.
+
+    Returns:
+        The matrix, and whether it is the Hessian.
+    """
+    scale = scale_of(at.convex) ** 2
+
+    def shifted(shift: Array) -> Matrix:
+        return at.hessian + jnp.diag(shift * scale)
+
+    def indefinite(carry):
+        shift, next_shift, positive = carry
+        return ~positive & ((shift == 0) | (short & (next_shift < _LARGEST_SHIFT)))
+
+    def more(carry):
+        _, shift, _ = carry
+        positive = factorise(shifted(shift), free)[1]
+        return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive
+
+    none = jnp.zeros_like(at.value)
+    start = (none, none + _FLAT, jnp.array(False))
+    shift, _, positive = jax.lax.while_loop(indefinite, more, start)
+    convex = at.convex + jnp.diag(_RIDGE * scale)
+    matrix = jnp.where(positive, shifted(shift), convex)
+    return matrix, positive & (shift == _FLAT)
 
 
 def _pushed(gradient: Vector, low: Vector, high: Vector) -> Mask:

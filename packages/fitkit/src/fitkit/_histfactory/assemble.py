@@ -14,10 +14,11 @@ Only the shapes of these tables are static. Values, index maps and masks are lea
 names live in `Layout`, so that models of the same shapes share a compilation.
 """
 
+import collections
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import equinox as eqx
 import jax
@@ -26,6 +27,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
+from .._interpolation import Runs
 from .modifiers import ParameterKind
 from .modifiers._base import ParameterDeclaration, Place
 from .spec import Channel, ParameterSettings
@@ -49,11 +51,27 @@ class Layout:
     modifiers: tuple[tuple[str, str, str, str], ...]
 
 
+Variation: TypeAlias = tuple[str, str]
+"""An interpolation code and the parameter that has it; one may have several codes."""
+
+
+class Codes(NamedTuple):
+    """The interpolation codes along the first axes of the tables.
+
+    Attributes:
+        normsys, histosys: how many have which code; as a rule, all the same.
+    """
+
+    normsys: Runs
+    histosys: Runs
+
+
 @final
 class Arrays(eqx.Module):
     """The numbers of a HistFactory model, without names.
 
     Attributes:
+        codes: interpolation codes; not a number, but as little a name.
         nominal: yields before any modifier.
         histosys_lo, histosys_hi: yields at -1 and +1, where `histosys_present`.
         normsys_lo, normsys_hi: factors at -1 and +1, 1 where absent.
@@ -67,6 +85,7 @@ class Arrays(eqx.Module):
         sigma, sigma_given: widths of normal constraints, and where they were given.
     """
 
+    codes: Codes = eqx.field(static=True)
     nominal: Float[Array, "rows bins"]
     histosys_lo: Float[Array, "histosys rows bins"]
     histosys_hi: Float[Array, "histosys rows bins"]
@@ -103,14 +122,16 @@ class _Collected:
 class _Collector:
     """Fills the tables as modifiers declare themselves (`modifiers._base.Tables`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, normsys_code: str, histosys_code: str) -> None:
         self.parameters: dict[str, _Collected] = {}
         # (slot, row, bins, parameter, entries of the parameter, uncertainty)
         self.factors: list[tuple[int, int, slice, str, np.ndarray, Any]] = []
         self.factors_of: dict[tuple[int, int], int] = {}
-        self.normsys_entries: list[tuple[str, int, int, Any, Any]] = []
-        self.histosys_entries: list[tuple[str, int, slice, Any, Any]] = []
+        # (code, parameter), row, place in the row, lo, hi
+        self.normsys_entries: list[tuple[Variation, int, int, Any, Any]] = []
+        self.histosys_entries: list[tuple[Variation, int, slice, Any, Any]] = []
         self.modifier = ""
+        self.normsys_code, self.histosys_code = normsys_code, histosys_code
 
     def parameter(
         self, name: str, place: Place, declaration: ParameterDeclaration
@@ -132,7 +153,8 @@ class _Collector:
                 f"{name!r} and an earlier {known.modifier} of that name cannot share "
                 "one parameter. Rename one of them."
             )
-        per_bin = declaration.kind in (ParameterKind.MC_STAT, ParameterKind.POISSON)
+        stat = declaration.kind in (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
+        per_bin = stat or declaration.kind == ParameterKind.POISSON
         if not per_bin:
             if known.size != declaration.size:
                 raise ValueError(
@@ -143,9 +165,7 @@ class _Collector:
             if declaration.sigma is not None and known.declaration.sigma is None:
                 known.declaration = declaration
             return 0
-        if place.channel in known.channel_start and (
-            declaration.kind == ParameterKind.MC_STAT
-        ):
+        if stat and place.channel in known.channel_start:
             return known.channel_start[place.channel]
         start = known.size
         known.channel_start[place.channel] = start
@@ -165,11 +185,26 @@ class _Collector:
         index = np.broadcast_to(np.asarray(entries, dtype=int), (place.size,))
         self.factors.append((slot, place.row, place.bins, name, index, uncertainty))
 
-    def normsys(self, name: str, place: Place, lo: Any, hi: Any) -> None:
-        self.normsys_entries.append((name, place.row, place.channel_index, lo, hi))
+    def normsys(
+        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
+    ) -> None:
+        key = (code or self.normsys_code, name)
+        self.normsys_entries.append((key, place.row, place.channel_index, lo, hi))
 
-    def histosys(self, name: str, place: Place, lo: Any, hi: Any) -> None:
-        self.histosys_entries.append((name, place.row, place.bins, lo, hi))
+    def histosys(
+        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
+    ) -> None:
+        key = (code or self.histosys_code, name)
+        self.histosys_entries.append((key, place.row, place.bins, lo, hi))
+
+
+def _by_code(entries: Sequence[tuple[Variation, *tuple[Any, ...]]]) -> list[Variation]:
+    """Each variation once; those of one code together, else in their order."""
+    return sorted(dict.fromkeys(entry[0] for entry in entries), key=lambda key: key[0])
+
+
+def _runs(variations: Sequence[Variation]) -> Runs:
+    return tuple(collections.Counter(code for code, _ in variations).items())
 
 
 def _table(
@@ -189,9 +224,9 @@ def _table(
         )
         table = jnp.full(size, background, dtype=flat.dtype).at[index].set(flat)
         return table.reshape(shape)
-    table = np.full(size, background)
-    table[index] = np.concatenate([np.atleast_1d(v) for v in values])
-    return table.reshape(shape)
+    plain = np.full(size, background)
+    plain[index] = np.concatenate([np.atleast_1d(v) for v in values])
+    return plain.reshape(shape)
 
 
 def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
@@ -209,9 +244,13 @@ def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
     return np.array([first + last])
 
 
-def _declare(channels: Sequence[Channel]) -> tuple[_Collector, list[Place], list]:
+def _declare(
+    collector: _Collector, channels: Sequence[Channel]
+) -> tuple[list[Place], list[tuple[str, str, str, str]]]:
     """Walk over the specification; every modifier enters itself into the tables."""
-    collector, places, declared, start = _Collector(), [], [], 0
+    places: list[Place] = []
+    declared: list[tuple[str, str, str, str]] = []
+    start = 0
     for c, channel in enumerate(channels):
         bins = slice(start, start + channel.bins)
         start = bins.stop
@@ -230,7 +269,7 @@ def _declare(channels: Sequence[Channel]) -> tuple[_Collector, list[Place], list
                 declared.append((channel.name, sample.name, *key))
                 collector.modifier = key[0]
                 modifier.declare(collector, place)
-    return collector, places, declared
+    return places, declared
 
 
 def _setting(
@@ -311,13 +350,16 @@ def assemble(
     channels: Sequence[Channel],
     poi: str | None,
     settings: Mapping[str, ParameterSettings],
+    normsys_code: str,
+    histosys_code: str,
 ) -> tuple[Layout, Arrays]:
     """Return the layout and the arrays of a specification.
 
     Args:
         channels: at least one, with different names.
-        poi: the parameter of interest; must be a scalar parameter of the model, or
-        None. settings: by parameter name.
+        poi: the parameter of interest, a scalar parameter of the model, or None.
+        settings: by parameter name.
+        normsys_code, histosys_code: of modifiers that name none of their own.
 
     Returns:
         Names and shapes, and the flat arrays. The arrays are numpy arrays where the
@@ -332,7 +374,8 @@ def assemble(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"channel {name!r} is given twice.")
-    collector, places, declared = _declare(channels)
+    collector = _Collector(normsys_code, histosys_code)
+    places, declared = _declare(collector, channels)
     parameters = collector.parameters
     for name in settings:
         if name not in parameters:
@@ -355,10 +398,10 @@ def assemble(
     bins = sum(channel.bins for channel in channels)
     table = (rows, bins)
     slots = (max(collector.factors_of.values(), default=0), *table)
-    normsys = list(dict.fromkeys(e[0] for e in collector.normsys_entries))
-    histosys = list(dict.fromkeys(e[0] for e in collector.histosys_entries))
-    normsys_row = {name: i for i, name in enumerate(normsys)}
-    histosys_row = {name: i for i, name in enumerate(histosys)}
+    normsys = _by_code(collector.normsys_entries)
+    histosys = _by_code(collector.histosys_entries)
+    normsys_row = {key: i for i, key in enumerate(normsys)}
+    histosys_row = {key: i for i, key in enumerate(histosys)}
     normsys_shape = (len(normsys), rows, len(channels))
     histosys_shape = (len(histosys), *table)
 
@@ -367,12 +410,12 @@ def assemble(
         factor_index[slot, row, where] = start[name] + entries
     with_error = [f for f in collector.factors if f[5] is not None]
     normsys_at = [
-        _positions(normsys_shape, normsys_row[name], row, c)
-        for name, row, c, _, _ in collector.normsys_entries
+        _positions(normsys_shape, normsys_row[key], row, c)
+        for key, row, c, _, _ in collector.normsys_entries
     ]
     histosys_at = [
-        _positions(histosys_shape, histosys_row[name], row, where)
-        for name, row, where, _, _ in collector.histosys_entries
+        _positions(histosys_shape, histosys_row[key], row, where)
+        for key, row, where, _, _ in collector.histosys_entries
     ]
     present = np.zeros(histosys_shape, dtype=bool)
     if histosys_at:
@@ -382,6 +425,7 @@ def assemble(
         np.full(p.size, int(p.declaration.kind), np.int32) for p in parameters.values()
     ]
     arrays = Arrays(
+        codes=Codes(_runs(normsys), _runs(histosys)),
         nominal=_table(
             table,
             [_positions(table, p.row, p.bins) for p in places],
@@ -406,8 +450,8 @@ def assemble(
             [f[5] for f in with_error],
         ),
         factor_index=factor_index,
-        normsys_index=np.array([start[name] for name in normsys], dtype=np.int32),
-        histosys_index=np.array([start[name] for name in histosys], dtype=np.int32),
+        normsys_index=np.array([start[name] for _, name in normsys], dtype=np.int32),
+        histosys_index=np.array([start[name] for _, name in histosys], dtype=np.int32),
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
         kind=_vector(kinds, np.int32),
         **_parameter_vectors(parameters, settings),

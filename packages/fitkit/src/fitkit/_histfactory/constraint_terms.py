@@ -1,6 +1,6 @@
 """The constraint terms of a HistFactory model, from its templates and settings."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -93,15 +93,20 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     yields = xp.broadcast_to(arrays.nominal, (slots, *arrays.nominal.shape))
     index = xp.asarray(arrays.factor_index).reshape(-1)
 
-    def total(values: Array, of: ParameterKind) -> Vector:
-        chosen = xp.where(kind_of == int(of), values, 0.0).reshape(-1)
+    def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
+        wanted = xp.isin(kind_of, np.array([int(each) for each in of]))
+        chosen = xp.where(wanted, values, 0.0).reshape(-1)
         if traced:
             return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
         return np.bincount(index, chosen, size + 1)[:size]
 
-    stat, poisson = kind == ParameterKind.MC_STAT, kind == ParameterKind.POISSON
-    mean = total(yields, ParameterKind.MC_STAT)
-    variance = total(arrays.uncertainty**2, ParameterKind.MC_STAT)
+    normal_stat = kind == ParameterKind.MC_STAT
+    poisson_stat = kind == ParameterKind.POISSON_STAT
+    given = xp.asarray(arrays.sigma_given)
+    stat, poisson = normal_stat | poisson_stat, kind == ParameterKind.POISSON
+    both = ParameterKind.MC_STAT, ParameterKind.POISSON_STAT
+    mean = total(yields, *both)
+    variance = total(arrays.uncertainty**2, *both)
     usable = stat & (mean > 0) & (variance > 0)
     relative = xp.sqrt(xp.where(usable, variance, 1.0)) / xp.where(usable, mean, 1.0)
 
@@ -112,14 +117,21 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
         valid, xp.where(valid, single, 1.0) ** 2 / xp.where(valid, error, 1.0) ** 2, 1.0
     )
 
+    # A staterror's width is that of its constraint, whichever; the count follows it.
+    width = xp.where(stat & ~given, relative, arrays.sigma)
+    effective = xp.where(poisson_stat, width, 1.0) ** -2
+    tau = xp.where(poisson_stat, effective, tau)
+
     empty = (stat & ~usable) | (poisson & ~valid)
-    given = xp.asarray(arrays.sigma_given)
+    poisson_any = poisson | poisson_stat
     return ConstraintTerms(
-        normal=(kind == ParameterKind.NORMAL) | stat,
-        poisson=poisson,
-        sigma=xp.where(stat & ~given, relative, arrays.sigma),
+        normal=(kind == ParameterKind.NORMAL) | normal_stat,
+        poisson=poisson_any,
+        sigma=width,
         # settings may give the width 1/sqrt(tau); the nominal data stay, as in pyhf
         tau=xp.where(poisson & given, arrays.sigma**-2, tau),
-        nominal_aux=xp.where(poisson & ~xp.asarray(arrays.aux_given), tau, arrays.aux),
+        nominal_aux=xp.where(
+            poisson_any & ~xp.asarray(arrays.aux_given), tau, arrays.aux
+        ),
         fixed=xp.where(arrays.fixed_given, arrays.fixed, empty),
     )

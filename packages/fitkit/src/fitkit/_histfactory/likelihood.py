@@ -8,7 +8,6 @@ first part and the constraints alone are positive semi-definite (Gauss-Newton).
 
 from typing import final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
-from .._interpolation import KINKED_CODES
+from .._interpolation import has_kink
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._parameters import ParameterVectors
 from .assemble import Arrays
@@ -53,7 +52,6 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         aux: auxiliary data, one for each entry of the parameter vector.
         terms: the constraint terms, where they have been derived already.
         shapes: the interpolation of the templates, likewise.
-        normsys_code, histosys_code: interpolation codes.
     """
 
     arrays: Arrays
@@ -61,17 +59,11 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     aux: Vector
     terms: ConstraintTerms | None
     shapes: Interpolation | None
-    normsys_code: str = eqx.field(static=True)
-    histosys_code: str = eqx.field(static=True)
 
     @property
     def has_kinks(self) -> bool:
-        """Whether either interpolation code has a kink at 0."""
-        return (
-            self.normsys_code in KINKED_CODES and len(self.arrays.normsys_index) > 0
-        ) or (
-            self.histosys_code in KINKED_CODES and len(self.arrays.histosys_index) > 0
-        )
+        """Whether any interpolation code has a kink at 0."""
+        return any(has_kink(runs).any() for runs in self.arrays.codes)
 
     def prepared(self) -> "HistFactoryLikelihood":
         """The same likelihood with its constraint terms derived once."""
@@ -81,8 +73,6 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             jnp.asarray(self.aux),
             self.constraints,
             self.interpolation,
-            self.normsys_code,
-            self.histosys_code,
         )
 
     @property
@@ -103,12 +93,12 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def interpolation(self) -> Interpolation:
         """What interpolation needs of the templates."""
         if self.shapes is None:
-            return interpolation(self.arrays, self.normsys_code)
+            return interpolation(self.arrays)
         return self.shapes
 
     def elements(self, y: Vector, side: Array | float = 0.0) -> Elements:
         """The ingredients of all rates at `y`."""
-        return elements(self.arrays, self.interpolation, y, side, self.histosys_code)
+        return elements(self.arrays, self.interpolation, y, side)
 
     def value(self, y: Vector) -> Float[Array, ""]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
@@ -141,16 +131,17 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def kinks(self) -> Mask:
         arrays = self.arrays
         mask = jnp.zeros(arrays.init.shape, dtype=bool)
-        if self.histosys_code in KINKED_CODES:
+        normsys, histosys = map(has_kink, arrays.codes)
+        if histosys.any():
             bend = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
             bent = jnp.any((bend != 0) & arrays.histosys_present, axis=(1, 2))
-            mask = mask.at[arrays.histosys_index].max(bent)
-        if self.normsys_code in KINKED_CODES:
+            mask = mask.at[arrays.histosys_index].max(bent & histosys)
+        if normsys.any():
             bent = jnp.any(
                 jnp.log(arrays.normsys_hi) + jnp.log(arrays.normsys_lo) != 0,
                 axis=(1, 2),
             )
-            mask = mask.at[arrays.normsys_index].max(bent)
+            mask = mask.at[arrays.normsys_index].max(bent & normsys)
         return mask
 
     def observations(self) -> tuple[Array, Array]:
@@ -164,8 +155,6 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             aux,
             self.terms,
             self.shapes,
-            self.normsys_code,
-            self.histosys_code,
         )
 
     def expected(self, y: Vector) -> tuple[Array, Array]:

@@ -33,8 +33,9 @@ class Model(AbstractModel):
         poi: the parameter of interest, a scalar parameter of the model, or None.
         settings: starts, bounds, fixed flags, auxiliary data and constraint widths by
             parameter name, where the defaults are not wanted.
-        normsys_code: interpolation of normsys, "4" (default, as pyhf) or "1".
-        histosys_code: interpolation of histosys, "4p" (default, as pyhf), "2" or "0".
+        normsys_code: interpolation of each normsys that names none of its own, "4"
+            (default, as pyhf) or "1".
+        histosys_code: likewise of histosys, "4p" (default, as pyhf), "2" or "0".
 
     Raises:
         ValueError: naming the channel, sample, modifier or parameter that is wrong.
@@ -80,7 +81,9 @@ class Model(AbstractModel):
             raise ValueError(
                 f"`histosys_code` {histosys_code!r} is not one of {ADDITIVE_CODES}."
             )
-        self.layout, self.arrays = assemble(channels, poi, dict(settings or {}))
+        self.layout, self.arrays = assemble(
+            channels, poi, dict(settings or {}), normsys_code, histosys_code
+        )
         self.normsys_code = normsys_code
         self.histosys_code = histosys_code
 
@@ -136,7 +139,7 @@ class Model(AbstractModel):
             aux = by_field["aux"][name]
             if kind == ParameterKind.FREE:
                 return None
-            if kind == ParameterKind.POISSON:
+            if kind in (ParameterKind.POISSON, ParameterKind.POISSON_STAT):
                 return Poisson(aux, by_field["tau"][name])
             return Normal(aux, by_field["sigma"][name])
 
@@ -188,8 +191,7 @@ class Model(AbstractModel):
             By channel, `[samples, bins]`; rows in the order of `sample_names`.
         """
         y = self.ravel(params)
-        shapes = interpolation(self.arrays, self.normsys_code)
-        el = elements(self.arrays, shapes, y, 0.0, self.histosys_code)
+        el = elements(self.arrays, interpolation(self.arrays), y, 0.0)
         rates, start, split = el.rates, 0, {}
         for name, bins, samples in self.layout.channels:
             split[name] = rates[: len(samples), start : start + bins]
@@ -224,19 +226,29 @@ class Model(AbstractModel):
         likelihood = self.negative_log_likelihood(data)
         return -likelihood.value(self.ravel(params)) - likelihood.saturated()
 
+    def constraint_logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
+        """The part of `logpdf` that the auxiliary data make, normalised.
+
+        For a model of your own that takes yields and constraints from this one and
+        makes something else of them.
+
+        Args:
+            params: parameter values by name.
+            data: of which only `aux` is used.
+
+        Returns:
+            A scalar; 0 for a model without constraints.
+        """
+        terms, aux = constraint_terms(self.arrays), jnp.asarray(self._aux(data.aux))
+        return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
+
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives."""
         return HistFactoryLikelihood(
-            self.arrays,
-            self._counts(data.main),
-            self._aux(data.aux),
-            None,
-            None,
-            self.normsys_code,
-            self.histosys_code,
+            self.arrays, self._counts(data.main), self._aux(data.aux), None, None
         )
 
-    def _by_channel(self, counts: Array | np.ndarray) -> dict[str, Array]:
+    def _by_channel(self, counts: Array) -> dict[str, Array]:
         start, split = 0, {}
         for name, bins, _ in self.layout.channels:
             split[name] = counts[start : start + bins]

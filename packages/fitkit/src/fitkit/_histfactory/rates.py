@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 from .._custom_types import Matrix, Vector
 from .._interpolation import (
     Exponential,
-    additive_bend,
+    additive_bends,
     exponential,
     exponential_factor,
 )
@@ -51,7 +51,7 @@ class Interpolation(NamedTuple):
     selector: Float[Array, "interpolated params"]
 
 
-def interpolation(arrays: Arrays, normsys_code: str) -> Interpolation:
+def interpolation(arrays: Arrays) -> Interpolation:
     """Prepare the interpolation of a model's templates."""
     curve = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
     index = jnp.append(
@@ -60,7 +60,7 @@ def interpolation(arrays: Arrays, normsys_code: str) -> Interpolation:
     return Interpolation(
         slope=jnp.asarray(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=jnp.where(arrays.histosys_present, curve, 0.0),
-        norm=exponential(normsys_code, arrays.normsys_lo, arrays.normsys_hi),
+        norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
         selector=(index[:, None] == jnp.arange(arrays.kind.shape[0])).astype(float),
     )
 
@@ -114,7 +114,6 @@ def elements(
     shapes: Interpolation,
     y: Vector,
     side: Array | float,
-    histosys_code: str,
 ) -> Elements:
     """Evaluate all ingredients of the rates at the flat parameter vector `y`.
 
@@ -123,15 +122,14 @@ def elements(
         shapes: their prepared interpolation.
         y: parameters, `[params]`.
         side: the derivative of |alpha| at a kink, scalar or `[params]`.
-        histosys_code: "0", "2" or "4p".
     """
     histosys = shapes.slope.shape[0]
     alpha = shapes.selector @ y
     if jnp.ndim(side):
         side = shapes.selector @ side
     side = jnp.broadcast_to(side, alpha.shape)
-    bend, bend_1, bend_2 = additive_bend(
-        histosys_code, alpha[:histosys], side[:histosys]
+    bend, bend_1, bend_2 = additive_bends(
+        arrays.codes.histosys, alpha[:histosys], side[:histosys]
     )
     additive = arrays.nominal + jnp.tensordot(
         jnp.append(alpha[:histosys], bend),

@@ -131,6 +131,10 @@ class ParameterSettings(eqx.Module):
         self.bounds = (
             None if bounds is None else (_as_array(bounds[0]), _as_array(bounds[1]))
         )
-        self.fixed = None if fixed is None else fixed
+        self.fixed = (
+            fixed
+            if fixed is None or isinstance(fixed, jax.Array)
+            else np.asarray(fixed)
+        )
         self.aux = None if aux is None else _as_array(aux)
         self.sigma = None if sigma is None else _as_array(sigma)

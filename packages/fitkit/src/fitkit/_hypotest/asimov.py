@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import ArrayLike
 
@@ -45,7 +46,7 @@ def asimov_data(
                 "`asimov_data` needs a parameter of interest, and the model has none. "
                 "Use `model.expected_data(params)`."
             )
-        return model.expected_data({**model.init, model.poi: poi_value})
+        return model.expected_data({**model.init, model.poi: jnp.asarray(poi_value, float)})
     best = fixed_poi_fit(
         poi_value,
         model,

@@ -6,14 +6,15 @@ check what they give.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypeAlias, get_args
 
 from .document import copied
 from .references import check_references
 from .schema import WorkspaceError, parse
 
 Document = Mapping[str, Any]
+Join: TypeAlias = Literal["none", "outer", "left outer", "right outer"]
 
 
 def digest(document: Document, algorithm: str = "sha256") -> str:
@@ -179,72 +180,141 @@ def rename(
     )
 
 
-def combine(left: Document, right: Document, *, merge: bool = False) -> dict[str, Any]:
+def combine(
+    left: Document,
+    right: Document,
+    *,
+    join: Join = "outer",
+    merge_channels: bool = False,
+) -> dict[str, Any]:
     """One document of two: their channels side by side, parameters shared by name.
-
-    Measurements of the same name are merged; they must agree on the POI and on the
-    settings of the parameters that both set.
 
     Args:
         left: a decoded document.
         right: another.
-        merge: accept channels, observations and measurements that both have in exactly
-            the same form; by default any name that both use is an error, for channels
-            and observations.
+        join: what to do about channels, observations and measurements of one name:
+
+            - "outer" (default): they must be equal, but for measurements, whose
+              parameter settings are put together and must not contradict each other;
+            - "none": they are an error;
+            - "left outer", "right outer": those of the named side are taken, and the
+              other's are dropped without a word. Look at the result.
+        merge_channels: for channels of one name, put their samples together, by the
+            same rule; not with "none".
 
     Raises:
         WorkspaceError: names what the two disagree on. `rename` and `prune` are the
             ways out.
+
+    Example:
+        >>> import fitkit
+        >>> def document(channel):
+        ...     sample = {"name": "b", "data": [50.0], "modifiers": []}
+        ...     return {
+        ...         "channels": [{"name": channel, "samples": [sample]}],
+        ...         "observations": [{"name": channel, "data": [55.0]}],
+        ...         "measurements": [
+        ...             {"name": "m", "config": {"poi": "", "parameters": []}}],
+        ...         "version": "1.0.0"}
+        >>> both = fitkit.combine(document("SR"), document("CR"))
+        >>> [channel["name"] for channel in both["channels"]]
+        ['SR', 'CR']
     """
+    if join not in get_args(Join):
+        raise WorkspaceError(f"`join={join!r}` is not one of {get_args(Join)}.")
+    if merge_channels and join == "none":
+        raise WorkspaceError(
+            '`merge_channels` needs one of the joins "outer", "left outer" and "right '
+            'outer"; with "none" channels of one name are an error.'
+        )
     parse(left), parse(right)
+    if join == "right outer":
+        left, right = right, left
+    merged = _merge_samples if merge_channels else _same
+    rules = {
+        "channels": merged,
+        "observations": _same,
+        "measurements": _merge_settings,
+    }
     return _checked(
         {
-            "channels": _joined(left, right, "channels", merge),
-            "observations": _joined(left, right, "observations", merge),
-            "measurements": _joined_measurements(left, right),
-            "version": left["version"],
+            what: _joined(left[what], right[what], what, join, rule)
+            for what, rule in rules.items()
         }
+        | {"version": left["version"]}
     )
 
 
-def _joined(left: Document, right: Document, what: str, merge: bool) -> list[Any]:
-    ours = {each["name"]: each for each in left[what]}
-    for each in right[what]:
-        if each["name"] in ours and not (merge and each == ours[each["name"]]):
-            how = "differently" if merge else "both"
-            raise WorkspaceError(
-                f"{what}: the documents {how} have {each['name']!r}. Rename or prune "
-                "it in one of them"
-                + ("." if merge else ", or combine with `merge=True`.")
-            )
-        ours[each["name"]] = each
-    return list(ours.values())
+Item = Mapping[str, Any]
 
 
-def _joined_measurements(left: Document, right: Document) -> list[Any]:
-    ours = {each["name"]: each for each in left["measurements"]}
-    for theirs in right["measurements"]:
-        name = theirs["name"]
-        if name not in ours:
-            ours[name] = theirs
-            continue
-        poi, other = ours[name]["config"]["poi"], theirs["config"]["poi"]
-        if poi != other:
+def _joined(
+    ours: list[Item],
+    theirs: list[Item],
+    what: str,
+    join: Join,
+    rule: Callable[[Item, Item, str], Item],
+) -> list[Any]:
+    """Items of two lists by name; the first list goes first, and wins an outer join."""
+    found = {each["name"]: each for each in ours}
+    for each in theirs:
+        name = each["name"]
+        if name not in found:
+            found[name] = each
+        elif join == "none":
             raise WorkspaceError(
-                f"measurements: {name!r} has POI {poi!r} in one document and {other!r} "
-                "in the other. Rename one of the measurements."
+                f"{what}: the documents both have {name!r}. Rename or prune it in one "
+                'of them, or combine with another `join`, such as "outer".'
             )
-        settings = {p["name"]: p for p in ours[name]["config"]["parameters"]}
-        for setting in theirs["config"]["parameters"]:
-            known = settings.setdefault(setting["name"], setting)
-            if known != setting:
-                raise WorkspaceError(
-                    f"measurements: {name!r} sets parameter {setting['name']!r} "
-                    "differently in the two documents. Make the settings equal or "
-                    "rename one of the measurements."
-                )
-        ours[name] = _with_settings(ours[name], list(settings.values()))
-    return list(ours.values())
+        elif join == "outer":
+            found[name] = rule(found[name], each, what)
+        elif rule is _merge_samples:
+            samples = _joined(
+                found[name]["samples"], each["samples"], "samples", join, _same
+            )
+            found[name] = {**found[name], "samples": samples}
+    return list(found.values())
+
+
+def _same(ours: Item, theirs: Item, what: str) -> Item:
+    """The item, where both are equal."""
+    if ours != theirs:
+        raise WorkspaceError(
+            f"{what}: the documents differ in {ours['name']!r}. Rename or prune it in "
+            'one of them, or take one side\'s with `join="left outer"` or "right outer"'
+            + (
+                "; `merge_channels=True` puts the samples of both into one channel."
+                if what == "channels"
+                else "."
+            )
+        )
+    return ours
+
+
+def _merge_samples(ours: Item, theirs: Item, what: str) -> Item:
+    """A channel with the samples of both."""
+    where = f"{what} {ours['name']!r}: samples"
+    samples = _joined(ours["samples"], theirs["samples"], where, "outer", _same)
+    return {**ours, "samples": samples}
+
+
+def _merge_settings(ours: Item, theirs: Item, what: str) -> Item:
+    """A measurement with the parameter settings of both."""
+    name, poi, other = ours["name"], ours["config"]["poi"], theirs["config"]["poi"]
+    if poi != other:
+        raise WorkspaceError(
+            f"{what}: {name!r} has POI {poi!r} in one document and {other!r} in the "
+            "other. Rename one of the measurements."
+        )
+    where = f"{what} {name!r}: parameters"
+    settings = _joined(
+        ours["config"]["parameters"],
+        theirs["config"]["parameters"],
+        where,
+        "outer",
+        _same,
+    )
+    return _with_settings(ours, settings)
 
 
 def _with_settings(

@@ -4,10 +4,11 @@ import enum
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
+from .._constraints import Normal, Poisson
 from .._histfactory.model import Model
 from .._histfactory.modifiers import (
     AbstractModifier,
@@ -53,8 +54,9 @@ def read_workspace(
     measurement: str | int | None = None,
     patch: Any = None,
     poi: str | Literal[Unset.UNSET] | None = UNSET,
-    normsys_code: str = "4",
-    histosys_code: str = "4p",
+    normsys_code: str | Mapping[str, str] = "4",
+    histosys_code: str | Mapping[str, str] = "4p",
+    staterror_constraint: type[Normal] | type[Poisson] = Normal,
 ) -> tuple[Model, Data]:
     r"""The model and the observed data of a HistFactory JSON document.
 
@@ -70,9 +72,11 @@ def read_workspace(
             another, None for none. Where the measurement's own is not in the
             model, as in background-only documents, the model has none
             and one warning says so.
-        normsys_code: interpolation of `normsys`, "1" or "4". The format does not hold
-            this choice; the default is pyhf's.
+        normsys_code: interpolation of `normsys`, "1" or "4"; or by modifier name, the
+            default for others. The format does not hold this choice; the default is
+            pyhf's.
         histosys_code: interpolation of `histosys`, "0", "2" or "4p"; likewise.
+        staterror_constraint: the class `Normal` (as pyhf) or `Poisson`; likewise.
 
     Returns:
         `(model, data)`: a `Model`, and `Data` with the document's observations and
@@ -112,13 +116,18 @@ def read_workspace(
         config = workspace.measurements[chosen].config
         model_poi = _poi(where, config.poi, poi, declared)
         settings = _settings(workspace.measurements[chosen], declared, where)
+        _check_named("normsys", normsys_code, workspace)
+        _check_named("histosys", histosys_code, workspace)
+        choices = _Choices(normsys_code, histosys_code, staterror_constraint)
         try:
             model = Model(
-                [_channel(channel) for channel in workspace.channels],
+                [_channel(channel, choices) for channel in workspace.channels],
                 poi=model_poi,
                 settings=settings,
-                normsys_code=normsys_code,
-                histosys_code=histosys_code,
+                normsys_code="4" if isinstance(normsys_code, Mapping) else normsys_code,
+                histosys_code=(
+                    "4p" if isinstance(histosys_code, Mapping) else histosys_code
+                ),
             )
         except ValueError as error:
             raise WorkspaceError(str(error)) from error
@@ -209,7 +218,8 @@ def _setting(document: ParameterDocument, parameter: Declared) -> ParameterSetti
         ours[listed_order(parameter.bins)] = values
         return ours
 
-    bounds, sigma = document.bounds, document.sigmas
+    bounds = document.bounds
+    sigma: Any = document.sigmas
     if document.factors is not None:  # a Poisson constraint's width is 1/√factor
         sigma = 1 / np.sqrt(document.factors)
     return ParameterSettings(
@@ -222,32 +232,68 @@ def _setting(document: ParameterDocument, parameter: Declared) -> ParameterSetti
     )
 
 
-def _channel(document: ChannelDocument) -> Channel:
+class _Choices(NamedTuple):
+    """What the format does not hold."""
+
+    normsys: str | Mapping[str, str]
+    histosys: str | Mapping[str, str]
+    constraint: type[Normal] | type[Poisson]
+
+
+def _check_named(
+    kind: str, code: str | Mapping[str, str], workspace: WorkspaceDocument
+) -> None:
+    """Refuse codes for modifiers that the document does not have."""
+    if isinstance(code, str):
+        return
+    names = {
+        modifier.name
+        for channel in workspace.channels
+        for sample in channel.samples
+        for modifier in sample.modifiers
+        if modifier.type == kind
+    }
+    for name in code:
+        if name not in names:
+            raise WorkspaceError(
+                f"`{kind}_code` names {name!r}, but the document has no {kind} of that "
+                f"name. It has: {', '.join(sorted(names)) or 'none'}."
+            )
+
+
+def _own_code(code: str | Mapping[str, str], name: str) -> str | None:
+    return code.get(name) if isinstance(code, Mapping) else None
+
+
+def _channel(document: ChannelDocument, choices: _Choices) -> Channel:
     return Channel(
         document.name,
         [
             Sample(
                 sample.name,
                 np.asarray(sample.data),
-                [_modifier(modifier) for modifier in sample.modifiers],
+                [_modifier(modifier, choices) for modifier in sample.modifiers],
             )
             for sample in document.samples
         ],
     )
 
 
-def _modifier(document: ModifierDocument) -> AbstractModifier:
+def _modifier(document: ModifierDocument, choices: _Choices) -> AbstractModifier:
     match document.type:
         case "histosys":
             return HistoSys(
                 document.name,
                 np.asarray(document.data.lo_data),
                 np.asarray(document.data.hi_data),
+                _own_code(choices.histosys, document.name),
             )
         case "normsys":
-            return NormSys(document.name, document.data.lo, document.data.hi)
+            data, code = document.data, _own_code(choices.normsys, document.name)
+            return NormSys(document.name, data.lo, data.hi, code)
         case "staterror":
-            return StatError(document.name, np.asarray(document.data))
+            error = np.asarray(document.data)
+            return StatError(document.name, error, choices.constraint)
         case "shapesys":
             return ShapeSys(document.name, np.asarray(document.data))
         case "normfactor":

@@ -115,6 +115,9 @@ def validate(
         for channel in workspace.channels
         for finding in _channel(channel, observed[channel.name], bounds)
     ]
+    pois = {each.config.poi for each in workspace.measurements}
+    for channel in workspace.channels:
+        findings += _without_signal(channel, observed[channel.name], pois)
     findings += _parameters(workspace)
     return tuple(sorted(findings, key=lambda each: _ORDER.index(each.severity)))
 
@@ -137,6 +140,26 @@ def _channel(
     for sample in channel.samples:
         for finding in _sample(sample, total, bounds):
             yield dataclasses.replace(finding, channel=channel.name, sample=sample.name)
+
+
+def _without_signal(
+    channel: ChannelDocument, observed: np.ndarray, pois: set[str]
+) -> Iterator[Finding]:
+    """Bins in which only what a parameter of interest scales can make the data."""
+    background = [
+        sample.data
+        for sample in channel.samples
+        if not any(m.type == "normfactor" and m.name in pois for m in sample.modifiers)
+    ]
+    total = np.sum([sample.data for sample in channel.samples], axis=0)
+    rest = np.sum(background, axis=0) if background else np.zeros_like(total)
+    if (bins := _where((total > 0) & (rest <= 0) & (observed > 0))) != ():
+        yield Finding(
+            "warning",
+            "data and no background: without signal the likelihood is zero",
+            channel.name,
+            bins=bins,
+        )
 
 
 def _mc_errors(channel: ChannelDocument, bounds: _Bounds) -> Iterator[Finding]:
@@ -174,7 +197,7 @@ def _sample(
             case "histosys":
                 found = _histosys(modifier, nominal, total, bounds)
             case "normsys":
-                found = _normsys(modifier, bounds)
+                found = _normsys(modifier, nominal, total, bounds)
             case "shapesys":
                 found = _shapesys(nominal, np.asarray(modifier.data))
             case _:
@@ -225,7 +248,12 @@ def _histosys(
             yield Finding("warning", f"changes the sample's total by {change:.0%}")
 
 
-def _normsys(modifier: NormSysDocument, bounds: _Bounds) -> Iterator[Finding]:
+def _normsys(
+    modifier: NormSysDocument,
+    nominal: np.ndarray,
+    total: np.ndarray,
+    bounds: _Bounds,
+) -> Iterator[Finding]:
     lo, hi = modifier.data.lo - 1, modifier.data.hi - 1
     if max(abs(lo), abs(hi)) <= _ROUNDING:
         yield Finding("note", "no effect: both factors are 1")
@@ -235,7 +263,17 @@ def _normsys(modifier: NormSysDocument, bounds: _Bounds) -> Iterator[Finding]:
         )
     elif lo * hi > 0:
         side = "above" if hi > 0 else "below"
-        yield Finding("note", f"both factors are {side} 1: {1 + lo:.4g}, {1 + hi:.4g}")
+        what = f"both factors are {side} 1: {1 + lo:.4g}, {1 + hi:.4g}"
+        shift = min(abs(lo), abs(hi)) * np.abs(nominal)
+        if (bins := _where(shift > np.sqrt(np.maximum(total, 1.0)))) != ():
+            yield Finding(
+                "warning",
+                f"{what}, which shifts more than the bin's statistical error: the "
+                "likelihood may have two minima",
+                bins=bins,
+            )
+        else:
+            yield Finding("note", what)
     if max(abs(lo), abs(hi)) > bounds.normalisation:
         yield Finding(
             "warning",

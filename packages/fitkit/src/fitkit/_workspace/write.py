@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._constraints import Poisson
 from .._histfactory.model import Model
+from .._histfactory.modifiers import ParameterKind
 from .._model import Data
 from .references import check_references, listed_order
 from .schema import WorkspaceError, parse
@@ -62,6 +64,7 @@ def workspace_document(
     model: Model, data: Data, *, measurement: str = "measurement"
 ) -> dict[str, Any]:
     """The decoded document that `write_workspace` writes."""
+    _check_conventions(model)
     document = {
         "channels": _channels(model),
         "observations": [
@@ -83,6 +86,23 @@ def workspace_document(
     return document
 
 
+def _check_conventions(model: Model) -> None:
+    """What readers take for granted must hold, for the format cannot say otherwise."""
+    for kind, runs in model.arrays.codes._asdict().items():
+        if len(runs) > 1:
+            codes = ", ".join(code for code, _ in runs)
+            raise WorkspaceError(
+                f"the {kind} modifiers have different interpolation codes ({codes}), "
+                "which the format cannot express: readers apply one to all."
+            )
+    for name, _, parameter in model.layout.parameters:
+        if parameter == ParameterKind.POISSON_STAT:
+            raise WorkspaceError(
+                f"staterror {name!r} has a Poisson constraint, which the format cannot "
+                "express. Use the default, `Normal`, or a ShapeSys for each sample."
+            )
+
+
 def _numbers(values: Any) -> list[float]:
     return np.atleast_1d(np.asarray(values, dtype=float)).tolist()
 
@@ -94,6 +114,11 @@ def _starts(model: Model) -> dict[str, int]:
         starts[name] = size
         size += math.prod(shape)
     return starts
+
+
+def _rows(index: Any) -> dict[int, int]:
+    """The row of a table that holds the variations of each parameter."""
+    return {int(entry): row for row, entry in enumerate(np.asarray(index))}
 
 
 def _channels(model: Model) -> list[dict[str, Any]]:
@@ -110,23 +135,23 @@ def _channels(model: Model) -> list[dict[str, Any]]:
             "factor_index",
         )
     }
-    histosys = {int(p): row for row, p in enumerate(np.asarray(arrays.histosys_index))}
-    normsys = {int(p): row for row, p in enumerate(np.asarray(arrays.normsys_index))}
+    histosys, normsys = _rows(arrays.histosys_index), _rows(arrays.normsys_index)
 
     def modifier(kind: str, name: str, row: int, c: int, bins: slice) -> dict:
         first = starts[name]
+        content: Any = None
         match kind:
             case "NormSys":
-                at = (normsys[first], row, c)
+                factors = (normsys[first], row, c)
                 content = {
-                    "lo": float(tables["normsys_lo"][at]),
-                    "hi": float(tables["normsys_hi"][at]),
+                    "lo": float(tables["normsys_lo"][factors]),
+                    "hi": float(tables["normsys_hi"][factors]),
                 }
             case "HistoSys":
-                at = (histosys[first], row, bins)
+                yields = (histosys[first], row, bins)
                 content = {
-                    "lo_data": _numbers(tables["histosys_lo"][at]),
-                    "hi_data": _numbers(tables["histosys_hi"][at]),
+                    "lo_data": _numbers(tables["histosys_lo"][yields]),
+                    "hi_data": _numbers(tables["histosys_hi"][yields]),
                 }
             case "ShapeSys" | "StatError":
                 # the slot in which this sample's first bin holds the parameter
@@ -134,8 +159,6 @@ def _channels(model: Model) -> list[dict[str, Any]]:
                 held = tables["factor_index"][:, row, bins.start] - first
                 (slot,) = np.flatnonzero((held >= 0) & (held < size))
                 content = _numbers(tables["uncertainty"][slot, row, bins])
-            case _:
-                content = None
         return {"name": name, "type": kind.lower(), "data": content}
 
     channels, start = [], 0
@@ -182,9 +205,10 @@ def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
         setting |= _width(name, kind, model, order) | _fixed(name, model, order)
         if parameter.constraint is not None:
             given = listed(data.aux[name])
-            assumed = [aux] * len(given)
-            if kind == "ShapeSys" and "factors" not in setting:
-                assumed = listed(parameter.constraint.tau)
+            assumed: list[float | None] = [aux] * len(given)
+            constraint = parameter.constraint
+            if isinstance(constraint, Poisson) and "factors" not in setting:
+                assumed = [*listed(constraint.tau)]
             if given != assumed:
                 setting["auxdata"] = given
         if setting:

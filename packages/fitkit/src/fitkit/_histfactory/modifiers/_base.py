@@ -4,12 +4,14 @@ import abc
 import dataclasses
 import enum
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, dataclass_transform
 
 import jax
 import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, ArrayLike
+
+T = TypeVar("T")
 
 
 class ParameterKind(enum.IntEnum):
@@ -22,6 +24,8 @@ class ParameterKind(enum.IntEnum):
     """Normal constraint at 1, with the relative uncertainty of the samples' total."""
     POISSON = 3
     """Poisson constraint, from the relative uncertainty of one sample."""
+    POISSON_STAT = 4
+    """Poisson constraint, with the relative uncertainty of the samples' total."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +74,13 @@ class Tables(Protocol):
         uncertainty: Any = None,
     ) -> None: ...
 
-    def normsys(self, name: str, place: Place, lo: Any, hi: Any) -> None: ...
+    def normsys(
+        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
+    ) -> None: ...
 
-    def histosys(self, name: str, place: Place, lo: Any, hi: Any) -> None: ...
+    def histosys(
+        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
+    ) -> None: ...
 
 
 class AbstractModifier(abc.ABC):
@@ -93,28 +101,52 @@ class AbstractModifier(abc.ABC):
         """Enter this modifier of the sample at `place` into the tables."""
 
 
-def modifier(cls: type) -> type:
-    """Make a class a frozen dataclass and a pytree; all fields but `name` are leaves.
+# Fields of a modifier that are no numbers.
+_STATIC = ("name", "code", "constraint")
+
+
+@dataclass_transform(frozen_default=True)
+def modifier(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass and a pytree, whose numbers are the leaves.
 
     An `__init__` of its own fills `vars(self)`, for a frozen dataclass has no setters.
     """
-    cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    leaves = tuple(f.name for f in dataclasses.fields(cls) if f.name != "name")
+    made: Any = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    fields = tuple(f.name for f in dataclasses.fields(made))
+    static = tuple(name for name in fields if name in _STATIC)
+    leaves = tuple(name for name in fields if name not in _STATIC)
+
+    def static_of(self):
+        return tuple(getattr(self, name) for name in static)
 
     def flatten(self):
-        return [getattr(self, leaf) for leaf in leaves], self.name
+        return [getattr(self, leaf) for leaf in leaves], static_of(self)
 
     def flatten_with_keys(self):
         keyed = [(jtu.GetAttrKey(leaf), getattr(self, leaf)) for leaf in leaves]
-        return keyed, self.name
+        return keyed, static_of(self)
 
-    def unflatten(name, values):
-        new = object.__new__(cls)  # leaves need not be arrays here: no conversion
-        new.__dict__.update(zip(leaves, values, strict=True), name=name)
+    def unflatten(constants, values):
+        new = object.__new__(made)  # leaves need not be arrays here: no conversion
+        new.__dict__.update(zip(leaves, values, strict=True))
+        new.__dict__.update(zip(static, constants, strict=True))
         return new
 
-    jtu.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
-    return cls
+    jtu.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    return made
+
+
+def check_code(modifier: str, name: str, code: str | None, codes: Sequence[str]) -> Any:
+    """Return an interpolation code, or None for the model's own.
+
+    Raises:
+        ValueError: for a code that the modifier does not have.
+    """
+    if code is not None and code not in codes:
+        raise ValueError(
+            f"{modifier} {name!r}: interpolation code {code!r} is not one of {codes}."
+        )
+    return code
 
 
 def as_values(value: ArrayLike) -> Array | np.ndarray:

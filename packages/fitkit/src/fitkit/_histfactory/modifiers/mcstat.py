@@ -5,6 +5,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from ..._constraints import Normal, Poisson
 from ._base import (
     AbstractModifier,
     ParameterDeclaration,
@@ -18,6 +19,7 @@ from ._base import (
 
 # A factor of a bin stays positive: at 0 the bin could not produce what it holds.
 _SMALLEST_FACTOR = 1e-10
+_KINDS = {Normal: ParameterKind.MC_STAT, Poisson: ParameterKind.POISSON_STAT}
 
 
 @final
@@ -61,23 +63,40 @@ class ShapeSys(AbstractModifier):
 class StatError(AbstractModifier):
     """One factor per bin for the Monte Carlo statistics of a channel's total.
 
-    The samples of a channel that carry it share the factors; the constraint is normal
-    with the relative error of their sum (Barlow-Beeston "lite").
+    The samples of a channel that carry it share the factors; the constraint has the
+    relative error of their sum (Barlow-Beeston "lite").
 
     Attributes:
         name: the parameter; the channel's name is customarily a part of it.
         uncertainty: absolute error of this sample's yields, the root of its sum of
             squared weights, `[bins]`; may be traced.
+        constraint: `Normal` (default, as pyhf), or `Poisson`, which is right also for
+            few simulated events: a count of the effective number of events,
+            (total/error)^2.
 
     References:
-        J. S. Conway, arXiv:1103.0354, section 5.
+        J. S. Conway, arXiv:1103.0354, section 5; CERN-OPEN-2012-016, section 4.2
+        (both constraints).
     """
 
     name: str
     uncertainty: Array | np.ndarray
+    constraint: type[Normal] | type[Poisson]
 
-    def __init__(self, name: str, uncertainty: ArrayLike):
-        vars(self).update(name=name, uncertainty=as_values(uncertainty))
+    def __init__(
+        self,
+        name: str,
+        uncertainty: ArrayLike,
+        constraint: type[Normal] | type[Poisson] = Normal,
+    ):
+        if constraint not in _KINDS:
+            raise ValueError(
+                f"StatError {name!r}: `constraint` must be the class `fitkit.Normal` "
+                f"or `fitkit.Poisson`; got {constraint!r}."
+            )
+        vars(self).update(
+            name=name, uncertainty=as_values(uncertainty), constraint=constraint
+        )
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")
@@ -87,7 +106,7 @@ class StatError(AbstractModifier):
             ParameterDeclaration(
                 place.size,
                 False,
-                ParameterKind.MC_STAT,
+                _KINDS[self.constraint],
                 1.0,
                 _SMALLEST_FACTOR,
                 10.0,

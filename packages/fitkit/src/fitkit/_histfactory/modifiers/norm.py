@@ -5,6 +5,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from ..._interpolation import MULTIPLICATIVE_CODES
 from ._base import (
     INTERPOLATION,
     AbstractModifier,
@@ -13,6 +14,7 @@ from ._base import (
     Place,
     Tables,
     as_values,
+    check_code,
     modifier,
 )
 
@@ -48,18 +50,23 @@ class NormSys(AbstractModifier):
         name: the parameter, in standard deviations.
         lo: the factor at -1, positive; may be traced.
         hi: the factor at +1, positive; may be traced.
+        code: interpolation, "4" or "1"; None for the model's `normsys_code`.
     """
 
     name: str
     lo: Array | np.ndarray
     hi: Array | np.ndarray
+    code: str | None
 
-    def __init__(self, name: str, lo: ArrayLike, hi: ArrayLike):
-        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi))
+    def __init__(
+        self, name: str, lo: ArrayLike, hi: ArrayLike, code: str | None = None
+    ):
+        check_code("NormSys", name, code, MULTIPLICATIVE_CODES)
+        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi), code=code)
 
     def declare(self, tables: Tables, place: Place) -> None:
         tables.parameter(self.name, place, INTERPOLATION)
-        tables.normsys(self.name, place, self.lo, self.hi)
+        tables.normsys(self.name, place, self.lo, self.hi, self.code)
 
 
 @final

@@ -5,6 +5,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from ..._interpolation import ADDITIVE_CODES
 from ._base import (
     INTERPOLATION,
     AbstractModifier,
@@ -14,6 +15,7 @@ from ._base import (
     Tables,
     as_values,
     check_bins,
+    check_code,
     modifier,
 )
 
@@ -27,19 +29,24 @@ class HistoSys(AbstractModifier):
         name: the parameter, in standard deviations.
         lo: yields at -1, `[bins]`; may be traced.
         hi: yields at +1, `[bins]`; may be traced.
+        code: interpolation, "4p", "2" or "0"; None for the model's `histosys_code`.
     """
 
     name: str
     lo: Array | np.ndarray
     hi: Array | np.ndarray
+    code: str | None
 
-    def __init__(self, name: str, lo: ArrayLike, hi: ArrayLike):
-        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi))
+    def __init__(
+        self, name: str, lo: ArrayLike, hi: ArrayLike, code: str | None = None
+    ):
+        check_code("HistoSys", name, code, ADDITIVE_CODES)
+        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi), code=code)
 
     def declare(self, tables: Tables, place: Place) -> None:
         lo, hi = check_bins(self, place, "lo"), check_bins(self, place, "hi")
         tables.parameter(self.name, place, INTERPOLATION)
-        tables.histosys(self.name, place, lo, hi)
+        tables.histosys(self.name, place, lo, hi, self.code)
 
 
 @final

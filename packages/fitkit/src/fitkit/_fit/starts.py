@@ -1,0 +1,227 @@
+"""Fits from many starts at once: whether a likelihood has more than one minimum."""
+
+import warnings
+from collections.abc import Mapping
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Float
+
+from .._custom_types import Vector
+from .._likelihood import AbstractNegativeLogLikelihood
+from .._model import AbstractModel, Data
+from .._precision import require_float64
+from .diagnose import FitError, entry_names
+from .fit import FitOptions, FitResult, Minimum, fit_options, minimise, result_of
+from .newton import BoundedNewton
+from .stationarity import scale_of
+
+# How far starts scatter, in natural widths at the nominal start: a parameter that a
+# unit normal distribution constrains is tried to three of its standard deviations.
+_REACH = 3.0
+# Halvings of a start whose likelihood is zero, back towards the nominal one.
+_HALVINGS = 6
+# Minima are the same where -2 log L agrees to this and no entry differs by more than
+# this part of its width.
+_SAME_VALUE, _SAME_PLACE = 1e-5, 1e-2
+
+
+class AnotherMinimumWarning(UserWarning):
+    """A likelihood has more than one minimum."""
+
+
+@final
+class Minima(eqx.Module):
+    """All minima that fits from many starts found.
+
+    Attributes:
+        best: the lowest.
+        nominal: the one that the nominal start leads to, as `fit` finds it.
+        others: the lowest and all others that differ from each other, the lowest first.
+        starts: how many starts there were, and how many of them converged.
+        converged: how many of them converged.
+    """
+
+    best: FitResult
+    nominal: FitResult
+    others: tuple[FitResult, ...]
+    starts: int = eqx.field(static=True)
+    converged: int = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        count = 1 + len(self.others)
+        lines = [
+            f"{count} {'minimum' if count == 1 else 'minima'} from {self.starts} "
+            f"starts, of which {self.converged} converged; the lowest:",
+            repr(self.best),
+        ]
+        lines += [f"another: {_difference(self.best, each)}" for each in self.others]
+        return "\n".join(lines)
+
+
+def fit_from_many_starts(
+    model: AbstractModel,
+    data: Data,
+    *,
+    starts: int = 32,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+) -> Minima:
+    """Maximise the likelihood from the nominal start and from scattered ones.
+
+    All fits run in one batch. The starts spread evenly (they are no random numbers)
+    over three natural widths of each parameter about its nominal start, inside its
+    bounds. A hint of a second minimum is a variation that shifts a bin to the same side
+    up and down; `validate` reports those. This finds what is there, with no guarantee.
+
+    Args:
+        model: any model.
+        data: observed or expected data.
+        starts: how many, the nominal one included.
+        init, fixed, bounds, solver: as in `fit`. Hold a parameter at a value with
+            `init={"mu": 1.0}, fixed={"mu": True}`.
+
+    Returns:
+        The lowest minimum and the others. Not differentiable: to differentiate, call
+        `fit` with `init=minima.best.params`.
+
+    Raises:
+        FitError: where no start leads to a minimum.
+        ValueError: for fewer than one start; else as `fit`.
+
+    Warns:
+        AnotherMinimumWarning: where the lowest minimum is not the only one; says
+            where the others are, and whether `fit` finds the lowest.
+
+    Example:
+        >>> import jax
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> import fitkit
+        >>> model = fitkit.uncorrelated_background([12.0], [50.0], [3.0])
+        >>> data = model.data({"singlechannel": [51.0]})
+        >>> len(fitkit.fit_from_many_starts(model, data, starts=8).others)
+        0
+    """
+    require_float64()
+    if starts < 1:
+        raise ValueError(f"`starts` must be 1 or more; got {starts}.")
+    options = fit_options(model, init, fixed, bounds)
+    solver = BoundedNewton() if solver is None else solver
+    likelihood = model.negative_log_likelihood(data)
+    lanes = _minimise_from(likelihood, options, solver, _even(starts, model))
+    host = jax.device_get(lanes)  # one transfer, for slices of a jax array are slow
+    found = [
+        result_of(jax.tree.map(lambda x, i=i: x[i], host), model) for i in range(starts)
+    ]
+    good = [each for each in found if bool(each.converged)]
+    if not good:
+        raise FitError(
+            f"none of {starts} starts leads to a minimum. `fit` says why for the "
+            "nominal one."
+        )
+    distinct: list[FitResult] = []
+    for each in sorted(good, key=lambda result: float(result.twice_nll)):
+        if not any(_same(each, known) for known in distinct):
+            distinct.append(each)
+    best, nominal, *others = jax.device_put([distinct[0], found[0], *distinct[1:]])
+    minima = Minima(best, nominal, tuple(others), starts, len(good))
+    if minima.others:
+        warnings.warn(_message(minima), AnotherMinimumWarning, stacklevel=2)
+    return minima
+
+
+def _even(starts: int, model: AbstractModel) -> Float[np.ndarray, "starts params"]:
+    """Points that fill the cube [-1, 1]^params evenly, the first at its centre."""
+    size = sum(int(np.prod(shape)) for shape in model.parameter_shapes.values())
+    # Multiples of irrational numbers modulo 1: roots of different primes.
+    roots = np.sqrt(_primes(size)) % 1.0
+    return 2 * ((0.5 + np.arange(starts)[:, None] * roots) % 1.0) - 1
+
+
+def _primes(count: int) -> np.ndarray:
+    sieve = np.ones(max(20, 20 * count), dtype=bool)
+    sieve[:2] = False
+    for n in range(2, int(len(sieve) ** 0.5) + 1):
+        sieve[n * n :: n] = False
+    return np.flatnonzero(sieve)[:count].astype(float)
+
+
+@eqx.filter_jit
+def _minimise_from(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    solver: optx.AbstractMinimiser,
+    directions: Float[Array, "starts params"],
+) -> Minimum:
+    """A fit for each start, `_REACH` widths from the nominal one along `directions`."""
+    likelihood = likelihood.prepared()
+    settings = likelihood.parameters()
+    lower, upper = (
+        options.lower.over(settings.lower),
+        options.upper.over(settings.upper),
+    )
+    nominal = options.init.over(settings.init)
+    movable = ~options.fixed.over(settings.fixed)
+    at = likelihood.derivatives(nominal)
+    reach = jnp.where(movable, _REACH / scale_of(at.convex), 0.0)
+
+    def start(direction: Vector) -> Vector:
+        def place(part: Array) -> Vector:
+            moved = jnp.clip(nominal + part * reach * direction, lower, upper)
+            return jnp.where(movable, moved, nominal)
+
+        parts = 0.5 ** jnp.arange(_HALVINGS + 1)
+        possible = jnp.isfinite(jax.vmap(lambda p: likelihood.value(place(p)))(parts))
+        # The longest that is possible; the nominal start where none is.
+        return place(jnp.where(jnp.any(possible), parts[jnp.argmax(possible)], 0.0))
+
+    def search(direction: Vector) -> Minimum:
+        return minimise(likelihood, options.starting_at(start(direction)), solver)
+
+    return jax.vmap(search)(directions)
+
+
+def _widths(result: FitResult) -> np.ndarray:
+    """Natural widths of the free entries; infinite for the others."""
+    free = np.asarray(result.stationarity.free)
+    return np.where(free, 1 / np.asarray(scale_of(result.hessian)), np.inf)
+
+
+def _same(a: FitResult, b: FitResult) -> bool:
+    """Whether two fits found one minimum; a flat direction makes no second one."""
+    if abs(float(a.twice_nll - b.twice_nll)) > _SAME_VALUE:
+        return False
+    apart = np.abs(np.asarray(a.y - b.y)) / np.minimum(_widths(a), _widths(b))
+    return bool(np.max(apart, initial=0.0) < _SAME_PLACE) or not (
+        bool(a.unique) and bool(b.unique)
+    )
+
+
+def _difference(best: FitResult, other: FitResult) -> str:
+    """How much higher another minimum is, and where it lies."""
+    names = entry_names(dict(best.shapes))
+    apart = np.abs(np.asarray(other.y - best.y)) / _widths(best)
+    order = np.argsort(-apart, kind="stable")[:3]
+    places = ", ".join(
+        f"{names[i]} {float(other.y[i]):.4g} for {float(best.y[i]):.4g}"
+        for i in order
+        if apart[i] > _SAME_PLACE
+    )
+    return f"-2 log L higher by {float(other.twice_nll - best.twice_nll):.4g}, {places}"
+
+
+def _message(minima: Minima) -> str:
+    others = "; ".join(_difference(minima.best, each) for each in minima.others[:3])
+    local = not _same(minima.best, minima.nominal)
+    return f"the likelihood has {1 + len(minima.others)} minima: {others}. " + (
+        "The nominal start, and so `fit`, does not lead to the lowest: pass "
+        "`init=minima.best.params`."
+        if local
+        else "`fit` finds the lowest; check that other data and scans do."
+    )

@@ -1,0 +1,66 @@
+"""Minima that are hard to reach: flat directions, saddles, indefinite Hessians."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fitkit
+from fitkit import Channel, HistoSys, Model, NormFactor, NormSys, Sample
+
+
+def one_bin(*modifiers, nominal=50.0):
+    return Model([Channel("c", [Sample("s", [nominal], modifiers)])], poi=None)
+
+
+def test_a_direction_that_is_not_determined():
+    """Two free factors of one bin: only their product is known."""
+    model = one_bin(NormFactor("a"), NormFactor("b"))
+    found = fitkit.fit(model, model.data({"c": [60.0]}))
+    assert bool(found.converged)
+    assert 0 <= float(found.edm) < 1e-6  # and not infinite
+    product = found.params["a"] * found.params["b"]
+    np.testing.assert_allclose(product, 1.2, rtol=1e-9)
+    assert not bool(found.unique)
+
+    def best(count):
+        return fitkit.fit(model, model.data({"c": count[None]})).params["a"]
+
+    assert np.isnan(jax.grad(best)(jnp.array(60.0)))
+
+
+def test_off_a_saddle():
+    """A variation whose sides are equal: every derivative vanishes at the start.
+
+    With nu(a) = 50 + 6 a^2 (15 - 10 a^2 + 3 a^4) / 8 the minimum is found by a scan.
+    """
+    model = one_bin(HistoSys("a", lo=[56.0], hi=[56.0]))
+    found = fitkit.fit(model, model.data({"c": [70.0]}))
+    scan = np.linspace(0, 3, 300_001)
+    bend = np.where(scan < 1, scan**2 * (15 - 10 * scan**2 + 3 * scan**4) / 8, scan)
+    rate = 50 + 6 * bend
+    value = rate - 70 * np.log(rate) + scan**2 / 2
+    np.testing.assert_allclose(
+        jnp.abs(found.params["a"]), scan[np.argmin(value)], atol=1e-4
+    )
+    assert float(found.params["a"]) != 0
+    assert int(found.steps) <= 20
+
+
+def test_no_saddle_where_the_sides_are_equal():
+    """The same variation with data below nominal: the start is the minimum."""
+    model = one_bin(HistoSys("a", lo=[56.0], hi=[56.0]), NormSys("b", 0.9, 1.1))
+    found = fitkit.fit(model, model.data({"c": [40.0]}))
+    np.testing.assert_allclose(found.params["a"], 0.0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_signal_that_fades_at_the_start(sbottom):
+    """The signal point whose Hessian stays indefinite longest, of 650."""
+    model, data = fitkit.read_workspace(
+        sbottom("RegionC/BkgOnly.json"),
+        patch=sbottom("RegionC/patch.sbottom_1000_730_600.json"),
+    )
+    found = fitkit.fit(model, data)
+    assert bool(found.converged)
+    assert int(found.steps) <= 20

@@ -27,6 +27,14 @@ def in_chunks(events: Float[Array, " events"], filling: float = 0.0) -> Array:
     return jnp.pad(events, (0, missing), constant_values=filling).reshape(-1, CHUNK)
 
 
+def in_each_chunk(events: int) -> Int[Array, " chunks"]:
+    """Return how many of so many events `in_chunks` puts into each chunk."""
+    if events <= CHUNK:
+        return jnp.array([events])
+    before = jnp.arange(0, events, CHUNK)
+    return jnp.minimum(events - before, CHUNK)
+
+
 def sum_over_events(
     contribution: Contribution,
     shared: PyTree,

@@ -1,8 +1,9 @@
 """The soft histogram against relaxed 0.4.0, NumPy's hard one and boost-histogram's.
 
 float32 events, bandwidth a quarter of a bin, one process per side and size. Usage:
-histogram.py [EVENTSxBINS ...], for example 1000000x10; all sizes by default. Memory is
-XLA's count of what a call allocates; `peak` that of the process, with its compiler.
+histogram.py [--quick] [EVENTSxBINS ...], for example 1000000x10; all sizes by default,
+one round in place of three with `--quick`. Memory is XLA's count of what a call
+allocates; `peak` that of the process, with its compiler.
 """
 
 import os
@@ -22,7 +23,7 @@ SIZES = [
     *((10**7, bins) for bins in (5, 10, 100, 1000)),
 ]
 PLANES = [(10**5, "50x50"), (10**6, "50x50")]
-ROUNDS = 3
+ROUNDS = 1 if "--quick" in sys.argv else 3
 
 HEAD = ["events x bins", "", "0.4.0 ms", "ours ms", "0.4.0/ours", "ours/numpy"]
 HEAD += ["ours/boost", "0.4.0 compile s", "ours compile s"]
@@ -73,7 +74,7 @@ def measured(events: int, bins: int | str) -> list[list]:
 
 def main() -> None:
     print(f"OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS', 'default')}")
-    named = [tuple(arg.split("x", 1)) for arg in sys.argv[1:]]
+    named = [tuple(arg.split("x", 1)) for arg in sys.argv[1:] if arg != "--quick"]
     asked = [(int(n), b if "x" in b else int(b)) for n, b in named]
     rows = [row for size in asked or SIZES + PLANES for row in measured(*size)]
     _measure.table(HEAD, rows)

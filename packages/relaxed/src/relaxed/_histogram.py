@@ -24,9 +24,12 @@ from ._kernel import AbstractKernel, GaussianKernel
 from ._smear import WINDOW, Axis, Events, Histogram, add_to_all, add_within_reach
 from ._windows import first_bins
 
-#: With more bins than this along an axis an event is evaluated in windows of bins.
-#: One window costs as much as this many bins (`benchmarks/histogram_windows.py`).
-DENSE_BINS = 24
+#: With more bins than this along an axis an event is evaluated in windows of bins. One
+#: window costs as much as 28 bins, so that windows are faster from 28 bins on where a
+#: kernel reaches one window (a bandwidth of a quarter of a bin), from about 70 where it
+#: reaches two, from about 100 where it reaches three. In between, the wrong choice
+#: costs at most a factor of two (`benchmarks/histogram_windows.py`).
+DENSE_BINS = 48
 
 FLOWS = ("drop", "clip", "reflect")
 
@@ -52,7 +55,7 @@ def hist(
     `bandwidth` and `weights`, in forward and reverse mode and to second order, with
     memory that does not grow with events × bins.
 
-    Axes of up to 24 bins are evaluated as a whole. Longer ones, and with them all axes
+    Axes of up to 48 bins are evaluated as a whole. Longer ones, and with them all axes
     of the histogram, are evaluated in windows of 8 bins around each event, as many as
     the widest kernel reaches, so that the time does not grow with the number of bins.
     A window leaves out what lies beyond the kernel's `support`, at most 1e-16 of an

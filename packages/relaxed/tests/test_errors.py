@@ -24,6 +24,10 @@ FALLING = jnp.array([-1.0, 0.5, 0.2])
         ({"data": DATA.at[4:6].set(jnp.nan)}, r"data=.*2 NaN.*first at index 4"),
         ({"data": DATA.reshape(11, 1, 1)}, r"data=.*vmap"),
         ({"flow": "keep"}, r"flow=.*one of drop, clip, reflect.*'keep'"),
+        (
+            {"flow": "reflect", "edges": EDGES.at[0].set(-jnp.inf)},
+            r'flow="reflect"\).*got edges\[0\] infinite.*flow="clip"',
+        ),
     ],
 )
 def test_hist(call, changes, message):
@@ -38,6 +42,10 @@ def test_hist(call, changes, message):
         ({"edges": FALLING}, r"must increase; got edges\[2\] <= edges\[1\]"),
         ({"bandwidth": 0.0}, "bandwidth=.*must be positive"),
         ({"data": DATA.at[4:6].set(jnp.nan)}, "data=.*2 NaN, the first at index 4"),
+        (
+            {"flow": "reflect", "edges": EDGES.at[-1].set(jnp.inf)},
+            r'flow="reflect"\).*got edges\[-1\] infinite.*flow="clip"',
+        ),
     ],
 )
 def test_hist_under_jit(changes, message):

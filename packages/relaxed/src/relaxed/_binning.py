@@ -97,7 +97,8 @@ def monotone_edges(
             "`monotone_edges(raw=...)` must be a vector, one number per bin; got shape "
             f"{raw.shape}."
         )
-    room = high - low - raw.shape[0] * jnp.asarray(min_width)
+    low, high, min_width = map(jnp.asarray, (low, high, min_width))
+    room = high - low - raw.shape[0] * min_width
     if not isinstance(room, jax.core.Tracer) and not room > 0:
         raise ValueError(
             f"`monotone_edges(min_width={min_width})` times {raw.shape[0]} bins must "

@@ -11,9 +11,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Num, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
 
-#: A broken rule, and the sentence about it: `{count}` entries, `{first}` of them.
+#: Where a rule is broken, and the sentence about it: `{count}` entries, `{first}` of
+#: them.
 Rule = tuple[Bool[Array, "..."], str]
 
 
@@ -22,7 +23,37 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
 
     The result must be used: under `jit` an unused check is never made.
     """
-    unknown = []
+    unknown = not_yet_known(*rules)
+    return _at_run_time(x, _code_of(unknown), unknown) if unknown else x
+
+
+def enforce_on_sums(
+    sums: Float[Array, "*bins"],
+    data: Num[Array, "events ..."],
+    call: str,
+    unknown: Sequence[Rule],
+) -> Float[Array, "*bins"]:
+    """Return sums over events, or raise about a rule, or about NaN in the data.
+
+    NaN shows in the sums, so that this costs no pass over the events: they are searched
+    only to say which of them it is.
+    """
+    values, data = jax.lax.stop_gradient((sums, jnp.asarray(data)))
+    searched = [*unknown, *not_yet_known(no_nan(data, call))]
+    if not searched:
+        return sums
+    suspect = [jnp.any(jnp.isnan(values)), *(jnp.any(broken) for broken, _ in unknown)]
+    code = jax.lax.cond(
+        jnp.any(jnp.stack(suspect)),
+        lambda: _code_of([*unknown, *not_yet_known(no_nan(data, call))]),
+        lambda: _code_of([(jnp.zeros(1, bool), "")]),
+    )
+    return _at_run_time(sums, code, searched)
+
+
+def not_yet_known(*rules: Rule) -> list[Rule]:
+    """Return the rules on traced values, or raise about another that is broken."""
+    unknown: list[Rule] = []
     for broken, message in rules:
         if broken.size == 0:  # no events, nothing wrong with them
             continue
@@ -31,11 +62,11 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
         elif np.any(broken):
             where = np.flatnonzero(broken)
             raise ValueError(_say(message, where.size, where[0]))
-    if not unknown:
-        return x
-    codes = jnp.stack([_code(i, broken) for i, (broken, _) in enumerate(unknown)])
-    code = jnp.max(codes)
-    messages = _Messages(tuple(message for _, message in unknown))
+    return unknown
+
+
+def _at_run_time(x: PyTree, code: Num[Array, ""], rules: Sequence[Rule]) -> PyTree:
+    messages = _Messages(tuple(message for _, message in rules))
     return eqx.branched_error_if(x, code > 0, code, messages)
 
 
@@ -69,6 +100,14 @@ def no_nan(data: Num[Array, "..."], call: str, name: str = "data") -> Rule:
         "Select or impute these events before."
     )
     return jnp.isnan(data), message
+
+
+def with_ends(edges: Num[Array, " edges"], call: str) -> Rule:
+    message = (
+        f'`{call}(flow="reflect")` needs finite outer edges to mirror at; got '
+        'edges[{end}] infinite. For a variable that does not end take `flow="clip"`.'
+    )
+    return ~jnp.isfinite(edges[jnp.array([0, -1])]), message
 
 
 # --- shapes --------------------------------------------------------------------------
@@ -123,6 +162,12 @@ _RULE_BITS, _COUNT_BITS = 3, 6
 _MOST = 2**_COUNT_BITS - 1
 
 
+def _code_of(rules: Sequence[Rule]) -> Num[Array, ""]:
+    """Return the code of the first rule that is broken, 0 if none is."""
+    codes = [_code(i, broken) for i, (broken, _) in enumerate(rules)]
+    return jnp.max(jnp.stack(codes))
+
+
 def _code(rule: int, broken: Bool[Array, "..."]) -> Num[Array, ""]:
     """Return 0 if nothing is broken; larger for an earlier rule."""
     broken = broken.ravel()
@@ -154,4 +199,4 @@ class _Messages(Sequence):
 
 
 def _say(sentence: str, count: int | str, first: int) -> str:
-    return sentence.format(count=count, first=first, next=first + 1)
+    return sentence.format(count=count, first=first, next=first + 1, end=-first)

@@ -6,12 +6,20 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Num
 
-from ._checks import as_edges, as_weights, enforce, increasing, no_nan, one_of
+from ._checks import (
+    as_edges,
+    as_weights,
+    enforce,
+    increasing,
+    no_nan,
+    one_of,
+    with_ends,
+)
 from ._chunked import sum_over_events
 from ._custom_types import Flow
-from ._histogram import FLOWS, columns_of, hist, is_several, prepare
+from ._histogram import FLOWS, columns_of, is_several, prepare, soft_sum
 from ._kernel import AbstractKernel, GaussianKernel
-from ._smear import Events, Histogram, areas, dimensions
+from ._smear import Axis, Events, Histogram, areas, dimensions, weights_of
 
 
 def hard_hist(
@@ -51,6 +59,7 @@ def hard_hist(
     weights = enforce(
         weights,
         *(increasing(e, call) for e in edges),
+        *(with_ends(e, call) for e in edges if flow == "reflect"),
         no_nan(jnp.asarray(data), call),
     )
     indices, inside = zip(
@@ -109,11 +118,9 @@ def smoothing_bias(
     """
     call = "smoothing_bias"
     arguments = (data, edges, bandwidth, weights, kernel, flow)
-    histogram, events = prepare(call, 2, *arguments)
+    histogram, events, _ = prepare(call, 2, *arguments)  # `soft_sum` checks
     variance = sum_over_events(_squared_difference, histogram, events)
-    soft = hist(
-        data, edges, bandwidth=bandwidth, weights=weights, kernel=kernel, flow=flow
-    )
+    soft = soft_sum(call, 1, *arguments)
     hard = hard_hist(data, edges, weights, flow=flow)
     return SmoothingBias(soft - hard, jnp.sqrt(variance))
 
@@ -128,12 +135,12 @@ def _squared_difference(
         soft = soft[..., None, :] * p
         # The same areas without smearing: a bandwidth that reaches no neighbour.
         hard = hard[..., None, :] * _inside(axis, data)
-    return jnp.sum((events.weights * (soft - hard)) ** 2, axis=-1)
+    return jnp.sum((weights_of(events) * (soft - hard)) ** 2, axis=-1)
 
 
-def _inside(axis, data):
-    """Return 1 in the bin of each image of an event, [bins, events]."""
-    total = 0.0
+def _inside(axis: Axis, data: Float[Array, " events"]) -> Float[Array, "bins events"]:
+    """Return 1 in the bin of each image of an event."""
+    total = jnp.zeros((axis.bins, *data.shape), data.dtype)
     for i, edges in enumerate(axis.edges.astype(data.dtype)):
         image = data if i == 0 else axis.mirrors[i - 1].astype(data.dtype) - data
         reached = image >= edges[:, None]

@@ -7,24 +7,29 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from ._checks import (
+    Rule,
     as_edges,
     as_vector,
     as_weights,
-    enforce,
+    enforce_on_sums,
     increasing,
-    no_nan,
+    not_yet_known,
     one_of,
     positive,
+    with_ends,
 )
-from ._chunked import in_chunks, sum_over_events
+from ._chunked import in_chunks, in_each_chunk, sum_over_events
 from ._custom_types import Flow
 from ._kernel import AbstractKernel, GaussianKernel
 from ._smear import WINDOW, Axis, Events, Histogram, add_to_all, add_within_reach
 from ._windows import first_bins
 
-#: With more bins than this along an axis an event is evaluated in windows of bins.
-#: One window costs as much as this many bins (`benchmarks/soft_histogram.py`).
-DENSE_BINS = 24
+#: With more bins than this along an axis an event is evaluated in windows of bins. One
+#: window costs as much as 28 bins, so that windows are faster from 28 bins on where a
+#: kernel reaches one window (a bandwidth of a quarter of a bin), from about 70 where it
+#: reaches two, from about 100 where it reaches three. In between, the wrong choice
+#: costs at most a factor of two (`benchmarks/histogram_windows.py`).
+DENSE_BINS = 48
 
 FLOWS = ("drop", "clip", "reflect")
 
@@ -50,7 +55,7 @@ def hist(
     `bandwidth` and `weights`, in forward and reverse mode and to second order, with
     memory that does not grow with events × bins.
 
-    Axes of up to 24 bins are evaluated as a whole. Longer ones, and with them all axes
+    Axes of up to 48 bins are evaluated as a whole. Longer ones, and with them all axes
     of the histogram, are evaluated in windows of 8 bins around each event, as many as
     the widest kernel reaches, so that the time does not grow with the number of bins.
     A window leaves out what lies beyond the kernel's `support`, at most 1e-16 of an
@@ -89,7 +94,7 @@ def hist(
         >>> relaxed.hist(jnp.array([0.2, 0.9]), edges, bandwidth=0.01).tolist()
         [1.0, 1.0]
     """
-    counts = _soft_sum("hist", 1, data, edges, bandwidth, weights, kernel, flow)
+    counts = soft_sum("hist", 1, data, edges, bandwidth, weights, kernel, flow)
     return counts / (jnp.sum(counts) * bin_sizes(edges)) if density else counts
 
 
@@ -115,7 +120,7 @@ def hist_variance(
         ... ).tolist()
         [4.0, 9.0]
     """
-    return _soft_sum("hist_variance", 2, data, edges, bandwidth, weights, kernel, flow)
+    return soft_sum("hist_variance", 2, data, edges, bandwidth, weights, kernel, flow)
 
 
 def bin_sizes(edges: Num[Array, " edges"] | Sequence) -> Float[Array, "*bins"]:
@@ -137,21 +142,22 @@ def prepare(
     weights: Array | None,
     kernel: AbstractKernel,
     flow: Flow,
-) -> tuple[Histogram, Events]:
-    """Return the histogram and its events in chunks, all arguments checked."""
+) -> tuple[Histogram, Events, list[Rule]]:
+    """Return the histogram, its events in chunks, and what is still to be checked."""
     one_of(flow, FLOWS, call, "flow")
     columns = columns_of(data, edges, call)
     several = is_several(edges)
     edges = [as_edges(e, call) for e in (edges if several else [edges])]
-    weights = as_weights(weights, columns[0], call)
+    events = columns[0].shape[0]
+    if weights is not None:
+        weights = in_chunks(as_weights(weights, columns[0], call))
     bandwidth = jnp.asarray(bandwidth)
-    bandwidth = enforce(
-        bandwidth,
+    unknown = not_yet_known(
         *(increasing(e, call) for e in edges),
         positive(bandwidth, call, "bandwidth"),
-        no_nan(jnp.asarray(data), call),
+        *(with_ends(e, call) for e in edges if flow == "reflect"),
     )
-    bandwidths = _per_dimension(bandwidth, len(columns), columns[0].shape[0], several)
+    bandwidths = _per_dimension(bandwidth, len(columns), events, several)
     windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
     axes, passes = zip(
         *(
@@ -162,11 +168,16 @@ def prepare(
     )
     shared = tuple(h if h.ndim == 0 else None for h in bandwidths)
     own = tuple(None if h.ndim == 0 else in_chunks(h, 1.0) for h in bandwidths)
-    events = Events(tuple(in_chunks(x) for x in columns), own, in_chunks(weights))
-    return Histogram(kernel, axes, shared, passes, power), events
+    data_in_chunks = tuple(in_chunks(x) for x in columns)
+    number = in_each_chunk(events)
+    return (
+        Histogram(kernel, axes, shared, passes, power),
+        Events(data_in_chunks, own, weights, number),
+        unknown,
+    )
 
 
-def _soft_sum(
+def soft_sum(
     call: str,
     power: int,
     data: Array,
@@ -177,18 +188,20 @@ def _soft_sum(
     flow: Flow,
 ) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ per bin, k = `power`."""
-    histogram, events = prepare(
+    histogram, events, unknown = prepare(
         call, power, data, edges, bandwidth, weights, kernel, flow
     )
     if all(axis.table is None for axis in histogram.axes):
-        return sum_over_events(add_to_all, histogram, events)
-    return sum_over_events(
-        add_within_reach,
-        histogram,
-        events,
-        math.prod(histogram.passes),
-        most_passes=math.prod(axis.most_passes for axis in histogram.axes),
-    )
+        counts = sum_over_events(add_to_all, histogram, events)
+    else:
+        counts = sum_over_events(
+            add_within_reach,
+            histogram,
+            events,
+            math.prod(histogram.passes),
+            most_passes=math.prod(axis.most_passes for axis in histogram.axes),
+        )
+    return enforce_on_sums(counts, data, call, unknown)
 
 
 def is_several(edges: object) -> bool:

@@ -40,7 +40,7 @@ class PlottableAxis:
         edges = getattr(other, "edges", None)
         return edges is not None and np.array_equal(self.edges, edges)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 @final

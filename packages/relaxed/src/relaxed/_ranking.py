@@ -101,18 +101,18 @@ def soft_efficiency(
         0.5
     """
     call = "soft_efficiency"
-    signal, background, v, bandwidth = _checked(
+    signal, background, v, h = _checked(
         call, signal, background, background_weights, bandwidth
     )
     w = as_weights(signal_weights, signal, call)
-    beta = jnp.asarray(background_efficiency, bandwidth.dtype)
-    width = beta / 10 if width is None else jnp.asarray(width, bandwidth.dtype)
-    width = enforce(width, positive(width, call, "width"))
+    beta = jnp.asarray(background_efficiency, h.dtype)
+    of_ranks = jnp.asarray(beta / 10 if width is None else width, h.dtype)
+    of_ranks = enforce(of_ranks, positive(of_ranks, call, "width"))
     shared = {
         "background": _tiles(background, v),
-        "bandwidth": bandwidth,
+        "bandwidth": h,
         "beta": beta,
-        "width": width,
+        "width": of_ranks,
     }
     chunks = {"signal": in_chunks(signal), "weights": in_chunks(w)}
 
@@ -148,9 +148,11 @@ def _tiles(
     """Return scores and fractions of the total weight, in tiles."""
     missing = -background.shape[0] % _TILE
     fractions = weights / jnp.sum(weights)
-    return tuple(
-        jnp.pad(x, (0, missing)).reshape(-1, _TILE) for x in (background, fractions)
-    )
+
+    def tiled(x):
+        return jnp.pad(x, (0, missing)).reshape(-1, _TILE)
+
+    return tiled(background), tiled(fractions)
 
 
 def _fraction_above(

@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ._kernel import AbstractKernel, signed_tail, standardise, step
+from ._kernel import (
+    AbstractKernel,
+    finite_data,
+    finite_edges,
+    signed_tail,
+    standardise,
+    step,
+)
 from ._windows import first_bin
 
 #: Bins that are evaluated together around an event.
@@ -56,12 +63,13 @@ class Events(eqx.Module):
 
     data: tuple[Float[Array, "*chunks events"], ...]
     bandwidths: tuple[Float[Array, "*chunks events"] | None, ...]
-    weights: Float[Array, "*chunks events"]
+    weights: Float[Array, "*chunks events"] | None  # None: one each
+    number: Int[Array, "*chunks"]  # those after the first `number` only fill the chunk
 
 
 def add_to_all(histogram: Histogram, events: Events, k: int) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ of one chunk, with every event evaluated at every edge."""
-    weights = _weights(events) ** histogram.power
+    weights = weights_of(events) ** histogram.power
     if len(histogram.axes) == histogram.power == 1:
         ((axis, data, bandwidth),) = dimensions(histogram, events)
         return _sum_of_areas(histogram.kernel, axis, data, bandwidth, weights)
@@ -92,7 +100,7 @@ def add_within_reach(
         near = _areas_near(histogram.kernel, axis, start, data, bandwidth)
         starts.append(start)
         factors.append(near**histogram.power)
-    weights = _weights(events) ** histogram.power
+    weights = weights_of(events) ** histogram.power
     dims = tuple(range(len(factors)))
     # Room for a window that starts at the last bin.
     room = [axis.bins + axis.window for axis in histogram.axes]
@@ -117,10 +125,10 @@ def areas(
     bandwidth: Float[Array, "..."],
 ) -> Float[Array, "bins events"]:
     """Return the part of each event that falls into each bin."""
-    return sum(
-        _walk(kernel, lambda k, edges=edges: edges[k], axis.bins, image, bandwidth)
-        for edges, image in _images(axis, data)
-    )
+    total = jnp.zeros((axis.bins, *data.shape), data.dtype)
+    for edges, image in _images(axis, data):
+        total += _walk(kernel, edges.__getitem__, axis.bins, image, bandwidth)
+    return total
 
 
 def _walk(
@@ -161,12 +169,55 @@ def _sum_of_areas(
     """
     total = jnp.zeros(axis.bins, data.dtype)
     for edges, image in _images(axis, data):
-        z = standardise(edges[:, None], image, bandwidth)
-        tails = jnp.sum(weights * signed_tail(kernel, z), axis=1)
-        inside = (z[:-1] < 0) & (z[1:] >= 0)
-        hard = jnp.sum(jnp.where(inside, weights, 0.0), axis=1)
+        tails = _sum_of_tails(kernel, edges, image, bandwidth, weights)
+        # The signs of z, from numbers that XLA need not keep for every edge and event.
+        edges, image = finite_edges(edges)[:, None], finite_data(image)
+        inside = (edges[:-1] < image) & (image <= edges[1:])
+        hard = _dot(inside.astype(weights.dtype), weights)
         total += hard + (tails[1:] - tails[:-1])
     return total
+
+
+@eqx.filter_custom_jvp
+def _sum_of_tails(
+    kernel: AbstractKernel,
+    edges: Float[Array, " edges"],
+    data: Float[Array, " events"],
+    bandwidth: Float[Array, "..."],
+    weights: Float[Array, " events"],
+) -> Float[Array, " edges"]:
+    """Return Σ w r((edge - x) / h) per edge."""
+    z = standardise(edges[:, None], data, bandwidth)
+    return _dot(signed_tail(kernel, z), weights)
+
+
+@_sum_of_tails.def_jvp
+def _sum_of_tails_jvp(primals, tangents):
+    # As JAX would derive it, but that every sum, the transposed ones too, is a product
+    # with a matrix [edges, events]: other sums XLA may fuse with `pdf` into loops that
+    # compute one exponential at a time.
+    kernel, edges, data, bandwidth, weights = primals
+    _, d_edges, d_data, d_bandwidth, d_weights = tangents
+    z = standardise(edges[:, None], data, bandwidth)
+    pdf = kernel.pdf(z)
+    density = weights / bandwidth
+    tangent = jnp.zeros_like(edges)
+    if d_edges is not None:
+        tangent += _dot(pdf, density) * d_edges
+    if d_data is not None:
+        tangent -= _dot(pdf, density * d_data)
+    if d_bandwidth is not None:
+        tangent -= _dot(pdf * z, density * d_bandwidth)
+    if d_weights is not None:
+        tangent += _dot(signed_tail(kernel, z), d_weights)
+    return _sum_of_tails(*primals), tangent
+
+
+def _dot(
+    terms: Float[Array, "edges events"], weights: Float[Array, " events"]
+) -> Float[Array, " edges"]:
+    """Return the sum over events, in full precision also where GPUs keep 10 bits."""
+    return jnp.dot(terms, weights, precision=jax.lax.Precision.HIGHEST)
 
 
 def _areas_near(
@@ -177,7 +228,7 @@ def _areas_near(
     bandwidth: Float[Array, "..."],
 ) -> Float[Array, "window events"]:
     """Return the part of each event that falls into the bins from its `start`."""
-    total = 0.0
+    total = jnp.zeros((axis.window, *data.shape), data.dtype)
     for edges, image in _images(axis, data):
         # Beyond the last bin come empty ones, between equal edges.
         edges = jnp.pad(edges, (0, axis.window), mode="edge")
@@ -222,12 +273,16 @@ def dimensions(histogram: Histogram, events: Events) -> Iterator[tuple]:
         events.bandwidths,
         strict=True,
     ):
-        bandwidth = of_each if of_all is None else of_all
+        bandwidth = jnp.asarray(of_each if of_all is None else of_all)
         yield axis, data, bandwidth.astype(data.dtype)
 
 
-def _weights(events: Events) -> Float[Array, " events"]:
-    return events.weights.astype(events.data[0].dtype)
+def weights_of(events: Events) -> Float[Array, " events"]:
+    """Return the weights of a chunk in the precision of data, zero for its filling."""
+    data = events.data[0]
+    if events.weights is not None:
+        return events.weights.astype(data.dtype)
+    return (jnp.arange(data.shape[0]) < events.number).astype(data.dtype)
 
 
 def _outer(

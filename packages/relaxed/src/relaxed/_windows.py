@@ -38,7 +38,9 @@ def first_bin(
     # In the precision of the data, which half a cell of slack allows for.
     low, width = low.astype(data.dtype), width.astype(data.dtype)
     position = (jax.lax.stop_gradient(data) - low) / width
-    return table[jnp.clip(position, 0, table.shape[0] - 1).astype(jnp.int32)]
+    # NaN, about which the sum over events will complain, goes to the first cell.
+    cell = jnp.where(position > 0, jnp.minimum(position, table.shape[0] - 1), 0)
+    return table[cell.astype(jnp.int32)]
 
 
 def _cells(edges: Num[Array, " edges"]) -> tuple[Array, Array]:

@@ -46,7 +46,9 @@ def asimov_data(
                 "`asimov_data` needs a parameter of interest, and the model has none. "
                 "Use `model.expected_data(params)`."
             )
-        return model.expected_data({**model.init, model.poi: jnp.asarray(poi_value, float)})
+        return model.expected_data(
+            {**model.init, model.poi: jnp.asarray(poi_value, float)}
+        )
     best = fixed_poi_fit(
         poi_value,
         model,

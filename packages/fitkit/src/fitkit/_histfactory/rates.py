@@ -34,6 +34,10 @@ from .._interpolation import (
 )
 from .assemble import Arrays
 
+# Up to so many interpolated parameters a product with the selector is faster than a
+# scatter; its cost grows with the third power of their number.
+_FEW = 300
+
 
 class Interpolation(NamedTuple):
     """What interpolation needs of the templates, worked out once for all points.
@@ -161,6 +165,20 @@ def elements(
     )
 
 
+def _to_params(
+    arrays: Arrays, shapes: Interpolation, rows: Float[Array, "interpolated n"]
+) -> Float[Array, "params n"]:
+    """Rows of interpolated parameters, summed into rows of the flat vector."""
+    interpolated, params = shapes.selector.shape
+    if interpolated <= _FEW:
+        return shapes.selector.T @ rows
+    index = jnp.append(
+        jnp.asarray(arrays.histosys_index), jnp.asarray(arrays.normsys_index)
+    )
+    summed = jnp.zeros((params, rows.shape[1]), rows.dtype)
+    return summed.at[index].add(rows, mode="promise_in_bounds")
+
+
 def jacobian(
     arrays: Arrays, shapes: Interpolation, el: Elements
 ) -> Float[Array, "params bins"]:
@@ -174,7 +192,7 @@ def jacobian(
     Returns:
         `[params, bins]`.
     """
-    jac = shapes.selector.T @ jnp.sum(el.bare_1 * el.product, axis=1)
+    jac = _to_params(arrays, shapes, jnp.sum(el.bare_1 * el.product, axis=1))
     if not el.factors.shape[0]:
         return jac
     params, bins = jac.shape
@@ -201,8 +219,8 @@ def weighted_curvature(
     Returns:
         `[params, params]`, symmetric.
     """
-    to_channel, selector = arrays.bin_channel.T, shapes.selector
-    interpolated, params = selector.shape
+    to_channel = arrays.bin_channel.T
+    interpolated, params = shapes.selector.shape
     normsys, rows, channels = el.norm_1.shape
     weighted = weights * el.product
     # Among interpolated parameters: only normsys multiply others. Half of what is
@@ -221,7 +239,8 @@ def weighted_curvature(
         jnp.where(is_normsys[:, None], pairs / 2, pairs),
         ((0, 0), (interpolated - normsys, 0)),
     )
-    half = selector.T @ (block + jnp.diag(diagonal / 2)) @ selector
+    rows_done = _to_params(arrays, shapes, block + jnp.diag(diagonal / 2))
+    half = _to_params(arrays, shapes, rows_done.T).T
 
     slots = el.factors.shape[0]
     index = jnp.asarray(arrays.factor_index)
@@ -231,7 +250,8 @@ def weighted_curvature(
         values = both.reshape(interpolated, index.size).T
         scattered = jnp.zeros((params + 1, interpolated), half.dtype)
         at = scattered.at[index.reshape(-1)]
-        half = half + at.add(values, mode="promise_in_bounds")[:params] @ selector
+        crossed = at.add(values, mode="promise_in_bounds")[:params]
+        half = half + _to_params(arrays, shapes, crossed.T).T
     if slots > 1:
         # Each pair of factors of one element.
         of = list(combinations(range(slots), 2))

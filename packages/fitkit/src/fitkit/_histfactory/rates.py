@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._custom_types import Matrix, Vector
 from .._interpolation import (
@@ -34,10 +34,6 @@ from .._interpolation import (
 )
 from .assemble import Arrays
 
-# Up to so many interpolated parameters a product with the selector is faster than a
-# scatter; its cost grows with the third power of their number.
-_FEW = 300
-
 
 class Interpolation(NamedTuple):
     """What interpolation needs of the templates, worked out once for all points.
@@ -45,14 +41,16 @@ class Interpolation(NamedTuple):
     Attributes:
         slope, curve: the two numbers of each additive variation.
         norm: the same of each normsys factor.
-        selector: one-hot, from the flat vector to the interpolated parameters. Products
-            with it compile and run faster than gathers and scatters on a CPU.
+        index: place of each interpolated parameter in the flat vector.
+        slots: for each entry of the flat vector its places among the interpolated
+            parameters, of histosys and of normsys; one past the last where it has none.
     """
 
     slope: Float[Array, "histosys rows bins"]
     curve: Float[Array, "histosys rows bins"]
     norm: Exponential
-    selector: Float[Array, "interpolated params"]
+    index: Int[Array, " interpolated"]
+    slots: Int[Array, "2 params"]
 
 
 def interpolation(arrays: Arrays) -> Interpolation:
@@ -65,7 +63,8 @@ def interpolation(arrays: Arrays) -> Interpolation:
         slope=jnp.asarray(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=jnp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
-        selector=(index[:, None] == jnp.arange(arrays.kind.shape[0])).astype(float),
+        index=index,
+        slots=_slots(arrays),
     )
 
 
@@ -128,9 +127,9 @@ def elements(
         side: the derivative of |alpha| at a kink, scalar or `[params]`.
     """
     histosys = shapes.slope.shape[0]
-    alpha = shapes.selector @ y
+    alpha = y[shapes.index]
     if jnp.ndim(side):
-        side = shapes.selector @ side
+        side = jnp.asarray(side)[shapes.index]
     side = jnp.broadcast_to(side, alpha.shape)
     bend, bend_1, bend_2 = additive_bends(
         arrays.codes.histosys, alpha[:histosys], side[:histosys]
@@ -165,18 +164,26 @@ def elements(
     )
 
 
+def _slots(arrays: Arrays) -> Int[Array, "2 params"]:
+    """Where the flat vector's entries stand among the interpolated parameters."""
+    histosys, normsys = arrays.histosys_index, arrays.normsys_index
+    params, none = arrays.kind.shape[0], len(histosys) + len(normsys)
+    slots = jnp.full((2, params), none)
+    slots = slots.at[0, jnp.asarray(histosys)].set(jnp.arange(len(histosys)))
+    return slots.at[1, jnp.asarray(normsys)].set(jnp.arange(len(histosys), none))
+
+
 def _to_params(
-    arrays: Arrays, shapes: Interpolation, rows: Float[Array, "interpolated n"]
+    shapes: Interpolation, rows: Float[Array, "interpolated n"]
 ) -> Float[Array, "params n"]:
-    """Rows of interpolated parameters, summed into rows of the flat vector."""
-    interpolated, params = shapes.selector.shape
-    if interpolated <= _FEW:
-        return shapes.selector.T @ rows
-    index = jnp.append(
-        jnp.asarray(arrays.histosys_index), jnp.asarray(arrays.normsys_index)
-    )
-    summed = jnp.zeros((params, rows.shape[1]), rows.dtype)
-    return summed.at[index].add(rows, mode="promise_in_bounds")
+    """Rows of interpolated parameters, summed into rows of the flat vector.
+
+    A gather; a product with a one-hot matrix takes the third power of their number, and
+    a scatter is slow on CPUs.
+    """
+    padded = jnp.pad(rows, ((0, 1), (0, 0)))
+    at = padded.at[shapes.slots].get(mode="promise_in_bounds")
+    return at[0] + at[1]
 
 
 def jacobian(
@@ -192,7 +199,7 @@ def jacobian(
     Returns:
         `[params, bins]`.
     """
-    jac = _to_params(arrays, shapes, jnp.sum(el.bare_1 * el.product, axis=1))
+    jac = _to_params(shapes, jnp.sum(el.bare_1 * el.product, axis=1))
     if not el.factors.shape[0]:
         return jac
     params, bins = jac.shape
@@ -220,7 +227,7 @@ def weighted_curvature(
         `[params, params]`, symmetric.
     """
     to_channel = arrays.bin_channel.T
-    interpolated, params = shapes.selector.shape
+    interpolated, params = shapes.index.shape[0], shapes.slots.shape[1]
     normsys, rows, channels = el.norm_1.shape
     weighted = weights * el.product
     # Among interpolated parameters: only normsys multiply others. Half of what is
@@ -239,8 +246,8 @@ def weighted_curvature(
         jnp.where(is_normsys[:, None], pairs / 2, pairs),
         ((0, 0), (interpolated - normsys, 0)),
     )
-    rows_done = _to_params(arrays, shapes, block + jnp.diag(diagonal / 2))
-    half = _to_params(arrays, shapes, rows_done.T).T
+    rows_done = _to_params(shapes, block + jnp.diag(diagonal / 2))
+    half = _to_params(shapes, rows_done.T).T
 
     slots = el.factors.shape[0]
     index = jnp.asarray(arrays.factor_index)
@@ -251,7 +258,7 @@ def weighted_curvature(
         scattered = jnp.zeros((params + 1, interpolated), half.dtype)
         at = scattered.at[index.reshape(-1)]
         crossed = at.add(values, mode="promise_in_bounds")[:params]
-        half = half + _to_params(arrays, shapes, crossed.T).T
+        half = half + _to_params(shapes, crossed.T).T
     if slots > 1:
         # Each pair of factors of one element.
         of = list(combinations(range(slots), 2))

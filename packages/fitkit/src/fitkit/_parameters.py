@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -55,7 +55,7 @@ class Parameter(eqx.Module):
 
 
 @final
-class ParameterVectors(eqx.Module):
+class ParameterVectors(NamedTuple):
     """The settings of all parameters as flat vectors, without any name.
 
     Attributes:
@@ -70,7 +70,7 @@ class ParameterVectors(eqx.Module):
 
 
 @final
-class Override(eqx.Module):
+class Override(NamedTuple):
     """Values for some entries of the flat parameter vector.
 
     Attributes:

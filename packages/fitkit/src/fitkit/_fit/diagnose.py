@@ -138,7 +138,7 @@ def explain_failure(
             "`throw=False` to get the status of each lane."
         )
         return eqx.error_if(result, ~result.converged, message)
-    if np.all(result.converged):
+    if np.asarray(result.converged).all():
         return result
     reasons = "; ".join(_reasons(result, model, data))
     raise FitError(

@@ -1,7 +1,7 @@
 """Maximum-likelihood fits, free and with the parameter of interest held."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -30,7 +30,7 @@ _MAX_STEPS = 200
 
 
 @final
-class FitOptions(eqx.Module):
+class FitOptions(NamedTuple):
     """What a caller changes of a model's own starts, bounds and fixed entries.
 
     Attributes:
@@ -42,15 +42,10 @@ class FitOptions(eqx.Module):
     lower: Override
     upper: Override
 
-    def starting(self, y: Vector) -> "FitOptions":
-        """The same, with fits that start at `y`; fixed entries stay where they are."""
-        given = Override(jnp.asarray(y), jnp.ones(y.shape, dtype=bool))
-        return FitOptions(given, self.fixed, self.lower, self.upper)
-
     def holding(self, mask: Mask | np.ndarray, value: ArrayLike) -> "FitOptions":
         """The same, with the entries of `mask` held at `value`."""
         return FitOptions(
-            Override(jnp.where(mask, value, self.init.values), self.init.given | mask),
+            Override(_chosen(mask, value, self.init.values), self.init.given | mask),
             Override(self.fixed.values | mask, self.fixed.given | mask),
             self.lower,
             self.upper,
@@ -68,15 +63,22 @@ class FitOptions(eqx.Module):
         return FitOptions(
             self.init,
             self.fixed,
-            Override(
-                jnp.where(mask, value, self.lower.values), self.lower.given | mask
-            ),
+            Override(_chosen(mask, value, self.lower.values), self.lower.given | mask),
             self.upper,
         )
 
 
+def _chosen(
+    mask: Mask | np.ndarray, value: ArrayLike, other: Array | np.ndarray
+) -> Array | np.ndarray:
+    """`value` at the mask; by numpy where nothing is traced, which compiles nothing."""
+    if any(isinstance(x, jax.core.Tracer) for x in (mask, value, other)):
+        return jnp.where(mask, value, other)
+    return np.where(mask, value, other)
+
+
 @final
-class Minimum(eqx.Module):
+class Minimum(NamedTuple):
     """The minimum of a likelihood in its box, as flat vectors without names.
 
     Attributes:
@@ -108,7 +110,7 @@ class Minimum(eqx.Module):
 def minimise(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None = None,
     max_steps: int = _MAX_STEPS,
 ) -> Minimum:
     """Minimise a likelihood in its box; everything is traced.
@@ -116,9 +118,10 @@ def minimise(
     Args:
         likelihood: the model at its data.
         options: what differs from the model's own settings.
-        solver: the minimiser.
+        solver: the minimiser; by default `BoundedNewton()`.
         max_steps: after so many steps the search is given up.
     """
+    solver = BoundedNewton() if solver is None else solver
     likelihood = likelihood.prepared()
     settings = likelihood.parameters()
     lower = options.lower.over(settings.lower)
@@ -178,7 +181,25 @@ def minimise(
     )
 
 
-_minimise = eqx.filter_jit(minimise)
+_minimise_with = eqx.filter_jit(minimise)
+
+
+@jax.jit
+def _minimise(likelihood: AbstractNegativeLogLikelihood, options: FitOptions) -> Any:
+    return minimise(likelihood, options)
+
+
+def minimised(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    solver: optx.AbstractMinimiser | None = None,
+) -> Minimum:
+    """`minimise`, compiled: the one program of all fits of a shape."""
+    leaves = jax.tree.leaves(likelihood)
+    if solver is None and all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
+        # Telling arrays from other things takes as long as a small fit.
+        return _minimise(likelihood, options)
+    return _minimise_with(likelihood, options, solver)
 
 
 @final
@@ -406,8 +427,7 @@ def _run(
     throw: bool,
 ) -> FitResult:
     likelihood = model.negative_log_likelihood(data)
-    solver = BoundedNewton() if solver is None else solver
-    result = result_of(_minimise(likelihood, options, solver), model)
+    result = result_of(minimised(likelihood, options, solver), model)
     return explain_failure(result, model, data) if throw else result
 
 

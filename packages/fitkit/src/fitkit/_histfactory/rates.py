@@ -41,7 +41,7 @@ class Interpolation(NamedTuple):
     Attributes:
         slope, curve: the two numbers of each additive variation.
         norm: the same of each normsys factor.
-        index: place of each interpolated parameter in the flat vector.
+        places: place of each interpolated parameter in the flat vector.
         slots: for each entry of the flat vector its places among the interpolated
             parameters, of histosys and of normsys; one past the last where it has none.
     """
@@ -49,7 +49,7 @@ class Interpolation(NamedTuple):
     slope: Float[Array, "histosys rows bins"]
     curve: Float[Array, "histosys rows bins"]
     norm: Exponential
-    index: Int[Array, " interpolated"]
+    places: Int[Array, " interpolated"]
     slots: Int[Array, "2 params"]
 
 
@@ -63,7 +63,7 @@ def interpolation(arrays: Arrays) -> Interpolation:
         slope=jnp.asarray(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=jnp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
-        index=index,
+        places=index,
         slots=_slots(arrays),
     )
 
@@ -127,9 +127,9 @@ def elements(
         side: the derivative of |alpha| at a kink, scalar or `[params]`.
     """
     histosys = shapes.slope.shape[0]
-    alpha = y[shapes.index]
+    alpha = y[shapes.places]
     if jnp.ndim(side):
-        side = jnp.asarray(side)[shapes.index]
+        side = jnp.asarray(side)[shapes.places]
     side = jnp.broadcast_to(side, alpha.shape)
     bend, bend_1, bend_2 = additive_bends(
         arrays.codes.histosys, alpha[:histosys], side[:histosys]
@@ -227,7 +227,7 @@ def weighted_curvature(
         `[params, params]`, symmetric.
     """
     to_channel = arrays.bin_channel.T
-    interpolated, params = shapes.index.shape[0], shapes.slots.shape[1]
+    interpolated, params = shapes.places.shape[0], shapes.slots.shape[1]
     normsys, rows, channels = el.norm_1.shape
     weighted = weights * el.product
     # Among interpolated parameters: only normsys multiply others. Half of what is

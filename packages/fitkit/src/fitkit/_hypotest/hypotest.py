@@ -11,7 +11,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._fit.diagnose import FitError
 from .._fit.fit import fit_options, poi_mask
-from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
@@ -252,7 +251,6 @@ def hypotest(
     mask = poi_mask(model, "hypotest")
     likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
-    solver = BoundedNewton() if solver is None else solver
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):
         result = toys_test(

@@ -12,7 +12,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._fit.fit import fit_options, minimise, poi_mask
 from .._fit.implicit import freeze
-from .._fit.newton import BoundedNewton
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._roots import falling_roots
@@ -113,7 +112,6 @@ def upper_limit(
     mask = poi_mask(model, "upper_limit")
     likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
-    solver = BoundedNewton() if solver is None else solver
     twin = prepare(likelihood, options, mask, statistic, solver)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
     limits, converged = _limits(
@@ -132,7 +130,7 @@ def _excess(
     tested: Float[Array, "6"],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     """Log CLs - log level: of the data at the first value, of the band at others."""
 
@@ -171,7 +169,7 @@ def _limits(
     log_level: Array,
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
     tolerance: float,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     """All six limits, differentiable."""

@@ -8,11 +8,9 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimise
+from .._fit.fit import FitOptions, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
-
-_minimise = eqx.filter_jit(minimise)
 
 
 @eqx.filter_jit
@@ -60,7 +58,7 @@ def prepare(
     options: FitOptions,
     poi: Mask,
     statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
 ) -> Twin:
     """Fit the data freely and with the alternative's signal; make the Asimov data.
 
@@ -68,9 +66,9 @@ def prepare(
     they need no free fit.
     """
     free_options = options.at_least(poi, 0.0) if statistic.physical else options
-    free = _minimise(likelihood, free_options, solver)
+    free = minimised(likelihood, free_options, solver)
     alternative = options.holding(poi, statistic.asimov_poi)
-    held = _minimise(likelihood, alternative, solver)
+    held = minimised(likelihood, alternative, solver)
     asimov, asimov_at_best = _asimov(likelihood, held.y)
     return Twin(
         likelihood=likelihood,
@@ -89,7 +87,7 @@ def statistics_at(
     twin: Twin,
     tested: Float[Array, ""],
     statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
 ) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
     """The statistic of the data and of the Asimov data, and whether all fits converged.
 
@@ -100,8 +98,8 @@ def statistics_at(
         solver: the minimiser.
     """
     options = twin.options.holding(twin.poi, tested)
-    data = _minimise(twin.likelihood, options, solver)
-    asimov = _minimise(twin.likelihood.at(twin.asimov), options, solver)
+    data = minimised(twin.likelihood, options, solver)
+    asimov = minimised(twin.likelihood.at(twin.asimov), options, solver)
     q = statistic.ratio(twin.best, tested, data.value, twin.at_best)
     q_asimov = statistic.ratio(
         twin.asimov_best, tested, asimov.value, twin.asimov_at_best

@@ -20,7 +20,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimise
+from .._fit.fit import FitOptions, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .profiling import pick
 from .statistic import AbstractTestStatistic
@@ -186,7 +186,7 @@ def statistics_of_toys(
     poi: Mask,
     tested: Float[Array, ""],
     statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
     truth: Float[Array, " params"],
     toys: Toys,
 ) -> Float[Array, " toys"]:
@@ -207,7 +207,7 @@ def statistics_of_toys(
     """
     likelihood = likelihood.prepared()
     # Fits start where the experiment was made: near their minimum, wherever that is.
-    options = options.starting(truth)
+    options = options.starting_at(truth)
     free = options.at_least(poi, 0.0) if statistic.physical else options
     held = options.holding(poi, tested)
 
@@ -230,12 +230,12 @@ def toys_test(
     poi: Mask,
     tested: Float[Array, ""],
     statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser,
+    solver: optx.AbstractMinimiser | None,
     toys: Toys,
 ) -> ToysResult:
     """Test a value of the parameter of interest by pseudo-experiments."""
     free = options.at_least(poi, 0.0) if statistic.physical else options
-    fit = partial(_minimise, likelihood, solver=solver)
+    fit = partial(minimised, likelihood, solver=solver)
     best, held = fit(free), fit(options.holding(poi, tested))
     alternative = fit(options.holding(poi, statistic.asimov_poi))
     q = statistic.ratio(pick(best.y, poi), tested, held.value, best.value)
@@ -255,6 +255,3 @@ def toys_test(
     )
     converged = best.converged & held.converged & alternative.converged
     return ToysResult(tested, q, sb, b, converged, statistic.discovery)
-
-
-_minimise = eqx.filter_jit(minimise)

@@ -13,7 +13,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError, entry_names
 from .._fit.fit import FitOptions, Minimum, fit_options, minimise
-from .._fit.newton import BoundedNewton
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
@@ -21,8 +20,6 @@ from .._uncertainty import inverse_of_free
 
 # How many fits are in memory together.
 LANES = 64
-
-_minimise = eqx.filter_jit(minimise)
 
 
 @final
@@ -47,7 +44,7 @@ class BestFit(eqx.Module):
     covariance: Array
     lower: Vector
     upper: Vector
-    solver: optx.AbstractMinimiser
+    solver: optx.AbstractMinimiser | None
 
     @property
     def sigma(self) -> Vector:
@@ -56,7 +53,7 @@ class BestFit(eqx.Module):
 
     def held(self, mask: Mask, values: ArrayLike) -> Minimum:
         """The fit with the entries of `mask` held at `values`."""
-        options = self.options.starting(self.minimum.y).holding(mask, values)
+        options = self.options.starting_at(self.minimum.y).holding(mask, values)
         return minimise(self.likelihood, options, self.solver)
 
 
@@ -77,7 +74,7 @@ def best_fit(
     require_float64()
     likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
-    best = _best_fit(likelihood, options, solver or BoundedNewton())
+    best = _best_fit(likelihood, options, solver)
     if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(
         best.minimum.converged
     ):

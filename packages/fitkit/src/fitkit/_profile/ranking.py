@@ -208,7 +208,7 @@ def _by_observation(
     errors = likelihood.deviations(best.minimum.y)
     if errors is None:
         return jnp.full(poi.shape, jnp.nan), jnp.array(jnp.nan)
-    options = best.options.starting(best.minimum.y)
+    options = best.options.starting_at(best.minimum.y)
 
     def fitted(observed: Any) -> Array:
         return pick(minimise(likelihood.at(observed), options, best.solver).y, poi)

@@ -25,6 +25,8 @@ def in_chunks(events: Float[Array, " events"], filling: float = 0.0) -> Array:
     Numbers of events with a suitable divisor, such as the round ones, need no filling
     and so no copy.
     """
+    if events.shape[0] <= CHUNK:
+        return events[None]
     size = _chunk_size(events.shape[0])
     missing = -events.shape[0] % size
     return jnp.pad(events, (0, missing), constant_values=filling).reshape(-1, size)
@@ -32,14 +34,14 @@ def in_chunks(events: Float[Array, " events"], filling: float = 0.0) -> Array:
 
 def in_each_chunk(events: int) -> Int[Array, " chunks"]:
     """Return how many of so many events `in_chunks` puts into each chunk."""
+    if events <= CHUNK:
+        return jnp.array([events])
     size = _chunk_size(events)
-    before = jnp.arange(0, max(events, 1), size)
+    before = jnp.arange(0, events, size)
     return jnp.minimum(events - before, size)
 
 
 def _chunk_size(events: int) -> int:
-    if events <= CHUNK:
-        return max(events, 1)
     whole = (size for size in range(CHUNK, CHUNK // 2, -1) if events % size == 0)
     return next(whole, CHUNK)
 

@@ -55,6 +55,24 @@ def test_hist_under_jit(changes, message):
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"edges": FALLING}, r"must increase; got edges\[2\] <= edges\[1\]"),
+        ({"data": DATA.at[4:6].set(jnp.nan)}, "data=.*2 NaN, the first at index 4"),
+    ],
+)
+@pytest.mark.parametrize("name", ["data", "edges"])
+def test_a_gradient_without_its_value_is_checked_too(changes, message, name):
+    arguments = {"data": DATA, "edges": EDGES} | changes
+
+    def first_bin(x, arguments):
+        return relaxed.hist(**(arguments | {name: x}), bandwidth=0.1)[0]
+
+    with pytest.raises(Exception, match=message):
+        jax.block_until_ready(jax.jit(jax.grad(first_bin))(arguments[name], arguments))
+
+
+@pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: relaxed.cut(DATA, 0.0, width=0.0), "width=.*positive"),

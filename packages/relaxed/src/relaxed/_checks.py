@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Num, PyTree
 
 #: Where a rule is broken, and the sentence about it: `{count}` entries, `{first}` of
 #: them.
@@ -27,28 +27,30 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
     return _at_run_time(x, _code_of(unknown), unknown) if unknown else x
 
 
-def enforce_on_sums(
-    sums: Float[Array, "*bins"],
+def enforce_with_data(
+    x: PyTree,
     data: Num[Array, "events ..."],
     call: str,
-    unknown: Sequence[Rule],
-) -> Float[Array, "*bins"]:
-    """Return sums over events, or raise about a rule, or about NaN in the data.
+    *rules: Rule,
+) -> PyTree:
+    """Return `x`, or raise about a rule, or about NaN in the data.
 
-    NaN shows in the sums, so that this costs no pass over the events: they are searched
-    only to say which of them it is.
+    NaN shows in the sum of the data: they are searched only to say which of them it is.
+    Give as `x` what the derivative uses, too: a check of what only the value needs is
+    no part of a gradient's program.
     """
-    values, data = jax.lax.stop_gradient((sums, jnp.asarray(data)))
+    data = jax.lax.stop_gradient(jnp.asarray(data))
+    unknown = not_yet_known(*rules)
     searched = [*unknown, *not_yet_known(no_nan(data, call))]
     if not searched:
-        return sums
-    suspect = [jnp.any(jnp.isnan(values)), *(jnp.any(broken) for broken, _ in unknown)]
+        return x
+    suspect = [jnp.isnan(jnp.sum(data)), *(jnp.any(broken) for broken, _ in unknown)]
     code = jax.lax.cond(
         jnp.any(jnp.stack(suspect)),
         lambda: _code_of([*unknown, *not_yet_known(no_nan(data, call))]),
         lambda: _code_of([(jnp.zeros(1, bool), "")]),
     )
-    return _at_run_time(sums, code, searched)
+    return _at_run_time(x, code, searched)
 
 
 def not_yet_known(*rules: Rule) -> list[Rule]:

@@ -19,7 +19,7 @@ from ._chunked import sum_over_events
 from ._custom_types import Flow
 from ._histogram import FLOWS, columns_of, is_several, prepare, soft_sum
 from ._kernel import AbstractKernel, GaussianKernel
-from ._smear import Axis, Events, Histogram, areas, dimensions, weights_of
+from ._smear import Axis, Events, Histogram, areas, dimensions, folded, weights_of
 
 
 def hard_hist(
@@ -76,8 +76,7 @@ def _index(
     """Return the bin of each event, and whether there is one."""
     bins = edges.shape[0] - 1
     if flow == "reflect":
-        data = jnp.where(data < edges[0], 2 * edges[0] - data, data)
-        data = jnp.where(data > edges[-1], 2 * edges[-1] - data, data)
+        data = folded(edges[0], edges[-1], data)
     index = jnp.searchsorted(edges, data, side="right") - 1
     index = jnp.where(data == edges[-1], bins - 1, index)
     inside = (index >= 0) & (index < bins) | (flow != "drop")
@@ -118,7 +117,7 @@ def smoothing_bias(
     """
     call = "smoothing_bias"
     arguments = (data, edges, bandwidth, weights, kernel, flow)
-    histogram, events, _ = prepare(call, 2, *arguments)  # `soft_sum` checks
+    histogram, events = prepare(call, 2, *arguments)
     variance = sum_over_events(_squared_difference, histogram, events)
     soft = soft_sum(call, 1, *arguments)
     hard = hard_hist(data, edges, weights, flow=flow)

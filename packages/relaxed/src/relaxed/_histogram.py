@@ -7,13 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from ._checks import (
-    Rule,
     as_edges,
     as_vector,
     as_weights,
-    enforce_on_sums,
+    enforce_with_data,
     increasing,
-    not_yet_known,
     one_of,
     positive,
     with_ends,
@@ -142,8 +140,8 @@ def prepare(
     weights: Array | None,
     kernel: AbstractKernel,
     flow: Flow,
-) -> tuple[Histogram, Events, list[Rule]]:
-    """Return the histogram, its events in chunks, and what is still to be checked."""
+) -> tuple[Histogram, Events]:
+    """Return the histogram and its events in chunks, all checked."""
     one_of(flow, FLOWS, call, "flow")
     columns = columns_of(data, edges, call)
     several = is_several(edges)
@@ -152,7 +150,10 @@ def prepare(
     if weights is not None:
         weights = in_chunks(as_weights(weights, columns[0], call))
     bandwidth = jnp.asarray(bandwidth)
-    unknown = not_yet_known(
+    bandwidth = enforce_with_data(
+        bandwidth,
+        data,
+        call,
         *(increasing(e, call) for e in edges),
         positive(bandwidth, call, "bandwidth"),
         *(with_ends(e, call) for e in edges if flow == "reflect"),
@@ -173,7 +174,6 @@ def prepare(
     return (
         Histogram(kernel, axes, shared, passes, power),
         Events(data_in_chunks, own, weights, number),
-        unknown,
     )
 
 
@@ -188,20 +188,18 @@ def soft_sum(
     flow: Flow,
 ) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ per bin, k = `power`."""
-    histogram, events, unknown = prepare(
+    histogram, events = prepare(
         call, power, data, edges, bandwidth, weights, kernel, flow
     )
     if all(axis.table is None for axis in histogram.axes):
-        counts = sum_over_events(add_to_all, histogram, events)
-    else:
-        counts = sum_over_events(
-            add_within_reach,
-            histogram,
-            events,
-            math.prod(histogram.passes),
-            most_passes=math.prod(axis.most_passes for axis in histogram.axes),
-        )
-    return enforce_on_sums(counts, data, call, unknown)
+        return sum_over_events(add_to_all, histogram, events)
+    return sum_over_events(
+        add_within_reach,
+        histogram,
+        events,
+        math.prod(histogram.passes),
+        most_passes=math.prod(axis.most_passes for axis in histogram.axes),
+    )
 
 
 def is_several(edges: object) -> bool:

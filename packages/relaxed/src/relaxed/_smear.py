@@ -240,6 +240,17 @@ def _areas_near(
     return total
 
 
+def folded(
+    low: Float[Array, ""], high: Float[Array, ""], data: Float[Array, " events"]
+) -> Float[Array, " events"]:
+    """Return where the mirror image of an event beyond an edge lies, or the other edge.
+
+    One mirror: what it sends beyond the opposite edge belongs to the opposite bin.
+    """
+    above, below = jnp.minimum(2 * low - data, high), jnp.maximum(2 * high - data, low)
+    return jnp.where(data < low, above, jnp.where(data > high, below, data))
+
+
 def _start(
     axis: Axis, data: Float[Array, " events"], k: Int[Array, ""]
 ) -> Int[Array, " events"]:
@@ -248,8 +259,7 @@ def _start(
         return jnp.zeros(data.shape, jnp.int32)
     if axis.mirrors.shape[0]:
         low, high = jax.lax.stop_gradient(axis.mirrors.astype(data.dtype) / 2)
-        data = jnp.where(data < low, 2 * low - data, data)
-        data = jnp.where(data > high, 2 * high - data, data)
+        data = folded(low, high, data)
     first = first_bin(axis.table, axis.edges[0], data)
     return jnp.minimum(first + k * WINDOW, axis.bins).astype(jnp.int32)
 

@@ -14,32 +14,44 @@ import fitkit
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("NEOSKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
 
-# channels, bins in each, normsys, histosys: with mu and one staterror per bin that is
-# 3 bins' worth of parameters for S, 45 for M, 403 for L, 998 for XL.
+# channels, bins in each, normsys, histosys, channels with staterror: together with mu
+# 3 parameters for S, 45 for M, 403 for L, 998 for XL, which has 12 400 modifiers.
 SHAPES = {
-    "S": (1, 2, 0, 0),
-    "M": (3, 10, 7, 7),
-    "L": (10, 20, 100, 102),
-    "XL": (30, 33, 3, 4),
+    "S": (1, 2, 0, 0, 1),
+    "M": (3, 10, 7, 7, 3),
+    "L": (10, 20, 100, 102, 10),
+    "XL": (30, 33, 102, 103, 24),
 }
 
 
 def generated(name: str) -> dict[str, Any]:
     """A workspace of the named shape, the same for every call.
 
-    A signal and four backgrounds; each systematic acts on all backgrounds of all
-    channels, each channel has a staterror.
+    A signal and two backgrounds, one for S; each systematic acts on all backgrounds of
+    all channels.
     """
-    channels, bins, normsys, histosys = SHAPES[name]
-    return workspace(channels, bins, normsys, histosys)
+    return workspace(*SHAPES[name])
 
 
 def workspace(
-    channels: int, bins: int, normsys: int, histosys: int, seed: int = 0
+    channels: int,
+    bins: int,
+    normsys: int,
+    histosys: int,
+    staterrors: int | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """A workspace with a signal, backgrounds, shared systematics and staterrors."""
+    """A workspace with a signal, backgrounds, shared systematics and staterrors.
+
+    Args:
+        channels: how many.
+        bins: in each channel.
+        normsys, histosys: systematics of either kind.
+        staterrors: how many channels have them; all by default.
+        seed: another one gives other templates and data.
+    """
     rng = np.random.default_rng([seed, channels, bins, normsys, histosys])
-    backgrounds = ["b0"] if channels * bins < 10 else ["b0", "b1", "b2"]
+    backgrounds = ["b0"] if channels * bins < 10 else ["b0", "b1"]
     listed, observed = [], []
     for c in range(channels):
         falling = np.exp(-np.linspace(0, 2, bins))
@@ -54,13 +66,12 @@ def workspace(
         for name in backgrounds:
             nominal = 100 * rng.uniform(0.5, 1.5) * falling
             total = total + nominal
-            modifiers: list[dict[str, Any]] = [
-                {
-                    "name": f"staterror_{c}",
-                    "type": "staterror",
-                    "data": list(nominal * rng.uniform(0.02, 0.1, bins)),
-                }
-            ]
+            modifiers: list[dict[str, Any]] = []
+            if staterrors is None or c < staterrors:
+                error = list(nominal * rng.uniform(0.02, 0.1, bins))
+                modifiers.append(
+                    {"name": f"staterror_{c}", "type": "staterror", "data": error}
+                )
             for k in range(normsys):
                 up = 1 + abs(rng.normal(0, 0.04))
                 data = {"hi": up, "lo": 1 / up}

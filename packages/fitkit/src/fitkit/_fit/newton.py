@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from .._custom_types import Mask, Matrix, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
-from .stationarity import factorise, scale_of, solve_free, stationarity
+from .stationarity import factorise, scale_of, stationarity, substitute
 
 # Damping, in units of the Hessian's diagonal: least value after a rejected step,
 # factors. A rejected step is shortened at most by the third of these and at least by
@@ -62,12 +62,16 @@ class Quadratic(eqx.Module):
         gradient: of the function, one-sided at a kink.
         hessian: exact, or its convex stand-in.
         low, high: how far each entry may move.
+        factor: of `hessian`, on the entries that no bound stops at the start.
+        known: whether it has been computed.
     """
 
     gradient: Vector
     hessian: Matrix
     low: Vector
     high: Vector
+    factor: tuple[Matrix, Vector]
+    known: Bool[Array, ""]
 
 
 def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
@@ -89,8 +93,12 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
         held, at, _, count, _ = carry
         free = movable & ~held
         at = jnp.where(held, at, 0.0)
-        step, positive = solve_free(h, free, -(g + h @ at))
-        step = jnp.where(free, step, at)
+        factor, positive = jax.lax.cond(
+            model.known & (count == 0),
+            lambda: (model.factor, jnp.array(True)),
+            lambda: factorise(h, free),
+        )
+        step = jnp.where(free, substitute(factor, free, -(g + h @ at)), at)
         residual = g + h @ step
         below, above = free & (step < model.low), free & (step > model.high)
         inwards = held & jnp.where(at == model.low, residual < 0, residual > 0)
@@ -222,14 +230,14 @@ class BoundedNewton(optx.AbstractMinimiser):
         beyond = ~first & (decrease > _BEYOND * state.promised)
         beyond = beyond | (steepest < _NEAR_SADDLE)
         short = accept & (state.short | beyond)
-        matrix, positive = _positive_definite(at, free, short)
+        matrix, positive, factor, known = _positive_definite(at, free, short)
         weight = scale_of(matrix) ** 2
         matrix = matrix + jnp.diag(damping * weight)
         on_saddle = ~positive & (steepest < _ON_SADDLE)
         # No eigenvector of a model is orthogonal to this but by an odd chance.
         generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
         gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
-        model = Quadratic(gradient, matrix, low, high)
+        model = Quadratic(gradient, matrix, low, high, factor, known & (damping == 0))
         step = minimise_in_box(model, movable)
         promised = -(at.gradient @ step + step @ matrix @ step / 2)
         edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
@@ -283,7 +291,7 @@ class BoundedNewton(optx.AbstractMinimiser):
 
 def _positive_definite(
     at: Derivatives, free: Mask, short: Bool[Array, ""]
-) -> tuple[Matrix, Bool[Array, ""]]:
+) -> tuple[Matrix, Bool[Array, ""], tuple[Matrix, Vector], Bool[Array, ""]]:
     """The Hessian, or what takes its place where it is not positive definite.
 
     Args:
@@ -293,7 +301,7 @@ def _positive_definite(
             with as much added as makes it positive definite.
 
     Returns:
-        The matrix, and whether it is the Hessian.
+        The matrix, whether it is the Hessian, and its factor with whether it is known.
     """
     scale = scale_of(at.convex) ** 2
 
@@ -301,20 +309,21 @@ def _positive_definite(
         return at.hessian + jnp.diag(shift * scale)
 
     def indefinite(carry):
-        shift, next_shift, positive = carry
+        shift, next_shift, positive, _ = carry
         return ~positive & ((shift == 0) | (short & (next_shift < _LARGEST_SHIFT)))
 
     def more(carry):
-        _, shift, _ = carry
-        positive = factorise(shifted(shift), free)[1]
-        return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive
+        _, shift, _, _ = carry
+        factor, positive = factorise(shifted(shift), free)
+        return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
     none = jnp.zeros_like(at.value)
-    start = (none, none + _FLAT, jnp.array(False))
-    shift, _, positive = jax.lax.while_loop(indefinite, more, start)
+    unknown = (jnp.zeros_like(at.hessian), jnp.zeros_like(scale))
+    start = (none, none + _FLAT, jnp.array(False), unknown)
+    shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
     convex = at.convex + jnp.diag(_RIDGE * scale)
     matrix = jnp.where(positive, shifted(shift), convex)
-    return matrix, positive & (shift == _FLAT)
+    return matrix, positive & (shift == _FLAT), factor, positive
 
 
 def _pushed(gradient: Vector, low: Vector, high: Vector) -> Mask:

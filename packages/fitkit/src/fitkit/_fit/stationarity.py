@@ -67,14 +67,20 @@ def solve_free(
         The solution and whether the matrix was positive definite; where it was not, the
         solution is NaN.
     """
-    (factor, scale), positive = factorise(matrix, free, strict=strict)
+    factor, positive = factorise(matrix, free, strict=strict)
+    return substitute(factor, free, rhs), positive
+
+
+def substitute(factor: tuple[Matrix, Vector], free: Mask, rhs: Vector) -> Vector:
+    """Solve the rows and columns that are `free` with their factor; 0 in the others."""
+    lower, scale = factor
     half = jax.lax.linalg.triangular_solve(
-        factor, jnp.where(free, rhs / scale, 0.0)[:, None], left_side=True, lower=True
+        lower, jnp.where(free, rhs / scale, 0.0)[:, None], left_side=True, lower=True
     )
     whole = jax.lax.linalg.triangular_solve(
-        factor, half, left_side=True, lower=True, transpose_a=True
+        lower, half, left_side=True, lower=True, transpose_a=True
     )
-    return jnp.where(free, whole[:, 0] / scale, 0.0), positive
+    return jnp.where(free, whole[:, 0] / scale, 0.0)
 
 
 class Stationarity(NamedTuple):

@@ -77,6 +77,8 @@ class Arrays(eqx.Module):
         normsys_lo, normsys_hi: factors at -1 and +1, 1 where absent.
         uncertainty: absolute errors for the factors of shapesys and staterror.
         factor_index, normsys_index, histosys_index: entries of the parameter vector.
+        interpolated_rows: for each entry of that vector its rows in the histosys table
+            followed by the normsys table; one past the last where it has fewer.
         bin_channel: the channel of each bin, one-hot.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
@@ -96,6 +98,7 @@ class Arrays(eqx.Module):
     factor_index: Int[Array, "slots rows bins"]
     normsys_index: Int[Array, " normsys"]
     histosys_index: Int[Array, " histosys"]
+    interpolated_rows: Int[Array, "copies params"]
     bin_channel: Float[Array, "channels bins"]
     kind: Int[Array, " params"]
     init: Vector
@@ -346,6 +349,28 @@ def _parameter_vectors(
     return vectors
 
 
+def _rows_of(index: list[int], params: int, least: int) -> np.ndarray:
+    """For each of `params` entries where it stands in `index`.
+
+    Args:
+        index: entries.
+        params: how many there are.
+        least: room for so many places of each, so that models that differ only in
+            whether a parameter is in both tables have one shape.
+
+    Returns:
+        `[copies, params]`, filled up with the length of `index`.
+    """
+    places: list[list[int]] = [[] for _ in range(params)]
+    for row, entry in enumerate(index):
+        places[entry].append(row)
+    copies = max([least, *map(len, places)])
+    none = [len(index)] * copies
+    return (
+        np.array([(p + none)[:copies] for p in places], np.int32).reshape(-1, copies).T
+    )
+
+
 def assemble(
     channels: Sequence[Channel],
     poi: str | None,
@@ -452,6 +477,11 @@ def assemble(
         factor_index=factor_index,
         normsys_index=np.array([start[name] for _, name in normsys], dtype=np.int32),
         histosys_index=np.array([start[name] for _, name in histosys], dtype=np.int32),
+        interpolated_rows=_rows_of(
+            [start[name] for _, name in (*histosys, *normsys)],
+            sum(p.size for p in parameters.values()),
+            least=2 if histosys and normsys else 1,
+        ),
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
         kind=_vector(kinds, np.int32),
         **_parameter_vectors(parameters, settings),

@@ -42,15 +42,14 @@ class Interpolation(NamedTuple):
         slope, curve: the two numbers of each additive variation.
         norm: the same of each normsys factor.
         places: place of each interpolated parameter in the flat vector.
-        slots: for each entry of the flat vector its places among the interpolated
-            parameters, of histosys and of normsys; one past the last where it has none.
+        rows: the inverse, `Arrays.interpolated_rows`.
     """
 
     slope: Float[Array, "histosys rows bins"]
     curve: Float[Array, "histosys rows bins"]
     norm: Exponential
     places: Int[Array, " interpolated"]
-    slots: Int[Array, "2 params"]
+    rows: Int[Array, "copies params"]
 
 
 def interpolation(arrays: Arrays) -> Interpolation:
@@ -64,7 +63,7 @@ def interpolation(arrays: Arrays) -> Interpolation:
         curve=jnp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
         places=index,
-        slots=_slots(arrays),
+        rows=jnp.asarray(arrays.interpolated_rows),
     )
 
 
@@ -164,15 +163,6 @@ def elements(
     )
 
 
-def _slots(arrays: Arrays) -> Int[Array, "2 params"]:
-    """Where the flat vector's entries stand among the interpolated parameters."""
-    histosys, normsys = arrays.histosys_index, arrays.normsys_index
-    params, none = arrays.kind.shape[0], len(histosys) + len(normsys)
-    slots = jnp.full((2, params), none)
-    slots = slots.at[0, jnp.asarray(histosys)].set(jnp.arange(len(histosys)))
-    return slots.at[1, jnp.asarray(normsys)].set(jnp.arange(len(histosys), none))
-
-
 def _to_params(
     shapes: Interpolation, rows: Float[Array, "interpolated n"]
 ) -> Float[Array, "params n"]:
@@ -182,8 +172,7 @@ def _to_params(
     a scatter is slow on CPUs.
     """
     padded = jnp.pad(rows, ((0, 1), (0, 0)))
-    at = padded.at[shapes.slots].get(mode="promise_in_bounds")
-    return at[0] + at[1]
+    return jnp.sum(padded.at[shapes.rows].get(mode="promise_in_bounds"), axis=0)
 
 
 def jacobian(
@@ -227,7 +216,7 @@ def weighted_curvature(
         `[params, params]`, symmetric.
     """
     to_channel = arrays.bin_channel.T
-    interpolated, params = shapes.places.shape[0], shapes.slots.shape[1]
+    interpolated, params = shapes.places.shape[0], shapes.rows.shape[1]
     normsys, rows, channels = el.norm_1.shape
     weighted = weights * el.product
     # Among interpolated parameters: only normsys multiply others. Half of what is

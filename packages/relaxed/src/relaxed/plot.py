@@ -52,7 +52,7 @@ def soft_and_hard(
 
     Example:
         >>> from relaxed import plot
-        >>> data, edges = jnp.linspace(-2, 2, 99), relaxed.regular_edges(-3, 3, 6)
+        >>> data, edges = jnp.linspace(-1.9, 1.9, 99), relaxed.regular_edges(-3, 3, 6)
         >>> ax = plot.soft_and_hard(data, edges, bandwidth=0.25)
         >>> ax.get_ylabel()
         'Events'
@@ -114,7 +114,7 @@ def bias(
 
     Example:
         >>> from relaxed import plot
-        >>> data, edges = jnp.linspace(-2, 2, 99), relaxed.regular_edges(-3, 3, 6)
+        >>> data, edges = jnp.linspace(-1.9, 1.9, 99), relaxed.regular_edges(-3, 3, 6)
         >>> ax = plot.bias(data, edges, bandwidths=jnp.array([0.1, 0.2, 0.3]))
         >>> len(ax.lines)  # a line at zero, and one for each bin with events
         5

@@ -207,17 +207,12 @@ class FitResult(eqx.Module):
     """The result of a fit.
 
     Attributes:
-        params: best-fit values by parameter name; differentiable with respect to
-            everything traced that went in, by the implicit function theorem.
-        y: the same as one flat vector, in the order of `names`.
+        y: best-fit values as one flat vector, in the order of `names`.
         twice_nll: minus twice the log-likelihood there, as `-2 * model.logpdf`.
         converged: whether a minimum was found.
         edm: estimated distance to the minimum before the last step, in units of the
             negative log-likelihood.
-        at_bounds: by parameter, entries on a bound against which the data push them.
-        on_edge: by parameter, entries on a bound at which the derivative vanishes too;
-            their derivatives are those from inside.
-        stationarity: these and the free entries as flat masks.
+        stationarity: free entries, those at a bound and on the edge, as flat masks.
         unique: whether the Hessian of the fitted parameters is positive definite. If
             not, some combination of parameters is not determined, and derivatives of
             `params` are NaN.
@@ -247,7 +242,11 @@ class FitResult(eqx.Module):
     # Made when they are asked for: many small arrays take longer than a fit.
     @property
     def params(self) -> Params:
-        """Best-fit values by parameter name."""
+        """Best-fit values by parameter name.
+
+        Differentiable with respect to everything traced that went in, by the implicit
+        function theorem.
+        """
         if self.y.shape != self.stationarity.free.shape:
             raise ValueError(
                 f"`FitResult.y` has shape {self.y.shape} for {self.names}: it is the "
@@ -264,7 +263,10 @@ class FitResult(eqx.Module):
 
     @property
     def on_edge(self) -> dict[str, Array]:
-        """By parameter, entries on a bound at which the derivative vanishes too."""
+        """By parameter, entries on a bound at which the derivative vanishes too.
+
+        Derivatives of the result are there those from inside.
+        """
         return unflatten(self.stationarity.on_edge, dict(self.shapes))
 
     @property

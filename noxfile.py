@@ -168,11 +168,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The site, in `docs/_build/html`, and every code block on it executed."""
-    session.install(*everything(), *needs_of_tests(*PACKAGES), *tools("docs"))
+    """The site, in `docs/_build/html`; `integration` executes its code blocks."""
+    session.install(*everything(), *tools("docs"))
     builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
-    pytest(session, "tests/test_documentation.py")
 
 
 @nox.session

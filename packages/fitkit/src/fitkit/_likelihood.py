@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._custom_types import Mask, Matrix, Vector
 from ._parameters import ParameterVectors
@@ -92,6 +92,10 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     @abc.abstractmethod
     def sample(self, key: PRNGKeyArray, y: Vector) -> Any:
         """Return random observations at `y`, auxiliary data included."""
+
+    def bins(self) -> Int[Array, ""] | None:
+        """Return how many counts the saturated model describes, None if unknown."""
+        return None
 
     def deviations(self, y: Vector) -> Any | None:
         """Return the standard deviation of each observation at `y`, if they are known.

@@ -90,6 +90,10 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return the data that the model expects at `y`: its Asimov data."""
 
     @abc.abstractmethod
+    def with_nominal_aux(self, observations: Any) -> Any:
+        """Return the same observations with the model's nominal auxiliary data."""
+
+    @abc.abstractmethod
     def sample(self, key: PRNGKeyArray, y: Vector) -> Any:
         """Return random observations at `y`, auxiliary data included."""
 
@@ -157,6 +161,9 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
 
     def expected(self, y: Vector) -> "Data":
         return self.model.expected_data(self.model.unravel(y))
+
+    def with_nominal_aux(self, observations: "Data") -> "Data":
+        return type(observations)(observations.main, self.model.nominal_aux)
 
     def sample(self, key: PRNGKeyArray, y: Vector) -> "Data":
         return self.model.sample(key, self.model.unravel(y))

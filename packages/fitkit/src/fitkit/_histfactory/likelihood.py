@@ -171,6 +171,11 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         rates = jnp.sum(self.elements(y).rates, axis=0)
         return rates, self.constraints.expected(y)
 
+    def with_nominal_aux(
+        self, observations: tuple[Array, Array]
+    ) -> tuple[Array, Array]:
+        return observations[0], jnp.asarray(self.constraints.nominal_aux)
+
     def sample(self, key: PRNGKeyArray, y: Vector) -> tuple[Array, Array]:
         main, aux = jax.random.split(key)
         rates = jnp.sum(self.elements(y).rates, axis=0)

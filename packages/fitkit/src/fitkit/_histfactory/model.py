@@ -125,6 +125,11 @@ class Model(AbstractModel):
         return unflatten(self.arrays.init, self.parameter_shapes)
 
     @property
+    def nominal_aux(self) -> dict[str, Array]:
+        """The auxiliary data that the specification states."""
+        return self._by_constraint(constraint_terms(self.arrays).nominal_aux)
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """Start, bounds, fixed entries and constraint of each parameter."""
         arrays, terms = self.arrays, constraint_terms(self.arrays)
@@ -220,7 +225,7 @@ class Model(AbstractModel):
         counts = self._by_channel(self._counts(main))
         return Data(
             {name: counts[name] for name in counts if not self._is_masked(name)},
-            self._by_constraint(constraint_terms(self.arrays).nominal_aux),
+            self.nominal_aux,
         )
 
     def expected_data(self, params: Params) -> Data:

@@ -109,7 +109,7 @@ def ranking(
         loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, borderaxespad=0.2
     )
     left.set_title(
-        f"{float(result.best):.3g} ± {float(result.total):.2g}",
+        f"{float(result.best):.3g} ± {float(result.total):.3g}",
         fontsize="medium",
     )
     for ax in (left, right):
@@ -135,6 +135,7 @@ def _pulls(ax: Axes, place: np.ndarray, pull: np.ndarray, width: np.ndarray) -> 
             va="center",
             color="0.4",
             fontsize="x-small",
+            bbox={"facecolor": "0.85", "edgecolor": "none", "pad": 0.5},
         )
     reach = np.max(np.abs(pull[known]) + width[known], initial=2.0)
     ax.set_xlim(-1.1 * reach, 1.1 * reach)

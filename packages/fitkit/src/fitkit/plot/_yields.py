@@ -21,7 +21,7 @@ from ._look import (
 )
 
 # Samples beyond the palette's ten colours are drawn as one.
-_OTHERS = "others"
+_OTHERS = "other samples"
 
 
 @styled
@@ -122,11 +122,10 @@ def _chosen(result: Yields, channels: str | Sequence[str] | None) -> list[str]:
     chosen = [channels] if isinstance(channels, str) else list(channels)
     unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
+        wrong = f"there is no {unknown[0]!r}" if unknown else "none is named"
         raise ValueError(
-            f"`plot.yields(channels=...)`: no channel {unknown[0]!r}"
-            if unknown
-            else "`plot.yields(channels=...)` names no channel"
-        ) from None
+            f"`plot.yields(channels=...)`: {wrong}; there are {', '.join(known)}."
+        )
     return chosen
 
 

@@ -119,7 +119,7 @@ def test_wheel_holds_the_package_and_its_licence_alone(built, package, project):
 
 
 # Distributions that are imported under another name.
-IMPORTED_AS = {"pillow": "PIL", "tomli-w": "tomli_w"}
+IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "tomli-w": "tomli_w"}
 # Imported beside the distribution that brings them, at a version of its choice.
 BROUGHT = {"pydantic_core": "pydantic"}
 

@@ -1,0 +1,230 @@
+"""Pulls and impacts of nuisance parameters, and the correlations between them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+
+from .._fit.fit import FitResult
+from .._points import estimates
+from .._profile.ranking import Ranking
+from ._look import (
+    BLUE,
+    ORANGE,
+    RED,
+    inches,
+    no_minor_ticks,
+    one_axes,
+    several_axes,
+    shortened,
+    styled,
+)
+
+_ROW = 0.24  # inches that a parameter takes, at a font size of ten points
+# Up to this many parameters the correlations are also written as numbers.
+_WRITTEN = 16
+
+
+@styled
+def ranking(
+    result: Ranking, *, top: int = 20, axes: Sequence[Axes] | None = None
+) -> tuple[Axes, Axes]:
+    """Draw the parameters with the largest impacts: pulls, and impacts beside them.
+
+    Left, (best fit - nominal) / width of the constraint, with the uncertainty after the
+    fit as a bar; a parameter without a constraint has none. Right, the change of the
+    parameter of interest with each held at ± 1 standard deviation: full, after the fit;
+    hollow, with the width of its constraint.
+
+    Args:
+        result: of `ranking`.
+        top: how many parameters at most.
+        axes: two to draw on, pulls and impacts; new ones by default, as high as the
+            rows need and as wide as the names.
+
+    Returns:
+        Both axes.
+
+    Raises:
+        TypeError: for anything but a ranking.
+        ValueError: for no parameter, or another number of axes.
+
+    Example:
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import plot
+        >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
+        >>> ranked = fitkit.ranking(model, model.expected_data(model.init))
+        >>> pulls, impacts = plot.ranking(ranked)
+        >>> [label.get_text() for label in pulls.get_yticklabels()]
+        ['correlated_bkg_uncertainty']
+    """
+    if not isinstance(result, Ranking):
+        raise TypeError(
+            f"`plot.ranking` takes a result of `ranking`; got {type(result).__name__}."
+        )
+    if top < 1 or not result.names:
+        raise ValueError(
+            f"`plot.ranking(top=...)` needs a parameter to draw; got top={top} of "
+            f"{len(result.names)}."
+        )
+    names = shortened(result.names[:top])
+    rows = len(names)
+    left, right = several_axes(
+        axes,
+        2,
+        "plot.ranking",
+        ncols=2,
+        sharey=True,
+        figsize=(inches(names) + 5.6, _ROW * rows + 1.5),
+        width_ratios=(1.0, 1.5),
+    )
+    place = np.arange(rows)
+    pull, width, *impacts = (
+        np.asarray(column[:rows], dtype=float)
+        for column in (
+            result.pull,
+            result.constraint,
+            result.up,
+            result.down,
+            result.prefit_up,
+            result.prefit_down,
+        )
+    )
+    _pulls(left, place, pull, width)
+    up, down, prefit_up, prefit_down = impacts
+    for side, before, colour, sign in (
+        (up, prefit_up, BLUE, "+"),
+        (down, prefit_down, ORANGE, "−"),
+    ):
+        right.barh(place, side, color=colour, height=0.7, label=rf"{sign}1$\sigma$")
+        hollow = {"fill": False, "edgecolor": colour, "linewidth": 1}
+        label = rf"{sign}1$\sigma$ before the fit"
+        right.barh(place, before, height=0.7, label=label, **hollow)
+    right.axvline(0.0, color="black", linewidth=0.8)
+    furthest = np.nanmax(np.abs(impacts), initial=0.0)
+    right.set_xlim(-1.1 * furthest or -1.0, 1.1 * furthest or 1.0)
+    right.set_xlabel(f"Δ {shortened([result.poi])[0]}", parse_math=False)
+    right.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, borderaxespad=0.2
+    )
+    left.set_title(
+        f"{float(result.best):.3g} ± {float(result.total):.3g}",
+        fontsize="medium",
+    )
+    for ax in (left, right):
+        ax.set_ylim(rows - 0.5, -0.5)
+        no_minor_ticks(ax, "y")
+    _name_rows(left, names, np.asarray(result.converged[:rows]))
+    if axes is None:
+        right.tick_params(axis="y", labelleft=False)
+    return left, right
+
+
+def _pulls(ax: Axes, place: np.ndarray, pull: np.ndarray, width: np.ndarray) -> None:
+    ax.axvspan(-2, 2, color="0.93", linewidth=0)
+    ax.axvspan(-1, 1, color="0.85", linewidth=0)
+    ax.axvline(0.0, color="0.5", linewidth=0.8)
+    known = np.isfinite(pull)
+    ax.errorbar(pull[known], place[known], xerr=width[known], fmt="o", color="black")
+    for row in place[~known]:
+        ax.annotate(
+            "no constraint",
+            (0.0, row),
+            ha="center",
+            va="center",
+            color="0.4",
+            fontsize="x-small",
+            bbox={"facecolor": "0.85", "edgecolor": "none", "pad": 0.5},
+        )
+    reach = np.max(np.abs(pull[known]) + width[known], initial=2.0)
+    ax.set_xlim(-1.1 * reach, 1.1 * reach)
+    ax.set_xlabel(r"$(\hat\theta-\theta_0)/\Delta\theta$")
+
+
+def _name_rows(ax: Axes, names: Sequence[str], converged: np.ndarray) -> None:
+    """Parameter names at the left, in red those whose fits failed."""
+    words = [
+        name if good else f"{name} (not converged)"
+        for name, good in zip(names, converged, strict=True)
+    ]
+    ax.set_yticks(np.arange(len(words)), words, parse_math=False)
+    for label, good in zip(ax.get_yticklabels(), converged, strict=True):
+        label.set_color("black" if good else RED)
+
+
+@styled
+def correlation(
+    result: FitResult, *, threshold: float = 0.2, ax: Axes | None = None
+) -> Axes:
+    """Draw the correlations of those parameters that have a large one.
+
+    Fixed parameters and those on a bound are left out.
+
+    Args:
+        result: of `fit`.
+        threshold: a parameter is drawn if its correlation with another one is at least
+            as large as this, of either sign; 0 draws all.
+        ax: axes to draw on; new ones by default, as large as the names need.
+
+    Returns:
+        The axes; beside them a colour bar.
+
+    Raises:
+        TypeError: for anything but the result of one fit.
+        ValueError: where no correlation reaches the threshold, or some combination of
+            parameters is not determined.
+
+    Example:
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import plot
+        >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
+        >>> best = fitkit.fit(model, model.expected_data(model.init))
+        >>> ax = plot.correlation(best)
+        >>> [text.get_text() for text in ax.texts]
+        ['1.00', '-0.56', '-0.56', '1.00']
+    """
+    found = estimates(result, "plot.correlation")
+    matrix = found.correlation
+    if not np.isfinite(matrix).all():
+        raise ValueError(
+            "`plot.correlation`: some combination of the parameters is not determined "
+            "by the data, so there is no correlation matrix; "
+            "`FitResult.flattest_direction` names it."
+        )
+    others = np.abs(matrix - np.eye(len(matrix)))
+    chosen = np.flatnonzero(np.max(others, axis=1, initial=0.0) >= threshold)
+    if not chosen.size:
+        raise ValueError(
+            f"`plot.correlation(threshold={threshold:g})`: the largest correlation is "
+            f"{np.max(others, initial=0.0):.3g}; give a smaller threshold."
+        )
+    names = shortened(np.array(found.names)[chosen].tolist())
+    count = len(names)
+    written = count <= _WRITTEN
+    side = (0.42 if written else 0.2) * count + inches(names)
+    ax = one_axes(ax, side + 1.4, side + 0.4)
+    shown = matrix[np.ix_(chosen, chosen)]
+    image = ax.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1)
+    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
+    ax.set_xticks(np.arange(count), names, rotation=90, parse_math=False)
+    ax.set_yticks(np.arange(count), names, parse_math=False)
+    for axis in ("x", "y"):
+        no_minor_ticks(ax, axis)
+    if written:
+        _write(ax, shown)
+    return ax
+
+
+def _write(ax: Axes, matrix: Float[Array | np.ndarray, "chosen chosen"]) -> None:
+    """Numbers in the cells, white where the cell is dark."""
+    for (i, j), value in np.ndenumerate(matrix):
+        ax.text(
+            j,
+            i,
+            f"{value:.2f}",
+            ha="center",
+            va="center",
+            fontsize="small",
+            color="white" if abs(value) > 0.7 else "black",
+        )

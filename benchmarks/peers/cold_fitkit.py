@@ -6,7 +6,6 @@ Usage: cold_fitkit.py WORKSPACE CACHE
 import json
 import os
 import sys
-from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
@@ -18,9 +17,8 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 import fitkit  # noqa: E402
-from fitkit._fit.kept import keep_programs  # noqa: E402
 
-keep_programs(Path(sys.argv[2]) / "programs")
+fitkit.keep_programs(f"{sys.argv[2]}/programs")
 result = fitkit.fit(*fitkit.read_workspace(sys.argv[1]))
 values = {name: value.tolist() for name, value in result.params.items()}
 print(json.dumps({"mle_parameters": values, "twice_nll": float(result.twice_nll)}))

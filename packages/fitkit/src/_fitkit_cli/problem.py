@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from .names import Mistake, entry, interval, known, matching, number, split
 from .options import Choice, Fits, Input
+from .process import keep_programs
 
 if TYPE_CHECKING:
     import fitkit
@@ -261,6 +262,7 @@ def of_document(
     """The problem that a decoded document poses."""
     import fitkit
 
+    keep_programs()
     if choice.measurement is not None and isinstance(document, dict):
         given = [m.get("name") for m in document.get("measurements", ())]
         known("--measurement", choice.measurement, given, "measurements")

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 INTERRUPTED = 130  # what a shell reports of a command that Ctrl-C ended
 
@@ -43,6 +44,17 @@ def set_up(*, cache: bool) -> None:
     # jax keeps nothing that compiled faster than a second, which is most of it here.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def keep_programs() -> None:
+    """Has the traced programs of fits kept beside the compiled ones, if those are."""
+    import jax
+
+    import fitkit
+
+    folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if folder and jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
+        fitkit.keep_programs(Path(folder) / "programs")
 
 
 def _processor() -> str:

@@ -11,6 +11,7 @@ from ._fit.diagnose import FitError as FitError
 from ._fit.fit import FitResult as FitResult
 from ._fit.fit import fit as fit
 from ._fit.fit import fixed_poi_fit as fixed_poi_fit
+from ._fit.kept import keep_programs as keep_programs
 from ._fit.newton import BoundedNewton as BoundedNewton
 from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
 from ._fit.starts import Minima as Minima
@@ -133,6 +134,7 @@ __all__ = [
     "Minima",
     "AnotherMinimumWarning",
     "BoundedNewton",
+    "keep_programs",
     "hessian",
     "fisher_information",
     "covariance",

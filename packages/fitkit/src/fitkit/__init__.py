@@ -16,6 +16,8 @@ from ._fit.newton import BoundedNewton as BoundedNewton
 from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
 from ._fit.starts import Minima as Minima
 from ._fit.starts import fit_from_many_starts as fit_from_many_starts
+from ._grid.grid import GridResult as GridResult
+from ._grid.grid import grid as grid
 from ._histfactory.model import Model as Model
 from ._histfactory.modifiers import AbstractModifier as AbstractModifier
 from ._histfactory.modifiers import HistoSys as HistoSys
@@ -172,6 +174,8 @@ __all__ = [
     "GoodnessOfFit",
     "predicted_yields",
     "Yields",
+    "grid",
+    "GridResult",
     "asimov_significance",
     "require_float64",
 ]

@@ -35,11 +35,11 @@ def statistic_of(name: str) -> Any:
     import fitkit
 
     return {
-        "qtilde": fitkit.QMuTilde,
-        "q": fitkit.QMu,
-        "t": fitkit.TMu,
-        "ttilde": fitkit.TMuTilde,
-    }[name]()
+        "qtilde": fitkit.QMuTilde(),
+        "q": fitkit.QMu(),
+        "t": fitkit.TMu(),
+        "ttilde": fitkit.TMuTilde(),
+    }[name]
 
 
 def asymptotics_of(expected: Expected) -> Any:
@@ -160,7 +160,7 @@ def hypotest(
 
     read = problem(given, choice, fits)
     with show.working("testing", output):
-        found = fitkit.hypotest(
+        found: Any = fitkit.hypotest(
             mu,
             read.model,
             read.data,
@@ -247,7 +247,7 @@ def significance(
 
     read = problem(given, choice, fits)
     with show.working("testing", output):
-        found = fitkit.hypotest(
+        found: Any = fitkit.hypotest(
             0.0,
             read.model,
             read.data,
@@ -325,7 +325,7 @@ def toys(
 
     read = problem(given, choice, fits)
     with show.working(f"fitting 2 x {n} pseudo-experiments", output):
-        found = fitkit.hypotest(
+        found: Any = fitkit.hypotest(
             mu,
             read.model,
             read.data,

@@ -133,7 +133,7 @@ def source(given: Input) -> Source:
     def beside(path: str) -> Any:
         # a member's name, whole or inside the folder; else a file on the disk
         for name in (path, f"{folder.name}/{path}"):
-            if name in archive:
+            if name in archive.contents:
                 return archive[name]
         return read_json(path)
 
@@ -241,7 +241,7 @@ class Problem:
     document: Any
     model: Any
     data: Any
-    options: dict[str, dict[str, Any]]
+    options: dict[str, Any]
 
 
 def problem(given: Input, choice: Choice, fits: Fits | None = None) -> Problem:

@@ -5,7 +5,6 @@ import hashlib
 import os
 import platform
 import signal
-import socket
 import sys
 import threading
 import time
@@ -73,13 +72,13 @@ def leave_when_interrupted() -> None:
     Python raises `KeyboardInterrupt` between two of its own instructions: a command
     that waits for a minute of compiled code would hear of it after that minute.
     """
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     # The signal's number is written there at once, whatever the main thread does.
-    signal.set_wakeup_fd(writing.fileno())
+    signal.set_wakeup_fd(writing)
 
     def watch() -> None:
-        while reading.recv(1) != bytes([signal.SIGINT]):
+        while os.read(reading, 1) != bytes([signal.SIGINT]):
             pass
         # A thread of a process that has ended by then is no more.
         time.sleep(_PATIENCE)

@@ -46,10 +46,15 @@ from ._model import AbstractModel as AbstractModel
 from ._model import Data as Data
 from ._parameters import Parameter as Parameter
 from ._precision import require_float64 as require_float64
+from ._profile.breakdown import Breakdown as Breakdown
+from ._profile.breakdown import breakdown as breakdown
 from ._profile.gof import GoodnessOfFit as GoodnessOfFit
 from ._profile.gof import goodness_of_fit as goodness_of_fit
+from ._profile.groups import parameter_group as parameter_group
 from ._profile.interval import Intervals as Intervals
 from ._profile.interval import interval as interval
+from ._profile.pulls import Pulls as Pulls
+from ._profile.pulls import pulls as pulls
 from ._profile.ranking import Ranking as Ranking
 from ._profile.ranking import ranking as ranking
 from ._profile.scan import Contour as Contour
@@ -154,8 +159,13 @@ __all__ = [
     "Contour",
     "interval",
     "Intervals",
+    "pulls",
+    "Pulls",
     "ranking",
     "Ranking",
+    "parameter_group",
+    "breakdown",
+    "Breakdown",
     "goodness_of_fit",
     "GoodnessOfFit",
     "predicted_yields",

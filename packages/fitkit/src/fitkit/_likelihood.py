@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._custom_types import Mask, Matrix, Vector
 from ._parameters import ParameterVectors
@@ -90,8 +90,16 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return the data that the model expects at `y`: its Asimov data."""
 
     @abc.abstractmethod
+    def with_nominal_aux(self, observations: Any) -> Any:
+        """Return the same observations with the model's nominal auxiliary data."""
+
+    @abc.abstractmethod
     def sample(self, key: PRNGKeyArray, y: Vector) -> Any:
         """Return random observations at `y`, auxiliary data included."""
+
+    def bins(self) -> Int[Array, ""] | None:
+        """Return how many counts the saturated model describes, None if unknown."""
+        return None
 
     def deviations(self, y: Vector) -> Any | None:
         """Return the standard deviation of each observation at `y`, if they are known.
@@ -153,6 +161,9 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
 
     def expected(self, y: Vector) -> "Data":
         return self.model.expected_data(self.model.unravel(y))
+
+    def with_nominal_aux(self, observations: "Data") -> "Data":
+        return type(observations)(observations.main, self.model.nominal_aux)
 
     def sample(self, key: PRNGKeyArray, y: Vector) -> "Data":
         return self.model.sample(key, self.model.unravel(y))

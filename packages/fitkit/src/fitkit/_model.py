@@ -87,6 +87,11 @@ class AbstractModel(eqx.Module):
         parameters = self.parameters
         return {name: parameters[name].init for name in self.parameter_names}
 
+    @property
+    def nominal_aux(self) -> dict[str, Array]:
+        """The auxiliary data that the model expects before any fit."""
+        return self.expected_data(self.init).aux
+
     def ravel(self, params: Mapping[str, ArrayLike]) -> Vector:
         """Return parameter values by name as one flat vector, `[params]`.
 

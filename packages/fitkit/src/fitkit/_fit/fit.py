@@ -23,6 +23,7 @@ from .diagnose import (
     named_direction,
 )
 from .implicit import BoundedAdjoint, freeze, minimum_value
+from .kept import call_kept, keeps_programs
 from .newton import BoundedNewton
 from .stationarity import Stationarity, scale_of
 
@@ -105,6 +106,17 @@ class Minimum(NamedTuple):
     hessian: Matrix
     converged: Bool[Array, ""]
     result: optx.RESULTS
+
+
+# The structure of every `Minimum`, whatever the likelihood.
+_OUTCOME = jax.tree.structure(
+    Minimum(
+        *(0,) * 5, Stationarity(*(0,) * 5), *(0,) * 4, result=optx.RESULTS.successful
+    )
+)
+# Likelihoods of this package are told apart by their structure; another's may hold a
+# function.
+_OURS = "fitkit._histfactory"
 
 
 def minimise(
@@ -198,6 +210,9 @@ def minimised(
     leaves = jax.tree.leaves(likelihood)
     if solver is None and all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
         # Telling arrays from other things takes as long as a small fit.
+        if keeps_programs() and type(likelihood).__module__.startswith(_OURS):
+            found = call_kept(minimise, likelihood, options)
+            return jax.tree.unflatten(_OUTCOME, found)
         return _minimise(likelihood, options)
     return _minimise_with(likelihood, options, solver)
 

@@ -80,6 +80,7 @@ class Arrays(eqx.Module):
         interpolated_rows: for each entry of that vector its rows in the histosys table
             followed by the normsys table; one past the last where it has fewer.
         bin_channel: the channel of each bin, one-hot.
+        counted: bins whose counts enter the likelihood; the others are masked.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
         fixed, fixed_given: what the settings say about fixed entries, and where they
@@ -100,6 +101,7 @@ class Arrays(eqx.Module):
     histosys_index: Int[Array, " histosys"]
     interpolated_rows: Int[Array, "copies params"]
     bin_channel: Float[Array, "channels bins"]
+    counted: Bool[Array, " bins"]
     kind: Int[Array, " params"]
     init: Vector
     lower: Vector
@@ -483,6 +485,7 @@ def assemble(
             least=2 if histosys and normsys else 1,
         ),
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
+        counted=np.ones(bins, dtype=bool),
         kind=_vector(kinds, np.int32),
         **_parameter_vectors(parameters, settings),
     )

@@ -11,7 +11,7 @@ from typing import final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
@@ -100,26 +100,36 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         """The ingredients of all rates at `y`."""
         return elements(self.arrays, self.interpolation, y, side)
 
+    def counted(self, rates: Float[Array, " bins"]) -> tuple[Array, Array]:
+        """Counts and rates; both 1 in masked bins, where they then say nothing."""
+        counted = self.arrays.counted
+        return jnp.where(counted, self.counts, 1.0), jnp.where(counted, rates, 1.0)
+
+    def bins(self) -> Int[Array, ""]:
+        return jnp.sum(self.arrays.counted)
+
     def value(self, y: Vector) -> Float[Array, ""]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
-        main = jnp.sum(poisson_deviance(self.counts, rates))
+        main = jnp.sum(poisson_deviance(*self.counted(rates)))
         return main + self.constraints.value(y, self.aux)
 
     def saturated(self) -> Float[Array, ""]:
-        main = -jnp.sum(poisson_saturated(jnp.asarray(self.counts)))
+        terms = poisson_saturated(jnp.asarray(self.counts))
+        main = -jnp.sum(jnp.where(self.arrays.counted, terms, 0.0))
         return main + self.constraints.saturated(jnp.asarray(self.aux))
 
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
         el = self.elements(y, side)
-        pull, _ = _rate_ratios(self.counts, jnp.sum(el.rates, axis=0))
+        pull, _ = _rate_ratios(*self.counted(jnp.sum(el.rates, axis=0)))
         main = jacobian(self.arrays, self.interpolation, el) @ pull
         return main + self.constraints.gradient(y, self.aux)
 
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
         el, constraints = self.elements(y, side), self.constraints
-        rates = jnp.sum(el.rates, axis=0)
-        pull, weight = _rate_ratios(self.counts, rates)
-        value = jnp.sum(poisson_deviance(self.counts, rates))
+        counts, rates = self.counted(jnp.sum(el.rates, axis=0))
+        pull, weight = _rate_ratios(counts, rates)
+        weight = jnp.where(self.arrays.counted, weight, 0.0)
+        value = jnp.sum(poisson_deviance(counts, rates))
         value = value + constraints.value(y, self.aux)
         jac = jacobian(self.arrays, self.interpolation, el)
         convex = (jac * weight) @ jac.T
@@ -160,6 +170,11 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def expected(self, y: Vector) -> tuple[Array, Array]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
         return rates, self.constraints.expected(y)
+
+    def with_nominal_aux(
+        self, observations: tuple[Array, Array]
+    ) -> tuple[Array, Array]:
+        return observations[0], jnp.asarray(self.constraints.nominal_aux)
 
     def sample(self, key: PRNGKeyArray, y: Vector) -> tuple[Array, Array]:
         main, aux = jax.random.split(key)

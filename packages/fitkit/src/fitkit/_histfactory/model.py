@@ -1,5 +1,6 @@
 """The HistFactory model: channels of samples with modifiers, as a probability."""
 
+import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from typing import final
@@ -108,6 +109,12 @@ class Model(AbstractModel):
         return tuple(name for name, _, _ in self.layout.channels)
 
     @property
+    def masked_channels(self) -> tuple[str, ...]:
+        """The names of the channels that `masking` took out of the likelihood."""
+        counted = self._by_channel(np.asarray(self.arrays.counted))
+        return tuple(name for name in self.channel_names if not counted[name].any())
+
+    @property
     def sample_names(self) -> dict[str, tuple[str, ...]]:
         """The names of the samples of each channel."""
         return {name: samples for name, _, samples in self.layout.channels}
@@ -116,6 +123,11 @@ class Model(AbstractModel):
     def init(self) -> Params:
         """The nominal parameter values, at which a fit starts."""
         return unflatten(self.arrays.init, self.parameter_shapes)
+
+    @property
+    def nominal_aux(self) -> dict[str, Array]:
+        """The auxiliary data that the specification states."""
+        return self._by_constraint(constraint_terms(self.arrays).nominal_aux)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -151,11 +163,58 @@ class Model(AbstractModel):
             for name, _, kind in self.layout.parameters
         }
 
+    def masking(self, *channels: str) -> "Model":
+        """The same model, blind to the counts of some channels.
+
+        Masked channels are predicted as before, but what was counted there is never
+        looked at: it may be NaN, or not given at all. Everything else stays, the
+        constraints of parameters that only they need included, so that one compilation
+        serves a model with and without masks.
+
+        Args:
+            channels: names, or shell patterns such as `"SR*"`.
+
+        Returns:
+            A model of the same shape and parameters.
+
+        Raises:
+            ValueError: for a name or pattern that no channel has.
+
+        Example:
+            What the signal region may hold, from the data of the control region alone:
+
+            >>> import jax
+            >>> jax.config.update("jax_enable_x64", True)
+            >>> from fitkit import Channel, Model, NormFactor, Sample, asimov_data
+            >>> norm, mu = NormFactor("norm"), NormFactor("mu")
+            >>> background = Sample("background", [5.0], (norm,))
+            >>> signal = Sample("signal", [4.0], (mu,))
+            >>> control = Channel("CR", [Sample("background", [50.0], (norm,))])
+            >>> model = Model([Channel("SR", [signal, background]), control])
+            >>> blind = model.masking("SR")
+            >>> expected = asimov_data(0.0, blind, blind.data({"CR": [60.0]}))
+            >>> [round(float(n), 6) for n in expected.main["SR"]]
+            [6.0]
+        """
+        counted = np.array(self.arrays.counted)
+        for pattern in channels:
+            found = fnmatch.filter(self.channel_names, pattern)
+            if not found:
+                raise ValueError(
+                    f"`masking`: no channel is called {pattern!r}. The model has: "
+                    f"{', '.join(self.channel_names)}."
+                )
+            bins = self._by_channel(counted)
+            for name in found:
+                bins[name][:] = False  # a view
+        return eqx.tree_at(lambda model: model.arrays.counted, self, counted)
+
     def data(self, main: Mapping[str, ArrayLike]) -> Data:
         """Observed counts together with the nominal auxiliary data.
 
         Args:
-            main: counts by channel, each `[bins]`.
+            main: counts by channel, each `[bins]`; those of masked channels are
+                neither needed nor kept.
 
         Returns:
             The data that the model's likelihood takes.
@@ -163,9 +222,10 @@ class Model(AbstractModel):
         Raises:
             ValueError: naming a channel that is missing, unknown or of the wrong size.
         """
+        counts = self._by_channel(self._counts(main))
         return Data(
-            self._by_channel(self._counts(main)),
-            self._by_constraint(constraint_terms(self.arrays).nominal_aux),
+            {name: counts[name] for name in counts if not self._is_masked(name)},
+            self.nominal_aux,
         )
 
     def expected_data(self, params: Params) -> Data:
@@ -263,7 +323,14 @@ class Model(AbstractModel):
             if kind != ParameterKind.FREE
         }
 
+    def _is_masked(self, channel: str) -> bool:
+        """Whether a channel is masked, as far as its mask is not traced."""
+        counted = self.arrays.counted
+        traced = isinstance(counted, jax.core.Tracer)
+        return not traced and channel in self.masked_channels
+
     def _counts(self, main: Mapping[str, ArrayLike]) -> Array | np.ndarray:
+        """Counts of all channels side by side; 0 where they are masked."""
         unknown = [name for name in main if name not in self.channel_names]
         if unknown:
             raise ValueError(
@@ -272,6 +339,9 @@ class Model(AbstractModel):
             )
         parts = []
         for name, bins, _ in self.layout.channels:
+            if self._is_masked(name):
+                parts.append(np.zeros(bins))
+                continue
             if name not in main:
                 raise ValueError(f"no data for channel {name!r}.")
             counts = main[name]
@@ -283,7 +353,11 @@ class Model(AbstractModel):
                     f"it has {bins} bins."
                 )
             parts.append(counts)
-        return as_flat(parts)
+        flat, counted = as_flat(parts), self.arrays.counted
+        if isinstance(counted, jax.core.Tracer):
+            # Not even a NaN passes, which would spoil derivatives.
+            return jnp.where(counted, flat, 0.0)
+        return flat
 
     def _aux(self, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
         parts = []

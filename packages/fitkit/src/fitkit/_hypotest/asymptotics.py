@@ -29,10 +29,12 @@ class Asymptotics(eqx.Module):
         clipped: whether outcomes end where the statistic is 0, pyhf's `clipped_normal`:
             a best fit beyond the tested value has no smaller statistic. If not, they
             follow the normal distribution on, pyhf's `normal` and the usual choice.
+        nominal_aux: whether the Asimov data have the nominal auxiliary data, and not
+            those of the best fit to the data; see `asimov_data`.
 
     Example:
         >>> Asymptotics(clipped=True).band
-        'clipped_normal'
+        'clipped_normal at -2, -1, 0, 1, 2 sigma'
 
     References:
         arXiv:1007.1727, sections 3.6 and 4.3.
@@ -40,12 +42,18 @@ class Asymptotics(eqx.Module):
 
     quantiles: bool = eqx.field(static=True, default=False)
     clipped: bool = eqx.field(static=True, default=False)
+    nominal_aux: bool = eqx.field(static=True, default=False)
 
     @property
     def band(self) -> str:
-        """The convention's name."""
+        """The convention in words, as results tell it."""
         name = "clipped_normal" if self.clipped else "normal"
-        return name + ", quantiles" * self.quantiles
+        name += (
+            " at the quantiles 2.5, 16, 50, 84, 97.5 %"
+            if self.quantiles
+            else " at -2, -1, 0, 1, 2 sigma"
+        )
+        return name + ", nominal auxiliary data" * self.nominal_aux
 
     def outcomes(self, q_asimov: Float[Array, "..."]) -> Float[Array, "... 5"]:
         """How far each outcome of the band is above the median, in deviations."""

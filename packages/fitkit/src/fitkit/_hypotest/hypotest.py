@@ -37,7 +37,8 @@ class HypotestResult(eqx.Module):
             background, or as `band` says, `[5]`.
         log_cl_sb, log_cl_b, log_cls_observed, log_cls_expected: logarithms.
         converged: whether all fits found their minima.
-        band: the convention of the expected band; see `Asymptotics`.
+        test: the name of the test statistic.
+        band: the convention of the expected result; see `Asymptotics`.
     """
 
     poi_value: Float[Array, ""]
@@ -48,6 +49,7 @@ class HypotestResult(eqx.Module):
     log_cl_b: Float[Array, ""]
     log_cls_expected: Float[Array, "5"]
     converged: Bool[Array, ""]
+    test: str = eqx.field(static=True)
     band: str = eqx.field(static=True)
 
     @property
@@ -93,7 +95,7 @@ class HypotestResult(eqx.Module):
         return (
             f"CLs at {float(self.poi_value):g}: "
             f"observed {float(self.cls_observed):.6g}, "
-            f"expected [{band}] (-2 to +2 sigma, band {self.band}){status}"
+            f"expected [{band}] ({self.test}, band {self.band}){status}"
         )
 
 
@@ -102,22 +104,28 @@ class DiscoveryResult(eqx.Module):
     """The test of the absence of a signal.
 
     Attributes:
+        signal: the signal strength that the expected result assumes, as `Q0` says.
         statistic, statistic_asimov: the test statistic of the data, and of the Asimov
-            data with the signal of strength 1.
+            data with that signal.
         best: best fit of the parameter of interest.
         log_p0_observed: logarithm of the p-value of the background-only hypothesis.
         log_p0_expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations
-            of the background *below* the median with signal, `[5]`, rising.
+            *below* the median with signal, `[5]`, rising.
+        significance_band: the significances of those outcomes, `[5]`, falling.
         converged: whether all fits found their minima.
-        band: the convention of the expected band; see `Asymptotics`.
+        test: the name of the test statistic.
+        band: the convention of the expected result; see `Asymptotics`.
     """
 
+    signal: Float[Array, ""]
     statistic: Float[Array, ""]
     statistic_asimov: Float[Array, ""]
     best: Float[Array, ""]
     log_p0_observed: Float[Array, ""]
     log_p0_expected: Float[Array, "5"]
+    significance_band: Float[Array, "5"]
     converged: Bool[Array, ""]
+    test: str = eqx.field(static=True)
     band: str = eqx.field(static=True)
 
     @property
@@ -147,8 +155,10 @@ class DiscoveryResult(eqx.Module):
         status = "" if bool(self.converged) else "  (a fit did not converge)"
         return (
             f"p0 observed {float(self.p0_observed):.6g} "
-            f"({float(self.significance_observed):.4g} sigma), expected [{band}] "
-            f"(median {float(self.significance_expected):.4g} sigma){status}"
+            f"({float(self.significance_observed):.4g} sigma), expected for a signal "
+            f"of {float(self.signal):g} [{band}] (median "
+            f"{float(self.significance_expected):.4g} sigma; {self.test}, band "
+            f"{self.band}){status}"
         )
 
 
@@ -260,7 +270,7 @@ def hypotest(
             return result
         q = require_converged(result.statistic, result.converged, "hypotest")
         return eqx.tree_at(lambda r: r.statistic, result, q)
-    twin = prepare(likelihood, options, mask, statistic, solver)
+    twin = prepare(likelihood, options, mask, statistic, solver, calculator.nominal_aux)
     q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
     if throw:
         q = require_converged(q, converged, "hypotest")
@@ -295,10 +305,18 @@ def _result(
 ) -> HypotestResult | DiscoveryResult:
     observed = observed_tails(statistic, q, q_asimov)
     expected = expected_tails(statistic, q_asimov, calculator)
-    band = calculator.band
+    convention = type(statistic).__name__, calculator.band
     if statistic.discovery:
         return DiscoveryResult(
-            q, q_asimov, best, observed.log_cl_sb, expected.log_cl_sb, converged, band
+            jnp.asarray(statistic.asimov_poi, dtype=float),
+            q,
+            q_asimov,
+            best,
+            observed.log_cl_sb,
+            expected.log_cl_sb,
+            safe_sqrt(q_asimov)[..., None] - calculator.outcomes(q_asimov),
+            converged,
+            *convention,
         )
     return HypotestResult(
         tested,
@@ -309,5 +327,5 @@ def _result(
         observed.log_cl_b,
         expected.log_cls,
         converged,
-        band,
+        *convention,
     )

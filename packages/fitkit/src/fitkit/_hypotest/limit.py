@@ -32,6 +32,7 @@ class UpperLimit(eqx.Module):
         level: one minus the confidence level.
         converged: whether all fits and all searches ended, for the observed limit and
             each of the band, `[6]`.
+        test: the name of the test statistic.
         band: the convention of the band; see `Asymptotics`.
     """
 
@@ -39,6 +40,7 @@ class UpperLimit(eqx.Module):
     expected: Float[Array, "5"]
     level: Float[Array, ""]
     converged: Bool[Array, "6"]
+    test: str = eqx.field(static=True)
     band: str = eqx.field(static=True)
 
     def __repr__(self) -> str:
@@ -48,8 +50,8 @@ class UpperLimit(eqx.Module):
         status = "" if bool(jnp.all(self.converged)) else "  (NOT CONVERGED)"
         return (
             f"upper limit at {100 * (1 - float(self.level)):g} % CLs: observed "
-            f"{float(self.observed):.6g}, expected [{band}] (-2 to +2 sigma, "
-            f"band {self.band}){status}"
+            f"{float(self.observed):.6g}, expected [{band}] ({self.test}, band "
+            f"{self.band}){status}"
         )
 
 
@@ -112,7 +114,7 @@ def upper_limit(
     mask = poi_mask(model, "upper_limit")
     likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
-    twin = prepare(likelihood, options, mask, statistic, solver)
+    twin = prepare(likelihood, options, mask, statistic, solver, calculator.nominal_aux)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
     limits, converged = _limits(
         twin, log_level, statistic, calculator, solver, tolerance
@@ -120,7 +122,12 @@ def upper_limit(
     if throw:
         limits = require_converged(limits, jnp.all(converged), "upper_limit")
     return UpperLimit(
-        limits[0], limits[1:], jnp.exp(log_level), converged, calculator.band
+        limits[0],
+        limits[1:],
+        jnp.exp(log_level),
+        converged,
+        type(statistic).__name__,
+        calculator.band,
     )
 
 

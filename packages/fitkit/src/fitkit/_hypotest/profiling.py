@@ -15,11 +15,13 @@ from .statistic import AbstractTestStatistic
 
 @eqx.filter_jit
 def _asimov(
-    likelihood: AbstractNegativeLogLikelihood, y: Array
+    likelihood: AbstractNegativeLogLikelihood, y: Array, nominal_aux: bool
 ) -> tuple[Any, Float[Array, ""]]:
-    """The data that the model expects at `y`, and the value there: its minimum."""
+    """The data that the model expects at `y`, and the value there."""
     likelihood = likelihood.prepared()
     expected = likelihood.expected(y)
+    if nominal_aux:
+        expected = likelihood.with_nominal_aux(expected)
     return expected, likelihood.at(expected).value(y)
 
 
@@ -59,27 +61,36 @@ def prepare(
     poi: Mask,
     statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser | None,
+    nominal_aux: bool,
 ) -> Twin:
     """Fit the data freely and with the alternative's signal; make the Asimov data.
 
     By definition the Asimov data's best fit is the point that they were made at, so
-    they need no free fit.
+    they need no free fit, unless their auxiliary data are those of another point.
     """
     free_options = options.at_least(poi, 0.0) if statistic.physical else options
     free = minimised(likelihood, free_options, solver)
     alternative = options.holding(poi, statistic.asimov_poi)
     held = minimised(likelihood, alternative, solver)
-    asimov, asimov_at_best = _asimov(likelihood, held.y)
+    asimov, asimov_at_best = _asimov(likelihood, held.y, nominal_aux)
+    asimov_best = jnp.asarray(statistic.asimov_poi, dtype=float)
+    converged = free.converged & held.converged
+    if nominal_aux:
+        refitted = minimised(
+            likelihood.at(asimov), free_options.starting_at(held.y), solver
+        )
+        asimov_best, asimov_at_best = pick(refitted.y, poi), refitted.value
+        converged = converged & refitted.converged
     return Twin(
         likelihood=likelihood,
         asimov=asimov,
         best=pick(free.y, poi),
         at_best=free.value,
-        asimov_best=jnp.asarray(statistic.asimov_poi),
+        asimov_best=asimov_best,
         asimov_at_best=asimov_at_best,
         options=options,
         poi=poi,
-        converged=free.converged & held.converged,
+        converged=converged,
     )
 
 

@@ -13,8 +13,10 @@ import abc
 from typing import ClassVar, final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
 
 
 class AbstractTestStatistic(eqx.Module):
@@ -22,15 +24,14 @@ class AbstractTestStatistic(eqx.Module):
 
     Attributes:
         asimov_poi: the signal strength of the alternative, for which Asimov data give
-        the
-            expected result.
+            the expected result.
         physical: whether the best fit is restricted to \(\mu \ge 0\).
         discovery: whether the tested hypothesis is the absence of a signal.
         two_sided: whether best fits on both sides of the tested value are evidence
             against it.
     """
 
-    asimov_poi: eqx.AbstractClassVar[float]
+    asimov_poi: eqx.AbstractVar[ArrayLike]
     physical: eqx.AbstractClassVar[bool]
     discovery: eqx.AbstractClassVar[bool]
     two_sided: eqx.AbstractClassVar[bool]
@@ -62,11 +63,20 @@ class AbstractTestStatistic(eqx.Module):
         return jnp.where(self.counts_as_evidence(best, tested) & ~(q <= 0), q, 0.0)
 
 
+def _as_array(value: ArrayLike) -> Array | np.ndarray:
+    # An array, so that another value compiles nothing anew; jax's own where traced.
+    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
+
+
 @final
 class Q0(AbstractTestStatistic):
-    """For discovery: tests the absence of a signal (eq. 12)."""
+    """For discovery: tests the absence of a signal (eq. 12).
 
-    asimov_poi: ClassVar[float] = 1.0
+    Attributes:
+        asimov_poi: the signal strength that the expected significance assumes.
+    """
+
+    asimov_poi: Array | np.ndarray = eqx.field(converter=_as_array, default=1.0)
     physical: ClassVar[bool] = False
     discovery: ClassVar[bool] = True
     two_sided: ClassVar[bool] = False

@@ -87,13 +87,20 @@ def goodness_of_fit(
             for parameter in map(model.parameters.__getitem__, model.parameter_names)
         ]
     )
-    bins = sum(np.size(counts) for counts in data.main.values())
-    free = jnp.sum(best.movable & ~constrained)
+    bins = best.likelihood.bins()
+    if bins is None:
+        raise ValueError(
+            f"`goodness_of_fit`: {type(model).__name__} does not tell what its "
+            "saturated model is. Compare with one of your own by two calls of `fit`."
+        )
+    # What only masked channels need is not fitted, whatever it is called.
+    depends = jnp.diagonal(best.minimum.hessian) != 0
+    free = jnp.sum(best.movable & ~constrained & depends)
     left = bins - free
     if not isinstance(left, jax.core.Tracer) and int(left) <= 0:
         raise ValueError(
-            f"`goodness_of_fit`: {bins} bins and {int(free)} fitted parameters without "
-            "a constraint leave no degree of freedom: any data agree."
+            f"`goodness_of_fit`: {int(bins)} bins and {int(free)} fitted parameters "
+            "without a constraint leave no degree of freedom: any data agree."
         )
     statistic = 2 * best.minimum.value
     return GoodnessOfFit(statistic, left, gammaincc(left / 2, statistic / 2))

@@ -22,7 +22,7 @@ from .._fit.diagnose import entry_names
 from .._fit.fit import minimise, poi_mask
 from .._model import AbstractModel, Data
 from .conditional import BestFit, best_fit, in_lanes, pick
-from .yields import prior_widths
+from .prior import prior_centres, prior_widths
 
 
 @final
@@ -146,8 +146,9 @@ def ranking(
     """
     mask = poi_mask(model, "ranking")
     best = best_fit(model, data, init, fixed, bounds, solver, "ranking")
-    widths = prior_widths(model)
-    by_entry, chosen, numbers = _impacts(best, mask, widths)
+    by_entry, chosen, numbers = _impacts(
+        best, mask, prior_centres(model), prior_widths(model)
+    )
     order = np.flatnonzero(np.asarray(chosen))
     size = np.maximum(np.abs(by_entry["up"]), np.abs(by_entry["down"]))[order]
     order = order[np.argsort(-np.nan_to_num(size, nan=np.inf), kind="stable")]
@@ -160,7 +161,7 @@ def ranking(
 
 @eqx.filter_jit
 def _impacts(
-    best: BestFit, poi: Mask, widths: Array
+    best: BestFit, poi: Mask, centres: Array, widths: Array
 ) -> tuple[dict[str, Array], Mask, dict[str, Array]]:
     y, sigma = best.minimum.y, best.sigma
     centre = pick(y, poi)
@@ -185,9 +186,8 @@ def _impacts(
     safe = jnp.where(constrained, widths, 1.0)
 
     aux, statistical = _by_observation(best, poi)
-    nominal = best.likelihood.prepared().parameters().init
     by_entry = {
-        "pull": unknown((y - nominal) / safe),
+        "pull": unknown((y - centres) / safe),
         "constraint": unknown(sigma / safe),
         "up": up,
         "down": down,

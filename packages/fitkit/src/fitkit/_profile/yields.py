@@ -10,13 +10,12 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
-from .._constraints import Normal, Poisson
 from .._custom_types import Matrix, Params
 from .._histfactory.model import Model
 from .._model import AbstractModel, Data
-from .._parameters import Parameter
 from .._precision import require_float64
 from .conditional import best_fit
+from .prior import prior_widths
 
 
 @final
@@ -140,20 +139,3 @@ def _propagated(
     errors = {name: error(slope) for name, slope in slopes.items()}
     channels = {name: error(jnp.sum(slope, axis=0)) for name, slope in slopes.items()}
     return totals, errors, channels
-
-
-def prior_widths(model: AbstractModel) -> Float[Array, " params"]:
-    """The width of each entry's constraint, 0 without one or where it is fixed."""
-
-    def width(parameter: Parameter) -> Array:
-        match parameter.constraint:
-            case Normal(sigma=sigma):
-                value = sigma
-            case Poisson(aux=aux, tau=tau):
-                value = jnp.sqrt(aux) / tau
-            case _:
-                value = jnp.zeros_like(parameter.init)
-        return jnp.where(parameter.fixed, 0.0, value).reshape(-1)
-
-    parameters = model.parameters
-    return jnp.concatenate([width(parameters[n]) for n in model.parameter_names])

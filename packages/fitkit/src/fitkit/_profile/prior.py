@@ -1,0 +1,49 @@
+"""Where the constraints put the parameters before any fit, and how well."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._constraints import Normal, Poisson
+from .._model import AbstractModel
+from .._parameters import Parameter
+
+
+def prior_widths(model: AbstractModel) -> Float[Array, " params"]:
+    """The width of each entry's constraint, 0 without one or where it is fixed."""
+
+    def width(parameter: Parameter) -> Array:
+        match parameter.constraint:
+            case Normal(sigma=sigma):
+                value = sigma
+            case Poisson(aux=aux, tau=tau):
+                value = jnp.sqrt(aux) / tau
+            case _:
+                value = jnp.zeros_like(parameter.init)
+        return jnp.where(parameter.fixed, 0.0, value)
+
+    return _of_each(model, width)
+
+
+def prior_centres(model: AbstractModel) -> Float[Array, " params"]:
+    """Where each entry's nominal auxiliary measurement puts it; its start if none."""
+
+    def centre(parameter: Parameter) -> Array:
+        match parameter.constraint:
+            case Normal(aux=aux):
+                return aux
+            case Poisson(aux=aux, tau=tau):
+                return aux / tau
+        return parameter.init
+
+    return _of_each(model, centre)
+
+
+def _of_each(
+    model: AbstractModel, what: Callable[[Parameter], Array]
+) -> Float[Array, " params"]:
+    parameters = model.parameters
+    return jnp.concatenate(
+        [jnp.reshape(what(parameters[name]), -1) for name in model.parameter_names]
+    )

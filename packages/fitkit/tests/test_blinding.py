@@ -1,0 +1,255 @@
+"""Masked channels, expected results, frozen groups and pulls: one model for all."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import fitkit
+from fitkit import (
+    Q0,
+    Asymptotics,
+    Channel,
+    Model,
+    NormFactor,
+    NormSys,
+    Sample,
+    ShapeSys,
+    StatError,
+)
+
+CONTROL = [55.0, 50.0]
+UNSEEN = [np.nan, np.nan]
+
+
+def signal_and_control(signal=(5.0, 3.0)):
+    """A signal region whose background a control region measures."""
+    shared = (NormFactor("norm"), NormSys("scale", lo=0.9, hi=1.2))
+    background = Sample(
+        "background", [20.0, 10.0], (*shared, StatError("mc_SR", [1.0, 1.5]))
+    )
+    signals = Sample("signal", jnp.asarray(signal), (NormFactor("mu"),))
+    other = Sample(
+        "background",
+        [50.0, 60.0],
+        (
+            NormFactor("norm"),
+            NormSys("scale", lo=0.8, hi=1.1),
+            ShapeSys("fakes", [2.0, 1.0]),
+        ),
+    )
+    return Model([Channel("SR", [signals, background]), Channel("CR", [other])])
+
+
+@pytest.fixture(scope="module")
+def model():
+    return signal_and_control()
+
+
+@pytest.fixture(scope="module")
+def blind(model):
+    return model.masking("S*")
+
+
+@pytest.fixture(scope="module")
+def data(model):
+    return model.data({"SR": [26.0, 14.0], "CR": CONTROL})
+
+
+class TestMasks:
+    def test_what_is_masked(self, model, blind):
+        assert blind.masked_channels == ("SR",)
+        assert model.masked_channels == ()
+        with pytest.raises(ValueError, match=r"no channel is called 'SB'.*SR, CR"):
+            model.masking("SB")
+
+    def test_a_fit_is_one_to_the_control_region_alone(self, model, blind):
+        """The same fit with the signal region's counts exactly as expected."""
+        held = {"mu": True}
+        best = fitkit.fit(blind, blind.data({"CR": CONTROL}), fixed=held)
+        expected = blind.expected_data(best.params).main
+        whole = fitkit.fit(model, model.data({**expected, "CR": CONTROL}), fixed=held)
+        # Counts that are as expected pull nothing anywhere.
+        np.testing.assert_allclose(whole.y, best.y, rtol=1e-8, atol=1e-9)
+
+    @pytest.mark.parametrize("unseen", [UNSEEN, [1e6, 0.0]])
+    def test_what_was_counted_there_changes_nothing(self, model, blind, unseen):
+        seen = model.data({"SR": unseen, "CR": CONTROL})
+        without = blind.data({"CR": CONTROL})
+        for result in (
+            lambda data: fitkit.fit(blind, data).y,
+            lambda data: blind.logpdf(blind.init, data),
+            lambda data: fitkit.asimov_data(0.0, blind, data).main["SR"],
+            lambda data: fitkit.goodness_of_fit(blind, data).p_value,
+            lambda data: fitkit.pulls(blind, data, fixed={"mu": True}).pull[1:],
+        ):
+            one, other = np.asarray(result(seen)), np.asarray(result(without))
+            assert np.isfinite(one).all()
+            np.testing.assert_array_equal(one, other)
+
+    def test_data_of_a_masked_model_hold_none_of_it(self, model, blind):
+        assert set(blind.data({"SR": [9.0, 9.0], "CR": CONTROL}).main) == {"CR"}
+        with pytest.raises(ValueError, match="no data for channel 'SR'"):
+            fitkit.fit(model, blind.data({"CR": CONTROL}))
+
+    def test_derivatives_know_nothing_of_it_either(self, blind):
+        def summed(counts):
+            data = fitkit.Data({"SR": counts, "CR": jnp.array(CONTROL)}, aux)
+            best = fitkit.fit(blind, data, fixed={"mu": True}).params
+            return best["norm"]
+
+        aux = blind.nominal_aux
+        np.testing.assert_array_equal(jax.grad(summed)(jnp.array(UNSEEN)), [0.0, 0.0])
+
+    def test_a_traced_mask_hides_as_well(self, model, blind, data):
+        traced = []
+
+        def value(any_model, data):
+            traced.append(any_model)
+            return any_model.logpdf(any_model.init, data)
+
+        one, other = jax.jit(value), value
+        hidden = fitkit.Data({**data.main, "SR": jnp.array(UNSEEN)}, data.aux)
+        np.testing.assert_allclose(one(blind, hidden), other(blind, data), rtol=1e-13)
+        assert float(one(model, data)) != float(one(blind, data))
+        # once by the plain call, once for all calls of the compiled one
+        assert len(traced) == 2, "a mask is no reason to compile"
+
+    def test_goodness_of_fit_counts_seen_bins(self, model, blind, data):
+        everything = fitkit.goodness_of_fit(model, data)
+        control = fitkit.goodness_of_fit(blind, data)
+        # 4 bins, mu and norm; 2 bins and norm: mu is nowhere to be seen
+        assert int(everything.degrees_of_freedom) == 2
+        assert int(control.degrees_of_freedom) == 1
+
+
+class TestExpectations:
+    def test_before_and_after_the_control_region(self, model, blind):
+        """Expected limits from nominal values, and from where the control puts them."""
+        before = fitkit.upper_limit(model, fitkit.asimov_data(0.0, model))
+        fitted = fitkit.asimov_data(0.0, blind, blind.data({"CR": CONTROL}))
+        after = fitkit.upper_limit(model, fitted)
+        for limit in (before, after):
+            # no fluctuation: observed is the median
+            np.testing.assert_allclose(limit.observed, limit.expected[2], rtol=1e-7)
+        # 105 events counted, 110 expected: less background, a lower limit
+        assert float(after.observed) < float(before.observed)
+
+    def test_limits_with_a_signal_present(self, model):
+        """The limit from Asimov data is where their CLs, by a test, is the level."""
+        asimov = fitkit.asimov_data(1.0, model)
+        limit = fitkit.upper_limit(model, asimov)
+        at = fitkit.hypotest(limit.observed, model, asimov)
+        np.testing.assert_allclose(at.cls_observed, 0.05, rtol=1e-6)
+        assert float(limit.observed) > float(limit.expected[2])
+
+    @pytest.mark.parametrize("strength", [0.5, 1.0, 2.0])
+    def test_significance_of_any_signal(self, model, data, strength):
+        expected = fitkit.hypotest(0.0, model, data, statistic=Q0(strength))
+        asimov = fitkit.asimov_data(strength, model, data)
+        seen = fitkit.hypotest(0.0, model, asimov, statistic=Q0())
+        np.testing.assert_allclose(
+            expected.significance_expected, seen.significance_observed, rtol=1e-7
+        )
+        assert f"for a signal of {strength:g}" in repr(expected)
+
+    def test_band_of_the_significance(self, model, data):
+        result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+        np.testing.assert_allclose(
+            jax.scipy.stats.norm.sf(result.significance_band),
+            result.p0_expected,
+            rtol=1e-10,
+        )
+        np.testing.assert_allclose(
+            result.significance_band[2], result.significance_expected, rtol=1e-12
+        )
+
+    def test_nominal_auxiliary_data(self, model, data):
+        """By hand: the expectation at the best fit, with untouched auxiliary data."""
+        asimov = fitkit.asimov_data(0.0, model, data, nominal_aux=True)
+        fitted = fitkit.asimov_data(0.0, model, data)
+        np.testing.assert_array_equal(asimov.main["SR"], fitted.main["SR"])
+        np.testing.assert_allclose(asimov.aux["scale"], 0.0)
+        assert abs(float(fitted.aux["fakes"][0] - asimov.aux["fakes"][0])) > 1.0
+        calculator = Asymptotics(nominal_aux=True)
+        result = fitkit.hypotest(1.0, model, data, calculator=calculator)
+        best = fitkit.fit(model, asimov)
+        held = fitkit.fixed_poi_fit(1.0, model, asimov)
+        np.testing.assert_allclose(
+            result.statistic_asimov, held.twice_nll - best.twice_nll, rtol=1e-6
+        )
+        assert "nominal auxiliary data" in repr(result)
+
+    def test_the_convention_is_told(self, model, data):
+        result = fitkit.hypotest(1.0, model, data)
+        said = "QMuTilde, band normal at -2, -1, 0, 1, 2 sigma"
+        assert said in repr(result)
+        assert said in repr(fitkit.upper_limit(model, data))
+
+
+class TestBreakdown:
+    def test_squares_add_up(self, model, data):
+        groups = {"simulation": [StatError, ShapeSys], "theory": ["sc*"]}
+        result = fitkit.breakdown(model, data, groups)
+        squares = result.statistical**2 + jnp.sum(result.contributions**2)
+        np.testing.assert_allclose(jnp.sqrt(squares), result.total, rtol=1e-12)
+        assert "statistical" in repr(result)
+
+    def test_freezing_is_a_fit_with_them_fixed(self, model, data):
+        best = fitkit.fit(model, data)
+        frozen = fitkit.parameter_group(model, StatError, "fakes", "scale")
+        assert frozen == ("scale", "mc_SR", "fakes")
+        held = dict.fromkeys(frozen, True)
+        result = fitkit.breakdown(model, data)
+        errors = fitkit.uncertainties(model, best.params, data, fixed=held)
+        np.testing.assert_allclose(result.statistical, errors["mu"], rtol=1e-8)
+        whole = fitkit.uncertainties(model, best.params, data)
+        np.testing.assert_allclose(result.total, whole["mu"], rtol=1e-8)
+        # every call takes a frozen group; here the profile likelihood's interval
+        low, high = fitkit.interval(
+            model, data, "mu", init=best.params, fixed=held, bounds={"mu": (-5, 10)}
+        )["mu"]
+        free_low, free_high = fitkit.interval(
+            model, data, "mu", bounds={"mu": (-5, 10)}
+        )["mu"]
+        assert free_low < low
+        assert high < free_high
+
+    def test_unknown_members(self, model, data):
+        with pytest.raises(ValueError, match="no parameter answers to 'jes_"):
+            fitkit.breakdown(model, data, {"jes": ["jes_*"]})
+        with pytest.raises(ValueError, match="no parameter answers to Lumi"):
+            fitkit.parameter_group(model, fitkit.Lumi)
+        with pytest.raises(ValueError, match="'all' holds the parameter itself"):
+            fitkit.breakdown(model, data, {"all": ["*"]})
+
+    def test_what_is_not_determined(self, blind, data):
+        with pytest.raises(fitkit.FitError, match="do not determine"):
+            fitkit.breakdown(blind, data)
+
+
+class TestPulls:
+    def test_each_kind_of_parameter(self, model, data):
+        best = fitkit.fit(model, data)
+        errors = fitkit.uncertainties(model, best.params, data)
+        found = fitkit.pulls(model, data)
+        rows = {name: i for i, name in enumerate(found.names)}
+        # free: a value with an error, and no pull
+        assert np.isnan(found.pull[rows["mu"]])
+        np.testing.assert_allclose(found.best[rows["mu"]], best.params["mu"])
+        np.testing.assert_allclose(found.uncertainty[rows["mu"]], errors["mu"])
+        # a count of (50/2)^2 events has a relative error of 4 %
+        gamma = (best.params["fakes"][0] - 1) / 0.04
+        np.testing.assert_allclose(found.pull[rows["fakes[0]"]], gamma, rtol=1e-7)
+        np.testing.assert_allclose(
+            found.constraint[rows["fakes[0]"]], errors["fakes"][0] / 0.04, rtol=1e-7
+        )
+        np.testing.assert_allclose(
+            found.pull[rows["scale"]], best.params["scale"], atol=1e-9
+        )
+        relative = (best.params["mc_SR"][1] - 1) / 0.15
+        np.testing.assert_allclose(found.pull[rows["mc_SR[1]"]], relative, atol=1e-9)
+        assert "free" in repr(found)
+
+    def test_fixed_parameters_are_not_pulled(self, model, data):
+        assert "scale" not in fitkit.pulls(model, data, fixed={"scale": True}).names

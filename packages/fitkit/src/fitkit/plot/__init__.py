@@ -12,12 +12,14 @@ from ._likelihood import scan as scan
 from ._limits import cls_scan as cls_scan
 from ._limits import upper_limits as upper_limits
 from ._parameters import correlation as correlation
+from ._parameters import pulls as pulls
 from ._parameters import ranking as ranking
 from ._yields import yields as yields
 
 __all__ = [
     "cls_scan",
     "upper_limits",
+    "pulls",
     "ranking",
     "correlation",
     "scan",

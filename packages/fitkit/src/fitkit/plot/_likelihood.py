@@ -55,8 +55,8 @@ def scan(
                 "parameters are " + ", ".join(interval.names[:20]) + "."
             )
         low, high = map(float, interval[result.name])
-        text += rf" $^{{{high - best:+.2g}}}_{{{low - best:+.2g}}}$"
-        text += "" if interval.sigmas == 1 else rf" ({interval.sigmas:g}$\sigma$)"
+        text += f" ({low - best:+.2g}, {high - best:+.2g})"
+        text += "" if interval.sigmas == 1 else rf", {interval.sigmas:g}$\sigma$"
     ax = one_axes(ax)
     if interval is not None:
         ax.axvspan(low, high, color=GREY, alpha=0.3, linewidth=0)

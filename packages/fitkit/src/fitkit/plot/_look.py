@@ -112,9 +112,7 @@ def shortened(names: Iterable[str], letters: int = LETTERS) -> list[str]:
     head = (letters - 1) // 2 + (letters - 1) % 2
     tail = letters - 1 - head
     short = [n if len(n) <= letters else f"{n[:head]}…{n[-tail:]}" for n in names]
-    return [
-        s if short.count(s) == 1 else n for s, n in zip(short, names, strict=True)
-    ]
+    return [s if short.count(s) == 1 else n for s, n in zip(short, names, strict=True)]
 
 
 def inches(labels: Iterable[str], size: float = LOOK["font.size"]) -> float:

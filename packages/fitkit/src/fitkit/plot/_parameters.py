@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from .._fit.fit import FitResult
 from .._points import estimates
+from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking
 from ._look import (
     BLUE,
@@ -24,6 +25,56 @@ from ._look import (
 _ROW = 0.24  # inches that a parameter takes, at a font size of ten points
 # Up to this many parameters the correlations are also written as numbers.
 _WRITTEN = 16
+
+
+@styled
+def pulls(result: Pulls, *, top: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw (best fit - nominal) / width of the constraint, with its uncertainty.
+
+    Parameters without a constraint are left out.
+
+    Args:
+        result: of `pulls`.
+        top: draw so many at most, those with the largest pulls; by default all, in the
+            model's order.
+        ax: axes to draw on; new ones by default, as high as the rows need.
+
+    Returns:
+        The axes.
+
+    Raises:
+        TypeError: for anything but pulls.
+        ValueError: where no parameter has a constraint.
+
+    Example:
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import plot
+        >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
+        >>> ax = plot.pulls(fitkit.pulls(model, model.expected_data(model.init)))
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['correlated_bkg_uncertainty']
+    """
+    if not isinstance(result, Pulls):
+        raise TypeError(
+            f"`plot.pulls` takes a result of `pulls`; got {type(result).__name__}."
+        )
+    pull, width = np.asarray(result.pull), np.asarray(result.constraint)
+    known = np.flatnonzero(np.isfinite(pull))
+    if top is not None:
+        known = known[np.argsort(-np.abs(pull[known]), kind="stable")][:top]
+    if not known.size:
+        raise ValueError(
+            f"`plot.pulls(top={top})`: there is nothing to draw; of "
+            f"{len(result.names)} parameters {np.isfinite(pull).sum()} have a "
+            "constraint."
+        )
+    names = shortened(np.array(result.names)[known].tolist())
+    ax = one_axes(ax, inches(names) + 3.2, _ROW * len(names) + 1.0)
+    _pulls(ax, np.arange(len(names)), pull[known], width[known])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    no_minor_ticks(ax, "y")
+    _name_rows(ax, names, np.ones(len(names), dtype=bool))
+    return ax
 
 
 @styled

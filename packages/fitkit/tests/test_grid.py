@@ -223,7 +223,7 @@ class TestExecutors:
 
 class TestMessages:
     def test_options(self):
-        with pytest.raises(ValueError, match="has no option 'levl'.*level"):
+        with pytest.raises(ValueError, match=r"has no option 'levl'.*level"):
             fitkit.grid(document(), PATCHES, fitkit.upper_limit, levl=0.1)
         with pytest.raises(ValueError, match="one of hypotest, upper_limit, fit"):
             fitkit.grid(document(), PATCHES, fitkit.scan)

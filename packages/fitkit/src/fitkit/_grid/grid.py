@@ -159,7 +159,7 @@ def grid(
         ...     for s in (10.0, 20.0)}
         >>> result = fitkit.grid(background, patches)
         >>> result["cls_observed"].round(4)
-        array([0.214 , 0.0048])
+        array([0.214 , 0.0019])
     """
     require_float64()
     chosen = _options(compute, options)

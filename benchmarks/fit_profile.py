@@ -31,7 +31,7 @@ HEAD += ["derivatives", "Cholesky", "substitution", "rest"]
 
 
 def least(call) -> float:
-    """The least of many times: differences of medians are all noise on a busy machine."""
+    """The least of many times: medians of a busy machine have noisy differences."""
     call()
     return min(seconds(call) for _ in range(REPEATS))
 

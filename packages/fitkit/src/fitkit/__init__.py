@@ -43,6 +43,7 @@ from ._hypotest.statistic import QMu as QMu
 from ._hypotest.statistic import QMuTilde as QMuTilde
 from ._hypotest.statistic import TMu as TMu
 from ._hypotest.statistic import TMuTilde as TMuTilde
+from ._hypotest.toy_limit import ToysLimit as ToysLimit
 from ._hypotest.toys import Toys as Toys
 from ._hypotest.toys import ToysResult as ToysResult
 from ._model import AbstractModel as AbstractModel
@@ -157,6 +158,7 @@ __all__ = [
     "DiscoveryResult",
     "upper_limit",
     "UpperLimit",
+    "ToysLimit",
     "scan",
     "Scan",
     "contour",

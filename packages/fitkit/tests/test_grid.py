@@ -4,6 +4,11 @@ import concurrent.futures
 import json
 import logging
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -219,6 +224,152 @@ class TestExecutors:
             client.get_executor() as executor,
         ):
             same(fitkit.grid(document(), PATCHES, chunk=2, executor=executor), serial)
+
+
+def with_systematics(count):
+    """A patch that adds systematics to the background: a model of another shape."""
+    path = "/channels/0/samples/1/modifiers/-"
+    names = [f"extra{i}" for i in range(count)]
+    value = {"type": "normsys", "data": {"lo": 0.95, "hi": 1.05}}
+    return [{"op": "add", "path": path, "value": {"name": n, **value}} for n in names]
+
+
+# Four groups of one shape, soon done; then three that each have to be compiled, so that
+# what is killed after the first three groups is always at work.
+MIXED = {f"s{k}": replaced([4.0 + 2 * k, 3.0 + k]) for k in range(8)} | {
+    f"{count} more, {s}": [*replaced([s, 4.0]), *with_systematics(count)]
+    for count in (1, 2, 3)
+    for s in (6.0, 9.0)
+}
+GROUPS = 7
+ENOUGH = 3  # 43 % of the groups
+
+DRIVER = """
+import json, sys
+import jax
+jax.config.update("jax_enable_x64", True)
+import fitkit
+
+if __name__ == "__main__":
+    document, patches = json.load(sys.stdin)
+    fitkit.grid(document, patches, chunk=2, folder=sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    result = fitkit.grid(document(), MIXED, chunk=2)
+    assert result.converged.all()
+    return result
+
+
+@pytest.fixture(scope="module")
+def dask():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=4, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.slow
+class TestKilled:
+    """Of 4 workers in processes, of a pool, or the driver: nothing on disk is lost."""
+
+    def go_on(self, folder, caplog):
+        """The result of a restart, with how many groups it skipped."""
+        kept = len(list(folder.glob("*.json")))
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "fitkit.grid"):
+            result = fitkit.grid(document(), MIXED, chunk=2, folder=folder)
+        return result, kept, caplog.text
+
+    def test_a_worker_of_dask(self, mixed, dask, tmp_path, caplog):
+        """Dask hands the work of a dead worker to the others: the call goes on.
+
+        First of the two tests on these workers: they still have to compile, so that
+        some are at work when the third group is on disk.
+        """
+        killed = []
+
+        def kill_one(done, total):
+            if done >= 2 * ENOUGH and not killed:
+                # those at work: they are in the middle of a group
+                at_work = [name for name, keys in dask.processing().items() if keys]
+                pids = dask.run(os.getpid, workers=at_work[:1])
+                killed.extend(pids.values())
+                os.kill(killed[0], signal.SIGKILL)
+
+        with dask.get_executor() as executor:
+            result = fitkit.grid(
+                document(),
+                MIXED,
+                chunk=2,
+                folder=tmp_path,
+                executor=executor,
+                progress=kill_one,
+            )
+        assert killed
+        assert killed[0] not in dask.run(os.getpid).values()
+        same(result, mixed)
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert kept == GROUPS
+        assert f"skipped {GROUPS} of {GROUPS} groups" in log
+        same(result, mixed)
+
+    def test_four_processes_of_dask(self, mixed, dask):
+        with dask.get_executor() as executor:
+            same(fitkit.grid(document(), MIXED, chunk=2, executor=executor), mixed)
+
+    def test_a_worker_of_a_pool(self, mixed, tmp_path, caplog):
+        spawn = multiprocessing.get_context("spawn")
+        before = set(multiprocessing.active_children())
+
+        def kill_one(done, total):
+            if done >= 2 * ENOUGH:
+                workers = set(multiprocessing.active_children()) - before
+                os.kill(workers.pop().pid, signal.SIGKILL)
+
+        with (
+            pytest.raises(concurrent.futures.BrokenExecutor),
+            concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool,
+        ):
+            fitkit.grid(
+                document(),
+                MIXED,
+                chunk=2,
+                folder=tmp_path,
+                executor=pool,
+                progress=kill_one,
+            )
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= kept < GROUPS
+        assert f"skipped {kept} of {GROUPS} groups" in log
+        same(result, mixed)
+
+    def test_the_driver(self, mixed, tmp_path, caplog):
+        command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as driver:
+            driver.stdin.write(json.dumps([document(), MIXED]))
+            driver.stdin.close()
+            while len(list(tmp_path.glob("*.json"))) < ENOUGH:
+                assert driver.poll() is None, "the driver ended by itself"
+                time.sleep(0.05)
+            driver.kill()
+        assert driver.returncode == -signal.SIGKILL
+        # What a crash of the machine leaves of a file: its beginning.
+        path = sorted(tmp_path.glob("*.json"))[0]
+        path.write_bytes(path.read_bytes()[:100])
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= kept < GROUPS
+        assert f"{path} is damaged; its group is computed again" in log
+        assert f"skipped {kept - 1} of {GROUPS} groups" in log
+        same(result, mixed)
+        _, _, log = self.go_on(tmp_path, caplog)
+        assert f"skipped {GROUPS} of {GROUPS} groups" in log
 
 
 class TestMessages:

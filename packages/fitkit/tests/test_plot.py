@@ -34,60 +34,16 @@ def _settings():
 
 
 @pytest.fixture(scope="module")
-def model():
-    signal = fitkit.Sample(SIGNAL, [5.0, 12.0], (fitkit.NormFactor("mu"),))
-    background = fitkit.Sample(
-        "background",
-        [40.0, 30.0],
-        (
-            fitkit.NormFactor("k"),
-            fitkit.HistoSys(TILT, lo=[43.0, 26.0], hi=[38.0, 35.0]),
-            fitkit.NormSys("norm", lo=0.8, hi=1.35),
-        ),
-    )
-    control = fitkit.Sample("background", [300.0], (fitkit.NormFactor("k"),))
-    channels = [
-        fitkit.Channel(CHANNEL, [signal, background]),
-        fitkit.Channel("CR", [control]),
-    ]
-    return fitkit.Model(channels, poi="mu")
+def results(invented, fitted):
+    return {**invented, "fit": fitted}
 
 
 @pytest.fixture(scope="module")
-def data(model):
-    return model.data({CHANNEL: [47.0, 0.0], "CR": [310.0]})
-
-
-@pytest.fixture(scope="module")
-def results(model, data):
-    data = model.data({CHANNEL: [47.0, 49.0], "CR": [310.0]})
-    values = jnp.array([2.0, 0.5, 1.0])
-    return {
-        "fit": fitkit.fit(model, data),
-        "tests": jax.vmap(lambda mu: fitkit.hypotest(mu, model, data))(values),
-        "limit": fitkit.upper_limit(model, data),
-        "ranking": fitkit.ranking(model, data),
-        "pulls": fitkit.pulls(model, data),
-        "scan": fitkit.scan(model, data, "mu", [2.0, 0.0, 1.0, 3.0]),
-        "interval": fitkit.interval(model, data, "mu"),
-        "contour": fitkit.contour(model, data, ("mu", TILT), angles=9),
-        "yields": fitkit.predicted_yields(model, data),
-    }
-
-
-@pytest.fixture(scope="module")
-def limits(results):
+def two_limits(results):
     """Two limits in one batch, the second twice as large."""
-    first = results["limit"]
-    return jax.tree.map(
-        lambda x: jnp.stack([x, x if x.dtype == bool else 2 * x]),
-        first,
-    )
-
-
-@pytest.fixture(scope="module")
-def two_limits(limits, results):
-    return eqx.tree_at(lambda x: x.level, limits, jnp.full(2, results["limit"].level))
+    one = results["limit"]
+    both = jax.tree.map(lambda x: jnp.stack([x, x if x.dtype == bool else 2 * x]), one)
+    return eqx.tree_at(lambda x: x.level, both, jnp.full(2, one.level))
 
 
 def legend(ax):
@@ -196,7 +152,7 @@ def test_cls_scan_of_pseudo_experiments_has_errors():
         assert error > 0
         np.testing.assert_allclose(np.diff(segment[:, 1]), 2 * error)
     discovery = [dataclasses.replace(one, discovery=True) for one in each]
-    with pytest.raises(TypeError, match="draws CLs.*QMuTilde"):
+    with pytest.raises(TypeError, match=r"draws CLs.*QMuTilde"):
         plot.cls_scan(discovery)
 
 
@@ -273,21 +229,40 @@ def test_pulls(results):
         plot.pulls(free)
 
 
-def test_correlation(model, results):
+def test_correlation(results):
     best = results["fit"]
-    data = model.data({CHANNEL: [47.0, 49.0], "CR": [310.0]})
-    matrix = fitkit.correlation(model, best.params, data)
-    ax = plot.correlation(best, threshold=0)
-    np.testing.assert_allclose(ax.images[0].get_array(), matrix, atol=1e-12)
+    inverse = np.linalg.inv(best.hessian)
+    (variance, covariance), (_, other) = inverse
+    rho = covariance / np.sqrt(variance * other)
+    ax = plot.correlation(best, threshold=0.9 * abs(rho))
+    matrix = [[1, rho], [rho, 1]]
+    np.testing.assert_allclose(ax.images[0].get_array(), matrix, rtol=1e-9)
     assert [x.get_text() for x in ax.texts] == [f"{x:.2f}" for x in np.ravel(matrix)]
-    others = np.abs(matrix - np.eye(len(matrix))).max(axis=1)
-    threshold = np.mean(np.sort(others)[:2])
-    names = np.array(best.names)[others >= threshold]
-    assert 2 <= names.size < others.size
-    ax = plot.correlation(best, threshold=threshold)
-    assert [label.get_text() for label in ax.get_xticklabels()] == names.tolist()
-    with pytest.raises(ValueError, match="the largest correlation is 0"):
-        plot.correlation(best, threshold=0.9999)
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(best.names)
+    with pytest.raises(ValueError, match=f"the largest correlation is {abs(rho):.3g}"):
+        plot.correlation(best, threshold=1.1 * abs(rho))
+    flat = eqx.tree_at(lambda x: x.hessian, best, jnp.ones((2, 2)))
+    with pytest.raises(ValueError, match="not determined"):
+        plot.correlation(flat)
+
+
+def test_correlation_of_the_parameters_above_the_threshold(results):
+    matrix = np.eye(20)
+    matrix[3, 7] = matrix[7, 3] = -0.5
+    matrix[1, 2] = matrix[2, 1] = 0.1
+    names = tuple((f"p{i}", ()) for i in range(20))
+    free = jnp.ones(20, dtype=bool)
+    best = dataclasses.replace(
+        results["fit"],
+        shapes=names,
+        y=jnp.zeros(20),
+        hessian=jnp.asarray(np.linalg.inv(matrix)),
+        stationarity=results["fit"].stationarity._replace(free=free),
+    )
+    ax = plot.correlation(best)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["p3", "p7"]
+    assert ax.texts[1].get_text() == "-0.50"
+    assert not plot.correlation(best, threshold=0).texts  # too many for numbers
 
 
 def test_scan(results):
@@ -334,15 +309,17 @@ def test_contour(results):
     assert {"1 points not converged", "at a bound"} <= set(legend(ax))
 
 
-def test_yields(results, data):
-    found = results["yields"]
+def test_yields(results):
+    found, data = results["yields"], results["data"]
     above, below = plot.yields(found, data)
-    assert legend(above) == [SIGNAL, "background", "uncertainty", "data"]
+    assert legend(above) == ["background", SIGNAL, "uncertainty", "data"]
     total = np.concatenate([found.total[CHANNEL], found.total["CR"]])
     error = np.concatenate([found.error[CHANNEL], found.error["CR"]])
     counts = np.array([47.0, 0.0, 310.0])
     *stack, uncertainty = (x.get_data() for x in above.patches)
-    np.testing.assert_allclose(stack[-1].values, total)
+    # From the top: everything, then what is below the background.
+    np.testing.assert_allclose(stack[0].values, total)
+    np.testing.assert_allclose(stack[1].values, [5.0, 12.0, 0.0])
     np.testing.assert_allclose(uncertainty.values, total + error)
     np.testing.assert_allclose(uncertainty.baseline, total - error)
     relative = below.patches[0].get_data()
@@ -371,8 +348,8 @@ def test_yields_of_one_channel_without_data(results):
         plot.yields(results["yields"], channels=["VR"])
 
 
-def test_only_empty_bins(results, model):
-    empty = model.data({CHANNEL: [0.0, 0.0], "CR": [0.0]})
+def test_only_empty_bins(results):
+    empty = fitkit.Data({CHANNEL: [0.0, 0.0]})
     above, _ = plot.yields(results["yields"], empty, channels=CHANNEL)
     (_, _, (bars,)) = next(c for c in above.containers if len(c) == 3)
     ends = [segment[1, 1] for segment in bars.get_segments()]
@@ -392,7 +369,9 @@ def test_more_samples_than_colours(results):
     names = legend(above)
     assert len(names) == 11
     assert "other samples" in names
-    np.testing.assert_allclose(above.patches[9].get_data().values, 105.0)
+    np.testing.assert_allclose(above.patches[0].get_data().values, 105.0)
+    # The five smallest of 1 to 14.
+    np.testing.assert_allclose(above.patches[9].get_data().values, 15.0)
 
 
 @pytest.mark.parametrize(

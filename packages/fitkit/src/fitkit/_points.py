@@ -80,6 +80,7 @@ class LimitsByPoint(NamedTuple):
     expected: Float[np.ndarray, "points 5"]
     level: float
     converged: Bool[np.ndarray, "points 6"]
+    test: str
     band: str
 
 
@@ -91,18 +92,20 @@ def limits_by_point(limits: Limits, call: str) -> LimitsByPoint:
         ValueError: for fewer than two, or for several confidence levels.
     """
     each = _singly(limits, UpperLimit, call, "limits", "upper_limit")
-    levels, bands = {float(one.level) for one in each}, {one.band for one in each}
-    if len(levels) > 1 or len(bands) > 1:
+    levels = {float(one.level) for one in each}
+    conventions = {(one.test, one.band) for one in each}
+    if len(levels) > 1 or len(conventions) > 1:
         raise ValueError(
-            f"`{call}` takes limits of one level and one convention of the band; got "
-            f"levels {sorted(levels)} and bands {sorted(bands)}."
+            f"`{call}` takes limits of one level and one convention; got levels "
+            f"{sorted(levels)} and conventions {sorted(conventions)}."
         )
+    (convention,) = conventions
     return LimitsByPoint(
         np.asarray([one.observed for one in each]),
         np.asarray([one.expected for one in each]),
         *levels,
         np.asarray([one.converged for one in each]),
-        *bands,
+        *convention,
     )
 
 

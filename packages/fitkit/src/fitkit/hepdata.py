@@ -207,7 +207,11 @@ def upper_limits(
     """
     points = limits_by_point(limits, "hepdata.upper_limits")
     values = check_points(values, len(points.observed), "hepdata.upper_limits")
-    said = [("CL", 100 * (1 - points.level), "%"), ("BAND", points.band, "")]
+    said: list[tuple[str, str | float, str]] = [
+        ("CL", 100 * (1 - points.level), "%"),
+        ("TEST", points.test, ""),
+        ("BAND", points.band, ""),
+    ]
     expected = points.expected
     return Table(
         "Upper limits",

@@ -105,7 +105,7 @@ def upper_limits(
         values: of the parameter, one for each limit, in any order.
         limits: results of `upper_limit`: a list, or one batch of `jax.vmap`. Published
             numbers are drawn through `fitkit.UpperLimit(observed, expected, level,
-            converged, band)`, with arrays of shape `[points]` and `[points, 5]`.
+            converged, test, band)`, with arrays of shape `[points]` and `[points, 5]`.
         parameter: what the horizontal axis is.
         ax: axes to draw on; new ones by default. `ax.set_yscale("log")` afterwards
             suits limits over orders of magnitude.
@@ -118,15 +118,18 @@ def upper_limits(
         ValueError: for limits of several levels, or another number of values.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
-        >>> def limit(signal):
-        ...     model = fitkit.uncorrelated_background(signal[None], [50.0], [4.0])
-        ...     return fitkit.upper_limit(model, model.data({"singlechannel": [52.0]}))
-        >>> limits = jax.vmap(limit)(jnp.array([20.0, 15.0, 10.0]))
+        >>> limits = fitkit.UpperLimit(
+        ...     np.array([0.5, 0.8, 1.6]),
+        ...     np.array([0.6, 0.9, 1.4])[:, None] * np.array([0.5, 0.7, 1, 1.4, 1.9]),
+        ...     np.full(3, 0.05),
+        ...     np.ones((3, 6), dtype=bool),
+        ...     test="QMuTilde",
+        ...     band="normal",
+        ... )
         >>> ax = plot.upper_limits([500, 600, 700], limits, parameter="Mass [GeV]")
-        >>> ax.get_ylabel()
-        '95 % CL$_s$ upper limit on $\\mu$'
+        >>> ax.get_xlabel()
+        'Mass [GeV]'
     """
     points = limits_by_point(limits, "plot.upper_limits")
     values = check_points(values, len(points.observed), "plot.upper_limits")

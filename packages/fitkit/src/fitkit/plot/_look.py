@@ -49,8 +49,8 @@ LOOK = {
 COLOURS = PETROFF["axes.prop_cycle"].by_key()["color"]
 BLUE, ORANGE, RED, GREY = COLOURS[:4]
 
-# One and two standard deviations of an expected result: a green and a yellow that differ
-# in lightness too, for readers who cannot tell them apart by hue.
+# One and two standard deviations of an expected result: a green and a yellow that
+# differ in lightness too, for readers who cannot tell them apart by hue.
 ONE_SIGMA, TWO_SIGMA = "#607641", "#f5bb54"
 
 # Up to this many letters a name is drawn whole.

@@ -153,7 +153,7 @@ def _stack(result: Yields, chosen: list[str]) -> dict[str, np.ndarray]:
     falling = sorted(by_sample, key=lambda s: by_sample[s].sum(), reverse=True)
     if len(falling) > len(COLOURS):
         rest = falling[len(COLOURS) - 1 :]
-        falling = falling[: len(COLOURS) - 1] + [_OTHERS]
+        falling = [*falling[: len(COLOURS) - 1], _OTHERS]
         by_sample[_OTHERS] = np.sum([by_sample[s] for s in rest], axis=0)
     return {sample: by_sample[sample] for sample in reversed(falling)}
 

@@ -55,7 +55,7 @@ __all__ = [
 _DIGITS = 6
 _LONGEST_NAME = 64  # HEPData's schema takes no more
 
-Errors: TypeAlias = dict[str, Sequence[Any]]
+Errors: TypeAlias = Mapping[str, Sequence[Any] | np.ndarray]
 """By label, one number for each value, or a pair (down, up)."""
 
 

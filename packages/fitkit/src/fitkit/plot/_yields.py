@@ -214,7 +214,7 @@ def _name_channels(
             ax.axvline(end - 0.5, color="0.6", linewidth=0.8, linestyle=":")
     names = shortened(chosen)
     # Names that are wider than their bins stand upright, or they would run together.
-    width = below.figure.get_size_inches()[0] / sum(sizes)
+    width = below.get_window_extent().width / below.figure.dpi / sum(sizes)
     tight = any(inches([n]) > width * s for n, s in zip(names, sizes, strict=True))
     middle = ends - 0.5 * np.array(sizes) - 0.5
     turned = {"rotation": 90 if tight and len(names) > 1 else 0}

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 import fitkit
 from fitkit._hypotest.asymptotics import expected_tails, observed_tails
@@ -81,3 +82,28 @@ def test_a_limit_needs_a_one_sided_statistic():
     data = model.data({"singlechannel": [51.0]})
     with pytest.raises(ValueError, match="statistic for exclusion"):
         fitkit.upper_limit(model, data, statistic=fitkit.TMu())
+
+
+@pytest.mark.parametrize(("count", "tail"), [(100.0, 0.0), (265.0, 1e-200)])
+def test_logarithms_where_probabilities_underflow(count, tail):
+    """A signal of 1000 events that is not there."""
+    samples = [
+        fitkit.Sample("signal", [1000.0], (fitkit.NormFactor("mu"),)),
+        fitkit.Sample("background", [100.0]),
+    ]
+    model = fitkit.Model([fitkit.Channel("SR", samples)], poi="mu")
+    result = fitkit.hypotest(1.0, model, model.data({"SR": [count]}))
+    distance = 2 * (1000 - 100 * np.log(1100 / 100))
+    q = 2 * (1100 - count - count * np.log(1100 / count))
+    log_sb = stats.norm.logsf(np.sqrt(q))
+    log_b = stats.norm.logsf(np.sqrt(q) - np.sqrt(distance))
+    np.testing.assert_allclose(result.log_cl_sb, log_sb, rtol=1e-9)
+    # within 1e-6 standard deviations: q is a difference of likelihoods of 1e3
+    np.testing.assert_allclose(result.log_cl_b, log_b, rtol=1e-6)
+    np.testing.assert_allclose(result.log_cls_observed, log_sb - log_b, rtol=1e-9)
+    assert bool(jnp.isfinite(result.log_cls_expected).all())
+    if tail == 0.0:
+        assert float(result.cl_sb) < 1e-307, "below what a float can be"
+    else:
+        assert 1e-205 < float(result.cl_sb) < 1e-195
+        np.testing.assert_allclose(result.cls_observed, np.exp(log_sb - log_b))

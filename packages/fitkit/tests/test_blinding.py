@@ -223,9 +223,20 @@ class TestBreakdown:
         with pytest.raises(ValueError, match="'all' holds the parameter itself"):
             fitkit.breakdown(model, data, {"all": ["*"]})
 
-    def test_what_is_not_determined(self, blind, data):
-        with pytest.raises(fitkit.FitError, match="do not determine"):
-            fitkit.breakdown(blind, data)
+
+class TestWhatIsNotDetermined:
+    """The signal strength of a model whose signal region is masked."""
+
+    @pytest.mark.parametrize(
+        "call", [fitkit.predicted_yields, fitkit.ranking, fitkit.breakdown]
+    )
+    def test_there_is_no_silent_nan(self, blind, data, call):
+        with pytest.raises(fitkit.FitError, match=r"do not determine.*on 'mu'.*fixed="):
+            call(blind, data)
+
+    def test_held_it_does_not_matter(self, blind, data):
+        found = fitkit.predicted_yields(blind, data, fixed={"mu": True})
+        assert bool(jnp.isfinite(found.error["SR"]).all())
 
 
 class TestPulls:

@@ -7,6 +7,8 @@ import pytest
 
 import fitkit
 
+pytestmark = pytest.mark.slow
+
 
 def numbers(signal):
     """Observed and median expected limit, and the observed significance."""

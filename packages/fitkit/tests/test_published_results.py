@@ -11,7 +11,19 @@ import pytest
 from jax.scipy.stats import norm
 
 import fitkit
-from fitkit import Q0, Channel, Model, NormFactor, QMu, QMuTilde, Sample
+from fitkit import (
+    Q0,
+    Channel,
+    Model,
+    NormFactor,
+    NormSys,
+    QMu,
+    QMuTilde,
+    Sample,
+    ShapeSys,
+    StatError,
+)
+from fitkit._hypotest.asymptotics import expected_tails, observed_tails
 
 
 def counting(signal, background):
@@ -184,18 +196,179 @@ def test_a_model_with_two_minima(load_json):
     model, data = validation_case(case)
     (nuisance,) = set(model.parameter_names) - {"mu"}
 
-    def best(poi):
-        return min(
-            float(
-                fitkit.fixed_poi_fit(poi, model, data, init={nuisance: side}).twice_nll
-                if poi is not None
-                else fitkit.fit(model, data, init={nuisance: side}).twice_nll
-            )
-            for side in (-0.5, 0.4)
-        )
+    def fits(poi, sides):
+        for side in sides:
+            options = {"init": {nuisance: side}}
+            if poi is None:
+                yield float(fitkit.fit(model, data, **options).twice_nll)
+            else:
+                held = fitkit.fixed_poi_fit(poi, model, data, **options)
+                yield float(held.twice_nll)
 
-    np.testing.assert_allclose(best(1.0), 30.8717, atol=1e-4)
-    np.testing.assert_allclose(best(None), 29.2874, atol=1e-4)
+    tested, free = min(fits(1.0, (-0.5, 0.4))), min(fits(None, (-0.5, 0.4)))
+    np.testing.assert_allclose(tested, 30.8717, atol=1e-4)
+    np.testing.assert_allclose(free, 29.2874, atol=1e-4)
+    (local,) = fits(1.0, (0.4,))
+    np.testing.assert_allclose(local, 31.3751, atol=1e-4)
+    # Between the deeper minima; the published 2.088 is local - free.
+    np.testing.assert_allclose(tested - free, 1.58433, atol=1e-5)
+    np.testing.assert_allclose(local - free, 2.088, atol=5e-4)
+    asimov = fitkit.asimov_data(0.0, model, data, init={nuisance: 0.4})
+    at = (
+        float(
+            fitkit.fixed_poi_fit(1.0, model, asimov, init={nuisance: -0.5}).twice_nll
+        ),
+        float(fitkit.fit(model, asimov, init={"mu": 0.0, nuisance: 0.4}).twice_nll),
+    )
+    np.testing.assert_allclose(at[0] - at[1], 3.76731, atol=1e-5)
+    tails = observed_tails(
+        QMu(), jnp.asarray(tested - free), jnp.asarray(at[0] - at[1])
+    )
+    np.testing.assert_allclose(jnp.exp(tails.log_cls), 0.13830515, rtol=2e-6)
+    band = expected_tails(QMu(), jnp.asarray(at[0] - at[1]), fitkit.Asymptotics())
+    expected = [0.00178368, 0.01031172, 0.05226370, 0.20605571, 0.53572967]
+    np.testing.assert_allclose(jnp.exp(band.log_cls), expected, rtol=3e-5)
+    # A plain test finds one pair of minima or another; that there are more is told.
+    with pytest.warns(UserWarning, match="minim"):
+        fitkit.fit_from_many_starts(model, data, starts=16)
+
+
+# --- other published cases ------------------------------------------------------------
+def test_a_bin_without_uncertainty_has_no_nuisance_parameter():
+    """pyhf's comparison with ROOT of a filtered `shapesys` entry, to its 1e-4."""
+    model = fitkit.uncorrelated_background([20.0, 10.0], [100.0, 10.0], [10.0, 0.0])
+    result = fitkit.hypotest(1.0, model, observe(model, [100, 10]))
+    root = [2.702197937866914e-05, 0.00037099917612576155, 0.004360634386335687]
+    root += [0.03815031509701916, 0.20203027564155074]
+    np.testing.assert_allclose(result.cls_observed, 0.004360634405484502, atol=1e-4)
+    np.testing.assert_allclose(result.cls_expected, root, atol=1e-4)
+    # The data are as expected: what is observed is the median.
+    np.testing.assert_allclose(result.cls_observed, result.cls_expected[2], rtol=1e-7)
+
+
+@pytest.mark.slow
+class TestCombine:
+    """The counting card of Combine's documentation: nothing observed, gmN 4."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def case():
+        def log_normal(name, kappa):
+            return NormSys(name, lo=1 / kappa, hi=kappa)
+
+        signal = Sample(
+            "ggH",
+            [1.47],
+            (NormFactor("r"), log_normal("lumi", 1.11), log_normal("xs_ggH", 1.16)),
+        )
+        control = Sample("qqWW", [0.64], (ShapeSys("WW_norm", [0.64 / 2]),))
+        minor = Sample(
+            "ggWW", [0.06], (log_normal("lumi", 1.11), log_normal("xs_ggWW", 1.5))
+        )
+        others = Sample("others", [0.22], (log_normal("bg_others", 1.3),))
+        channel = Channel("bin1", [signal, control, minor, others])
+        model = Model([channel], poi="r", normsys_code="1")
+        return model, model.data({"bin1": [0.0]})
+
+    def test_limit(self, case):
+        calculator = fitkit.Asymptotics(quantiles=True)
+        limit = fitkit.upper_limit(*case, calculator=calculator)
+        # 1 %: what the card's own fits are good for
+        np.testing.assert_allclose(limit.observed, 1.6267, rtol=0.01)
+        band = [0.9690, 1.4327, 2.3237, 3.9673, 6.6037]
+        np.testing.assert_allclose(limit.expected, band, rtol=0.01)
+
+    def test_no_excess_has_no_significance(self, case):
+        result = fitkit.hypotest(0.0, *case, statistic=Q0())
+        assert float(result.significance_observed) == 0.0
+        np.testing.assert_allclose(result.p0_observed, 0.5, rtol=1e-12)
+
+
+class TestCabinetry:
+    """Its test models: one count, with a statistical error on all of it."""
+
+    @staticmethod
+    def counting(signal, background):
+        name = "staterror"
+        samples = [
+            Sample(
+                "signal", signal[:1], (NormFactor("mu"), StatError(name, signal[1:]))
+            ),
+            Sample("background", background[:1], (StatError(name, background[1:]),)),
+        ]
+        return Model([Channel("SR", samples)], poi="mu")
+
+    def test_fit(self):
+        signal = Sample(
+            "signal", [51.8], (NormFactor("mu"), StatError("staterror", [2.6]))
+        )
+        model = Model([Channel("SR", [signal])], poi="mu")
+        held = {"init": {"staterror": [1.1]}, "fixed": {"staterror": True}}
+        # The published error, 0.38182003, is a numerical second derivative.
+        for count, published, value in (
+            (475.0, 8.33624084, 7.82495235),
+            (51.8, 0.90917877, 5.61189476),
+        ):
+            data = model.data({"SR": [count]})
+            best = fitkit.fit(model, data, **held)
+            error = fitkit.uncertainties(model, best.params, data, fixed=held["fixed"])[
+                "mu"
+            ]
+            np.testing.assert_allclose(best.params["mu"], count / 56.98, rtol=1e-8)
+            np.testing.assert_allclose(error, np.sqrt(count) / 56.98, rtol=1e-8)
+            np.testing.assert_allclose(best.params["mu"], published, rtol=5e-4)
+            np.testing.assert_allclose(best.twice_nll, value, rtol=5e-4)
+
+    @pytest.mark.slow
+    def test_limit(self):
+        model = self.counting([50.0, 5.0], [150.0, 7.0])
+        limit = fitkit.upper_limit(model, model.data({"SR": [160.0]}))
+        # published with three digits, from a search to 1 %
+        np.testing.assert_allclose(limit.observed, 0.749, rtol=0.01)
+        band = [0.303, 0.411, 0.581, 0.833, 1.160]
+        np.testing.assert_allclose(limit.expected, band, rtol=0.01)
+
+    def test_significance(self):
+        model = self.counting([50.0, 5.0], [150.0, 7.0])
+        data = model.data({"SR": [196.0]})
+        result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+        np.testing.assert_allclose(result.p0_observed, 0.00080517, rtol=5e-4)
+        np.testing.assert_allclose(result.significance_observed, 3.15402672, rtol=5e-4)
+        np.testing.assert_allclose(result.significance_expected, 3.40293444, rtol=5e-4)
+
+
+# --- pyhf beside us -------------------------------------------------------------------
+def test_live_pyhf(documented, pyhf_model, load_json):
+    """Three models, their tests by pyhf here and now.
+
+    Its fits stop where -2 log L changes by 1e-10; what is left in CLs is 1e-5.
+    """
+    pyhf = pytest.importorskip("pyhf")
+    specs = {
+        case["name"]: case
+        for case in load_json("acceptance_validation.json")
+        if "spec" in case
+    }
+    for name in ("1bin_shapesys", "2bin_2channel", "2bin_2channel_couplednorm"):
+        case = specs[name]
+        model, data = validation_case(case)
+        theirs = pyhf.Model(
+            case["spec"],
+            poi_name="mu",
+            modifier_settings={
+                "normsys": {"interpcode": "code1"},
+                "histosys": {"interpcode": "code0"},
+            },
+        )
+        pyhf.set_backend(
+            "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
+        )
+        observed, band = pyhf.infer.hypotest(
+            1.0, case["data"], theirs, test_stat="qtilde", return_expected_set=True
+        )
+        ours = fitkit.hypotest(1.0, model, data)
+        np.testing.assert_allclose(ours.cls_observed, observed, rtol=1e-5)
+        np.testing.assert_allclose(ours.cls_expected, band, rtol=1e-5)
 
 
 # --- the documented two-bin model ---------------------------------------------------

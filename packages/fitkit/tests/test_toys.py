@@ -1,6 +1,5 @@
 """Tests by pseudo-experiments, against exact enumeration and the asymptotic limit."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,30 +124,74 @@ def test_auxiliary_data_fluctuate_as_their_constraints_say(uncertain):
     )
 
 
+class Counting(fitkit.AbstractModel):
+    """A counting experiment with s = 3, b = 1 whose recording may break.
+
+    Attributes:
+        broken: the part of the pseudo-experiments that come without a number.
+    """
+
+    broken: float = 0.0
+    parameter_names = ("mu",)
+    poi = "mu"
+
+    @property
+    def parameters(self):
+        return {"mu": fitkit.Parameter(1.0, lower=0.0, upper=20.0)}
+
+    def expected_data(self, params):
+        return fitkit.Data({"SR": 3 * params["mu"] + 1})
+
+    def logpdf(self, params, data):
+        count, rate = data.main["SR"], 3 * params["mu"] + 1
+        return count * jnp.log(rate) - rate
+
+    def sample(self, key, params):
+        count = jax.random.poisson(key, 3 * params["mu"] + 1).astype(float)
+        lost = jax.random.uniform(jax.random.fold_in(key, 1)) < self.broken
+        return fitkit.Data({"SR": jnp.where(lost, jnp.nan, count)})
+
+
 class TestFailures:
-    """Pseudo-experiments that cannot be fitted are counted, not lost."""
+    """Pseudo-experiments that cannot be fitted are counted, and spoil no other."""
 
-    @pytest.fixture
-    def result(self):
-        result = fitkit.hypotest(
-            1.0,
-            counting(3.0, 1.0),
-            counting(3.0, 1.0).data({"SR": [2.0]}),
-            calculator=Toys(jax.random.key(2), 1000, 1000),
+    N = 4000
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def results():
+        """With one in a hundred broken, and with none; the same key."""
+        data = fitkit.Data({"SR": jnp.asarray(2.0)})
+        toys = Toys(jax.random.key(2), TestFailures.N, 1000)
+        return tuple(
+            fitkit.hypotest(1.0, Counting(broken), data, calculator=toys)
+            for broken in (jnp.asarray(0.01), jnp.asarray(0.0))
         )
-        # one in a hundred
-        broken = jnp.where(jnp.arange(1000) % 100 == 0, jnp.nan, result.toys_sb)
-        return eqx.tree_at(lambda r: r.toys_sb, result, broken)
 
-    def test_they_are_reported(self, result):
-        assert tuple(map(int, result.failed)) == (10, 0)
-        assert "10 and 0 pseudo-experiments failed" in repr(result)
+    def test_they_are_reported(self, results):
+        broken, whole = results
+        assert tuple(map(int, whole.failed)) == (0, 0)
+        for count in map(int, broken.failed):
+            # 40, within four of its errors
+            assert abs(count - 40) < 4 * np.sqrt(40)
+        sb, b = map(int, broken.failed)
+        assert f"{sb} and {b} pseudo-experiments failed" in repr(broken)
+        assert "failed" not in repr(whole)
 
-    def test_the_others_go_on(self, result):
-        good = np.asarray(result.toys_sb)[~np.isnan(result.toys_sb)]
-        wanted = np.mean(good >= float(result.statistic) * (1 - 1e-9) - 1e-9)
-        np.testing.assert_allclose(result.cl_sb, wanted, rtol=1e-12)
-        assert bool(jnp.all(jnp.isfinite(result.cls_expected)))
+    def test_none_is_dropped(self, results):
+        for name in ("toys_sb", "toys_b"):
+            broken, whole = (np.asarray(getattr(r, name)) for r in results)
+            assert broken.shape == whole.shape == (self.N,)
+            kept = ~np.isnan(broken)
+            # The others are what they would have been.
+            np.testing.assert_array_equal(broken[kept], whole[kept])
+
+    def test_the_others_decide(self, results):
+        broken, _ = results
+        exact = stats.poisson(4).cdf(2) / stats.poisson(1).cdf(2)
+        error = float(broken.cls_observed_error)
+        assert abs(float(broken.cls_observed) - exact) < 3 * error
+        assert bool(jnp.all(jnp.isfinite(broken.cls_expected)))
 
 
 def test_bad_numbers():

@@ -11,13 +11,12 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
 from .._custom_types import Mask
-from .._fit.diagnose import FitError
 from .._fit.fit import poi_mask
 from .._histfactory.modifiers import AbstractModifier
 from .._model import AbstractModel, Data
 from .._parameters import flatten
 from .._uncertainty import inverse_of_free
-from .conditional import BestFit, best_fit, entry, pick
+from .conditional import BestFit, best_fit, entry, pick, require_covariance
 from .groups import parameter_group
 
 
@@ -132,14 +131,10 @@ def breakdown(
                 f"`breakdown`: the group {name!r} holds the parameter itself."
             )
     best = best_fit(model, data, init, fixed, bounds, solver, "breakdown")
+    require_covariance(best, model, "breakdown")
     apart = np.array(frozen).reshape(-1, mask.size)
     together = np.logical_or.accumulate(apart, axis=0)
     total, after, alone = _deviations(best, mask, together, apart)
-    if not isinstance(total, jax.core.Tracer) and not np.isfinite(total):
-        raise FitError(
-            "`breakdown`: the data do not determine all parameters. `fit` tells which "
-            "combination is flat; hold it with `fixed=`."
-        )
     steps = jnp.append(total, after)
     return Breakdown(
         total,

@@ -107,6 +107,35 @@ def _best_fit(likelihood, options, solver) -> BestFit:
     )
 
 
+def require_covariance(best: BestFit, model: AbstractModel, call: str) -> None:
+    """Refuse a fit whose Hessian has no inverse; traced, the covariance is NaN.
+
+    Args:
+        best: the fit.
+        model: for names.
+        call: for messages.
+
+    Raises:
+        FitError: where the data do not determine all fitted parameters.
+    """
+    if isinstance(best.covariance, jax.core.Tracer):
+        return
+    if np.isfinite(best.covariance).all():
+        return
+    slopes = np.asarray(jnp.diagonal(best.minimum.hessian))
+    silent = np.flatnonzero(np.asarray(best.movable) & (slopes == 0))
+    names = entry_names(model.parameter_shapes)
+    which = (
+        f"nothing that is fitted depends on {names[silent[0]]!r}"
+        if silent.size
+        else "`fit` tells which combination is flat"
+    )
+    raise FitError(
+        f"`{call}`: the data do not determine all parameters, so that no uncertainty "
+        f"is known; {which}. Hold it with `fixed=`."
+    )
+
+
 def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
     """The entry of the flat vector that `name` means, as a mask.
 

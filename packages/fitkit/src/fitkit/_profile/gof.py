@@ -73,7 +73,10 @@ def goodness_of_fit(
 
     The statistic is the deviance of all bins and of all constraint terms, which follows
     a \(\chi^2\) for large counts. A constrained parameter brings one term and costs one
-    degree of freedom.
+    degree of freedom. A free parameter that is often at its bound costs less than one,
+    and the \(\chi^2\) then gives too small a p-value: half of a degree of freedom for a
+    signal strength that ends at 0 where there is no signal. Use `toys` there, or widen
+    the bound.
 
     Args:
         model: a model whose likelihood knows its saturated value, such as `Model`.

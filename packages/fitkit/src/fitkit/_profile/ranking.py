@@ -21,7 +21,7 @@ from .._custom_types import Mask
 from .._fit.diagnose import entry_names
 from .._fit.fit import minimise, poi_mask
 from .._model import AbstractModel, Data
-from .conditional import BestFit, best_fit, in_lanes, pick
+from .conditional import BestFit, best_fit, in_lanes, pick, require_covariance
 from .prior import prior_centres, prior_widths
 
 
@@ -128,7 +128,8 @@ def ranking(
 
     Raises:
         ValueError: where the model has no parameter of interest.
-        FitError: where the free fit finds no minimum.
+        FitError: where the free fit finds no minimum, or does not determine all
+            parameters, as where the channels with signal are masked.
 
     Example:
         >>> import jax
@@ -146,6 +147,7 @@ def ranking(
     """
     mask = poi_mask(model, "ranking")
     best = best_fit(model, data, init, fixed, bounds, solver, "ranking")
+    require_covariance(best, model, "ranking")
     by_entry, chosen, numbers = _impacts(
         best, mask, prior_centres(model), prior_widths(model)
     )

@@ -14,7 +14,7 @@ from .._custom_types import Matrix, Params
 from .._histfactory.model import Model
 from .._model import AbstractModel, Data
 from .._precision import require_float64
-from .conditional import best_fit
+from .conditional import best_fit, require_covariance
 from .prior import prior_widths
 
 
@@ -83,7 +83,8 @@ def predicted_yields(
         Yields and uncertainties by channel.
 
     Raises:
-        FitError: where the fit finds no minimum.
+        FitError: where the fit finds no minimum, or does not determine all parameters:
+            in a masked model hold those of which only masked channels know.
 
     Example:
         >>> import jax
@@ -102,6 +103,7 @@ def predicted_yields(
         covariance = jnp.diag(prior_widths(model) ** 2)
     else:
         best = best_fit(model, data, init, fixed, bounds, solver, "predicted_yields")
+        require_covariance(best, model, "predicted_yields")
         y, covariance = best.minimum.y, best.covariance
     totals, errors, channel_errors = _propagated(model, y, covariance)
     params = model.unravel(y)

@@ -12,6 +12,8 @@ from pathlib import Path
 import jax
 
 jax.config.update("jax_enable_x64", True)
+# Cold means compiled, whatever cache this process was given.
+jax.config.update("jax_compilation_cache_dir", None)
 
 import fitkit  # noqa: E402
 

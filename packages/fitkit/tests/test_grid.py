@@ -99,6 +99,17 @@ class TestAgainstSingleCalls:
         np.testing.assert_allclose(result["best"][3], single.params["mu"], rtol=1e-7)
         np.testing.assert_allclose(result["twice_nll"][3], single.twice_nll, rtol=1e-12)
 
+    def test_lanes_in_turn(self, monkeypatch):
+        """As many parameters would do; a size of chunk that is not yet compiled."""
+        side_by_side = fitkit.grid(document(), PATCHES, fitkit.fit, chunk=2)
+        monkeypatch.setattr("fitkit._grid.batch._MOST_SIDE_BY_SIDE", 0)
+        in_turn = []
+        monkeypatch.setattr(
+            "jax.lax.map", lambda *args, m=jax.lax.map: in_turn.append(m) or m(*args)
+        )
+        same(fitkit.grid(document(), PATCHES, fitkit.fit, chunk=3), side_by_side)
+        assert in_turn
+
     @pytest.mark.slow
     def test_limits(self):
         result = fitkit.grid(document(), PATCHES, fitkit.upper_limit, chunk=2)

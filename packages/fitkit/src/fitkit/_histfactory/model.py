@@ -222,9 +222,9 @@ class Model(AbstractModel):
         Raises:
             ValueError: naming a channel that is missing, unknown or of the wrong size.
         """
-        counts = self._by_channel(self._counts(main))
+        counts, masked = self._by_channel(self._counts(main)), self._masked()
         return Data(
-            {name: counts[name] for name in counts if not self._is_masked(name)},
+            {name: counts[name] for name in counts if name not in masked},
             self.nominal_aux,
         )
 
@@ -323,11 +323,10 @@ class Model(AbstractModel):
             if kind != ParameterKind.FREE
         }
 
-    def _is_masked(self, channel: str) -> bool:
-        """Whether a channel is masked, as far as its mask is not traced."""
-        counted = self.arrays.counted
-        traced = isinstance(counted, jax.core.Tracer)
-        return not traced and channel in self.masked_channels
+    def _masked(self) -> tuple[str, ...]:
+        """The masked channels, as far as the mask is not traced."""
+        traced = isinstance(self.arrays.counted, jax.core.Tracer)
+        return () if traced else self.masked_channels
 
     def _counts(self, main: Mapping[str, ArrayLike]) -> Array | np.ndarray:
         """Counts of all channels side by side; 0 where they are masked."""
@@ -337,9 +336,9 @@ class Model(AbstractModel):
                 f"data for channel {unknown[0]!r}, which the model does not have. "
                 f"It has: {', '.join(self.channel_names)}."
             )
-        parts = []
+        parts, masked = [], self._masked()
         for name, bins, _ in self.layout.channels:
-            if self._is_masked(name):
+            if name in masked:
                 parts.append(np.zeros(bins))
                 continue
             if name not in main:

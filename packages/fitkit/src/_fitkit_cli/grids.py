@@ -32,7 +32,7 @@ from .options import (
     Workspace,
 )
 from .pictures import keep, prepare
-from .problem import Source, of_document, source
+from .problem import Problem, Source, of_document, source
 from .process import set_up_worker
 from .signature import with_options
 
@@ -115,8 +115,7 @@ def grid(
         if not limit:
             raise Mistake("grid: --plot and --hepdata show limits: give --limit too.")
         line = _line(found, names)
-    choice = Choice(measurement, poi)
-    first = of_document(found.name, patches[0].apply(found.document), choice, fits)
+    first = _first(found, patches, Choice(measurement, poi), fits)
     compute = fitkit.upper_limit if limit else fitkit.hypotest
     how = {
         "statistic": statistic_of(statistic),
@@ -199,6 +198,19 @@ def _chosen(points: Mapping[str, Any], given: Signals) -> list[str]:
         return names
     wanted = {n for p in given.points for n in matching("--points", p, names, "points")}
     return [name for name in names if name in wanted]
+
+
+def _first(found: Source, patches: list[Any], choice: Choice, fits: Fits) -> Problem:
+    """The first point that can be read: what the options name is looked up in it."""
+    import fitkit
+
+    for patch in patches:
+        try:
+            document = patch.apply(found.document)
+            return of_document(found.name, document, choice, fits)
+        except fitkit.WorkspaceError as error:
+            problem = error
+    raise problem
 
 
 @final

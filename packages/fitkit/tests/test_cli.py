@@ -423,7 +423,7 @@ def test_tables(run, command):
         (("fit", "w.json", "--interval", "mu"), {"parameters", "intervals"}),
         (("fit", "w.json", "--correlation"), {"parameters", "correlations"}),
         (("yields", "w.json", "--prefit", "--mask", "SR"), {"yields_in_sr"}),
-        (("limit", "w.json"), {"cls"}),
+        pytest.param(("limit", "w.json"), {"cls"}, marks=pytest.mark.slow),
         pytest.param(
             ("limit", "w.json", "--toys", 20), {"cls"}, marks=pytest.mark.slow
         ),
@@ -494,7 +494,7 @@ ERRORS = {
     "no grid": (["grid", "w.json"], "Give --patchset"),
     "points": (
         ["grid", "w.json", "--patchset", "set.json", "--points", "T_300"],
-        "mean S_300?",
+        "mean S_300 or",
     ),
     "no limit": (
         ["grid", "w.json", "--patchset", "set.json", "--plot", "a.pdf"],

@@ -188,6 +188,88 @@ def test_pseudo_experiments(answer, problem):
     same(found["toys_sb"], test.toys_sb)
 
 
+@pytest.mark.slow
+def test_limit_by_pseudo_experiments(answer, problem):
+    toys = fitkit.Toys(jax.random.key(3), 50)
+    limit = fitkit.upper_limit(*problem, calculator=toys)
+    found = answer("limit", "w.json", "--toys", 50, "--seed", 3)
+    same(found["observed"], limit.observed)
+    same(found["expected_error"], limit.expected_error)
+    test = fitkit.goodness_of_fit(*problem, toys=toys)
+    found = answer("gof", "w.json", "--toys", 50, "--seed", 3)
+    same(found["p_value"], test.p_value)
+    same(found["p_value_error"], test.p_value_error)
+
+
+# What the observed counts are must not matter where nobody may look at them.
+MASKED = [{"op": "replace", "path": "/observations/0/data", "value": [1e4, 0.0]}]
+
+
+def test_masked_channels_are_not_looked_at(answer, run, folder, problem):
+    (folder / "other.json").write_text(json.dumps(MASKED))
+    model, data = problem
+    blind = fitkit.fit(model.masking("SR"), data, fixed={"mu": True})
+    for patch in ([], ["--patch", "other.json"]):
+        found = answer("fit", "w.json", "--mask", "S*", "--fix", "mu", *patch)
+        values = [each["value"] for each in found["parameters"]]
+        # at the nominal values, to the precision of the fit itself
+        np.testing.assert_allclose(values, blind.y, atol=1e-9)
+        (channel,) = answer("yields", "w.json", "--prefit", "--mask", "SR", *patch)[
+            "channels"
+        ]
+        assert channel["observed"] == [None, None]
+    assert "masked" in run("inspect", "w.json", "--mask", "SR").output
+
+
+def test_expected_data_after_a_fit(answer, problem):
+    model, data = problem
+    found = answer("fit", "w.json", "--asimov", 2, "--postfit", "--fix", "mu=2")
+    expected = fitkit.asimov_data(2.0, model, data)
+    best = fitkit.fit(model, expected, fixed={"mu": True}, init={"mu": 2.0})
+    same(found["twice_nll"], best.twice_nll)
+    nominal = fitkit.fit(
+        model, fitkit.asimov_data(2.0, model), fixed={"mu": True}, init={"mu": 2.0}
+    )
+    assert abs(found["twice_nll"] - float(nominal.twice_nll)) > 1e-3
+
+
+def test_grid(answer, run, folder, problem):
+    limit = fitkit.upper_limit(*fitkit.read_workspace(DOCUMENT, patch=DOUBLED))
+    given = ("grid", "w.json", "--patchset", "set.json", "--limit", "--folder", "kept")
+    found = answer(*given)
+    assert [point["name"] for point in found["points"]] == ["S_300", "S_400"]
+    for point in found["points"]:
+        same(point["observed"], limit.observed)
+        same(point["expected"], limit.expected)
+    with mock.patch("fitkit._grid.grid.run", side_effect=AssertionError):
+        again = answer(*given)
+    assert again == found  # all from the folder
+    (one,) = answer("grid", "w.json", "--patchset", "set.json", "--points", "S_4*")[
+        "points"
+    ]
+    test = fitkit.hypotest(1.0, *fitkit.read_workspace(DOCUMENT, patch=DOUBLED))
+    same(one["cls_observed"], test.cls_observed)
+
+
+def test_a_grid_with_a_failed_point_ends_with_3(run, folder):
+    points = patchset(fitkit.digest(DOCUMENT))
+    points["patches"][0]["patch"] = [{"op": "remove", "path": "/nowhere"}]
+    (folder / "bad_set.json").write_text(json.dumps(points))
+    done = run("grid", "w.json", "--patchset", "bad_set.json", "--json")
+    assert done.exit_code == 3
+    bad, good = json.loads(done.stdout)["points"]
+    assert not bad["converged"]
+    assert good["converged"]
+    assert "nowhere" in bad["message"]
+    assert "1 of 2 points" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_grid_shared_by_processes(answer):
+    given = ("grid", "w.json", "--patchset", "set.json")
+    assert answer(*given, "--workers", 2) == answer(*given)
+
+
 def test_profiles(answer, problem):
     found = answer("scan", "w.json", "--range", "0:2", "--points", 5)
     scan = fitkit.scan(*problem, "mu", np.linspace(0, 2, 5))
@@ -335,6 +417,53 @@ def test_tables(run, command):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "tables"),
+    [
+        (("fit", "w.json", "--interval", "mu"), {"parameters", "intervals"}),
+        (("fit", "w.json", "--correlation"), {"parameters", "correlations"}),
+        (("yields", "w.json", "--prefit", "--mask", "SR"), {"yields_in_sr"}),
+        pytest.param(("limit", "w.json"), {"cls"}, marks=pytest.mark.slow),
+        pytest.param(
+            ("limit", "w.json", "--toys", 20), {"cls"}, marks=pytest.mark.slow
+        ),
+        (
+            ("scan", "w.json", "--range", "0:2", "--points", 5),
+            {"scan_of_mu"},
+        ),
+        (
+            ("contour", "w.json", "mu", "xs", "--level", 0.68, "--angles", 8),
+            {"contour_68_percent"},
+        ),
+        (("ranking", "w.json"), {"impacts"}),
+        (
+            ("grid", "w.json", "--patchset", "set.json", "--limit"),
+            {"upper_limits"},
+        ),
+    ],
+    ids=lambda value: " ".join(map(str, value)),
+)
+def test_pictures_and_tables(run, tmp_path, command, tables):
+    pytest.importorskip("mplhep")
+    pytest.importorskip("yaml")
+    plot, folder = tmp_path / "picture.png", tmp_path / "tables"
+    done = run(*command, "--plot", plot, "--hepdata", folder)
+    assert done.exit_code == 0, done.output
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert {path.stem for path in folder.iterdir()} == {"submission", *tables}
+
+
+@pytest.mark.parametrize("name", ["plot", "hepdata"])
+def test_a_missing_extra_is_named_before_the_work(run, tmp_path, name):
+    missing = {"plot": "mplhep", "hepdata": "yaml"}[name]
+    error = ModuleNotFoundError(name=missing)
+    with mock.patch("importlib.import_module", side_effect=error):
+        done = run("scan", "w.json", f"--{name}", tmp_path / "made.pdf")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"needs `{missing}`" in done.stderr
+    assert f"pip install 'fitkit[{name}]'" in done.stderr
+
+
 ERRORS = {
     "no file": (["fit", "nowhere.json"], "cannot read nowhere.json"),
     "no JSON": (["fit", "broken.json"], "broken.json is not JSON"),
@@ -357,6 +486,23 @@ ERRORS = {
     "stale": (
         ["fit", "w.json", "--patchset", "stale.json", "--point", "S_300"],
         "--no-verify",
+    ),
+    "mask": (["fit", "w.json", "--mask", "CR*"], "--mask: 'CR*' matches none"),
+    "postfit": (["fit", "w.json", "--postfit"], "give --asimov"),
+    "format": (["scan", "w.json", "--plot", "scan.jpeg"], ".pdf, .png, .svg"),
+    "folder": (["scan", "w.json", "--plot", "no/scan.pdf"], "no such folder"),
+    "no grid": (["grid", "w.json"], "Give --patchset"),
+    "points": (
+        ["grid", "w.json", "--patchset", "set.json", "--points", "T_300"],
+        "mean S_300 or",
+    ),
+    "no limit": (
+        ["grid", "w.json", "--patchset", "set.json", "--plot", "a.pdf"],
+        "give --limit",
+    ),
+    "no line": (
+        ["grid", "p.tar.gz", "--points", "S_3*", "--limit", "--plot", "a.pdf"],
+        "along one line",
     ),
     "channel": (["prune", "w.json", "--channel", "SSR"], "Did you mean SR?"),
     "rename": (["rename", "w.json", "--channel", "SR"], "OLD=NEW"),

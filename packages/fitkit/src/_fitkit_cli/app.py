@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from . import documents, fits, hypotheses, looks, profiles
+from . import documents, fits, grids, hypotheses, looks, profiles
 from .names import Mistake
 from .process import INTERRUPTED, set_up
 
@@ -108,5 +108,5 @@ def _settings(
 
 
 # In the order in which an analysis needs them.
-for module in (looks, fits, hypotheses, profiles, documents):
+for module in (looks, fits, hypotheses, grids, profiles, documents):
     module.add_to(app)

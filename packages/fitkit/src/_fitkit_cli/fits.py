@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from .names import matching
-from .options import Choice, Fits, Input, Output
-from .problem import Problem, entries, problem
+from .options import Choice, Fits, Input, Kept, Output, Pseudo
+from .pictures import keep, prepare
+from .problem import Problem, entries, experiments, problem
 from .signature import with_options
 
 _PANEL = "Fit"
@@ -25,6 +26,7 @@ def fit(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     interval: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,23 +40,41 @@ def fit(
         bool, typer.Option("--correlation", help="Also the correlation matrix.")
     ] = False,
 ) -> None:
-    """The best fit with its uncertainties."""
+    """The best fit with its uncertainties.
+
+    --plot draws the pulls; with --correlation, the correlation matrix.
+    """
     import fitkit
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
     call = (read.model, read.data)
     with show.working("fitting", output):
         result = fitkit.fit(*call, **read.options, throw=False)
         content = _fitted(read, result)
         if interval and result.converged:
-            content["intervals"] = _intervals(read, interval)
+            found = _intervals(read, interval)
+            content["intervals"] = _ends(found)
         if correlation and result.converged:
             content["correlation"] = _correlations(read, result)
     show.answer(content, output, _fit)
     if not result.converged:
         fitkit.fit(*call, **read.options)  # raises, with the reason
+    keep(
+        kept,
+        lambda plot: (
+            plot.correlation(result)
+            if correlation
+            else plot.pulls(fitkit.pulls(*call, **read.options))
+        ),
+        lambda hepdata: [
+            hepdata.parameters(result),
+            *([hepdata.correlation(result)] if correlation else []),
+            *([hepdata.intervals(found)] if interval else []),
+        ],
+    )
 
 
 def _fitted(read: Problem, result: Any) -> dict[str, Any]:
@@ -117,19 +137,22 @@ def _uncertainties(read: Problem, result: Any) -> dict[str, Any]:
     }
 
 
-def _intervals(read: Problem, patterns: list[str]) -> list[dict[str, Any]]:
-    import numpy as np
-
+def _intervals(read: Problem, patterns: list[str]) -> Any:
     import fitkit
 
     names = entries(read.model)
     chosen = [
         n for p in patterns for n in matching("--interval", p, names, "parameters")
     ]
-    found = fitkit.interval(read.model, read.data, chosen, **read.options)
+    return fitkit.interval(read.model, read.data, chosen, **read.options)
+
+
+def _ends(found: Any) -> list[dict[str, Any]]:
+    import numpy as np
+
     ends = (found.best, found.low, found.high)
     flags = (found.low_at_bound, found.high_at_bound, found.converged)
-    columns = zip(chosen, *map(np.asarray, (*ends, *flags)), strict=True)
+    columns = zip(found.names, *map(np.asarray, (*ends, *flags)), strict=True)
     return [
         {
             "name": name,
@@ -221,6 +244,7 @@ def yields(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     prefit: Annotated[
         bool, typer.Option("--prefit", help="Before the fit, not after it.")
     ] = False,
@@ -230,6 +254,7 @@ def yields(
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
     with show.working("fitting", output):
         data = None if prefit else read.data
@@ -250,6 +275,11 @@ def yields(
         ],
     }
     show.answer(content, output, _yields)
+    keep(
+        kept,
+        lambda plot: plot.yields(found, read.data),
+        lambda hepdata: hepdata.yields(found, read.data),
+    )
 
 
 def _yields(content: dict[str, Any]) -> None:
@@ -265,10 +295,11 @@ def _yields(content: dict[str, Any]) -> None:
         for sample, counts in channel["samples"].items():
             table.add_row(sample, show.number(sum(counts)), *map(show.number, counts))
         table.add_section()
+        seen = channel["observed"]
         for name, total, counts in (
             ("expected", channel["sum"], channel["total"]),
             ("±", channel["sum_error"], channel["error"]),
-            ("data", sum(channel["observed"]), channel["observed"]),
+            ("data", None if None in seen else sum(seen), seen),  # None: masked
         ):
             table.add_row(name, show.number(total), *map(show.number, counts))
         show.out().print(table)
@@ -276,26 +307,41 @@ def _yields(content: dict[str, Any]) -> None:
 
 
 @with_options
-def gof(given: Input, choice: Choice, fits: Fits, output: Output) -> None:
+def gof(
+    given: Input, choice: Choice, fits: Fits, output: Output, pseudo: Pseudo
+) -> None:
     """How well the model describes the data at all: the saturated-model test."""
     import fitkit
 
     from . import show
 
     read = problem(given, choice, fits)
-    with show.working("fitting", output):
-        found = fitkit.goodness_of_fit(read.model, read.data, **read.options)
-    content = {
+    with show.counting("fitting", output) as progress:
+        toys = experiments(pseudo, progress)
+        found = fitkit.goodness_of_fit(read.model, read.data, toys=toys, **read.options)
+    content: dict[str, Any] = {
         "statistic": found.statistic,
         "degrees_of_freedom": found.degrees_of_freedom,
         "p_value": found.p_value,
     }
+    if pseudo.toys:
+        content |= {
+            "p_value_error": found.p_value_error,
+            "toys": pseudo.toys,
+            "seed": pseudo.seed,
+            "failed_toys": found.failed,
+        }
 
     def human(content: dict[str, Any]) -> None:
+        way = ""
+        if pseudo.toys:
+            failed = content["failed_toys"]
+            way = f" ± {content['p_value_error']:.2g} ({pseudo.toys} pseudo-experiments"
+            way += f", {failed} of them failed)" if failed else ")"
         show.line(
             f"saturated model: {content['statistic']:.4f} for "
             f"{content['degrees_of_freedom']} degrees of freedom, p = "
-            f"{content['p_value']:.4g}"
+            f"{content['p_value']:.4g}{way}"
         )
 
     show.answer(content, output, human)

@@ -11,16 +11,20 @@ from .options import (
     Fits,
     ForLimits,
     Input,
+    Kept,
+    Level,
     Output,
     Pseudo,
     Statistic,
     Tested,
 )
-from .problem import problem
+from .pictures import keep, prepare
+from .problem import Problem, experiments, problem
 from .signature import with_options
 
 _PANEL = "Test"
 _SIGMAS = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
+_VALUES = 41  # of the parameter of interest, in a picture of CLs
 _CUTS = (0.5, 0.84, 0.95, 0.99)  # quantiles of the distributions that toys lists
 
 
@@ -49,17 +53,12 @@ def asymptotics_of(expected: Expected) -> Any:
     return fitkit.Asymptotics(
         clipped=expected.band == Band.clipped_normal,
         quantiles=expected.band == Band.quantiles,
+        nominal_aux=expected.nominal_aux,
     )
 
 
-def _calculator(expected: Expected, pseudo: Pseudo) -> Any:
-    if pseudo.toys is None:
-        return asymptotics_of(expected)
-    import jax
-
-    import fitkit
-
-    return fitkit.Toys(jax.random.key(pseudo.seed), pseudo.toys)
+def _calculator(expected: Expected, pseudo: Pseudo, progress: Any) -> Any:
+    return experiments(pseudo, progress) or asymptotics_of(expected)
 
 
 def _require(good: Any, call: str) -> None:
@@ -85,58 +84,100 @@ def limit(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     expected: Expected,
-    level: Annotated[
-        float,
-        typer.Option(min=1e-9, max=1.0, help="CLs at the limit: 0.05 is 95 %."),
-    ] = 0.05,
+    pseudo: Pseudo,
+    level: Level = 0.05,
     statistic: Annotated[
         ForLimits, typer.Option(help="Test statistic.")
     ] = ForLimits.qtilde,
 ) -> None:
-    """The upper limit on the parameter of interest, observed and expected."""
+    """The upper limit on the parameter of interest, observed and expected.
+
+    --plot and --hepdata show CLs at values around it.
+    """
     import fitkit
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
-    with show.working("searching the limit", output):
-        found = fitkit.upper_limit(
-            read.model,
-            read.data,
-            level=level,
-            statistic=statistic_of(statistic),
-            calculator=asymptotics_of(expected),
-            throw=False,
-            **read.options,
-        )
+    with show.counting("searching the limit", output) as progress:
+        calculator = _calculator(expected, pseudo, progress)
+        how = {"statistic": statistic_of(statistic), "calculator": calculator}
+        how |= {"throw": False, **read.options}
+        found: Any = fitkit.upper_limit(read.model, read.data, level=level, **how)
     content = {
         "status": _status(found.converged.all()),
         "poi": read.model.poi,
         "level": level,
         "statistic": statistic.value,
-        "band": found.band,
+        "calculator": "toys" if pseudo.toys else "asymptotics",
+        "band": None if pseudo.toys else found.band,
         "observed": found.observed,
         "expected": found.expected,
         "converged": found.converged,
     }
+    if pseudo.toys:
+        content |= {
+            "toys": pseudo.toys,
+            "seed": pseudo.seed,
+            "failed_toys": found.failed.sum(axis=0),
+            "tested": found.tested,
+            "observed_error": found.observed_error,
+            "expected_error": found.expected_error,
+        }
 
     def human(content: dict[str, Any]) -> None:
         show.line(
             f"{100 * (1 - content['level']):g} % CLs upper limit on {content['poi']} "
-            f"({content['statistic']}, band {content['band']})"
+            f"({content['statistic']}, {_way(content)})"
         )
-        _print_band(content["observed"], content["expected"])
+        errors = (content.get("observed_error"), content.get("expected_error"))
+        _print_band(content["observed"], content["expected"], *errors)
 
     show.answer(content, output, human)
     _require(found.converged, "the limit")
+    if kept.plot or kept.hepdata:
+        with show.working("testing values around the limit", output):
+            tests = _around(found, read, how, pseudo)
+        keep(
+            kept,
+            lambda plot: plot.cls_scan(tests, limit=found),
+            lambda hepdata: hepdata.cls_scan(tests, poi=read.model.poi),
+        )
 
 
-def _print_band(observed: float | None, expected: list[float | None]) -> None:
+def _around(found: Any, read: Problem, how: dict[str, Any], pseudo: Pseudo) -> Any:
+    """Tests of values from zero to beyond the limits, for a picture."""
+    import jax
+    import numpy as np
+
+    import fitkit
+
+    top = 1.2 * max(float(found.observed), float(found.expected[-1]))
+
+    def test(mu: Any) -> Any:
+        return fitkit.hypotest(mu, read.model, read.data, **how)
+
+    if pseudo.toys:  # each value takes as long as a test does
+        return [test(mu) for mu in np.linspace(top / 10, top, 10)]
+    return jax.vmap(test)(np.linspace(0.0, top, _VALUES))
+
+
+def _print_band(
+    observed: float | None,
+    expected: list[float | None],
+    observed_error: float | None = None,
+    expected_error: list[float | None] | None = None,
+) -> None:
     from . import show
 
     table = show.table("", "observed", *_SIGMAS)
     table.add_row("", show.number(observed), *show.band(expected))
+    if expected_error is not None:
+        errors = [observed_error, *expected_error]
+        table.add_row("±", *(show.number(error, 2) for error in errors))
     show.out().print(table)
 
 
@@ -159,13 +200,13 @@ def hypotest(
     from . import show
 
     read = problem(given, choice, fits)
-    with show.working("testing", output):
+    with show.counting("testing", output) as progress:
         found: Any = fitkit.hypotest(
             mu,
             read.model,
             read.data,
             statistic=statistic_of(statistic),
-            calculator=_calculator(expected, pseudo),
+            calculator=_calculator(expected, pseudo, progress),
             throw=False,
             **read.options,
         )
@@ -246,13 +287,13 @@ def significance(
     from . import show
 
     read = problem(given, choice, fits)
-    with show.working("testing", output):
+    with show.counting("testing", output) as progress:
         found: Any = fitkit.hypotest(
             0.0,
             read.model,
             read.data,
             statistic=fitkit.Q0(),
-            calculator=_calculator(expected, pseudo),
+            calculator=_calculator(expected, pseudo, progress),
             throw=False,
             **read.options,
         )
@@ -316,7 +357,6 @@ def toys(
 
     With --json the statistic of each of them.
     """
-    import jax
     import numpy as np
 
     import fitkit
@@ -324,13 +364,14 @@ def toys(
     from . import show
 
     read = problem(given, choice, fits)
-    with show.working(f"fitting 2 x {n} pseudo-experiments", output):
+    pseudo = Pseudo(n, seed)
+    with show.counting("fitting pseudo-experiments", output) as progress:
         found: Any = fitkit.hypotest(
             mu,
             read.model,
             read.data,
             statistic=statistic_of(statistic),
-            calculator=fitkit.Toys(jax.random.key(seed), n),
+            calculator=experiments(pseudo, progress),
             throw=False,
             **read.options,
         )
@@ -342,7 +383,7 @@ def toys(
         "observed_statistic": found.statistic,
         "cl_sb": found.cl_sb,
         "cl_b": found.cl_b,
-        **_of_toys(found, Pseudo(n, seed)),
+        **_of_toys(found, pseudo),
         "toys_sb": found.toys_sb,
         "toys_b": found.toys_b,
     }

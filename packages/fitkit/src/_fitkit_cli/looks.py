@@ -112,10 +112,10 @@ def _workspace(content: dict[str, Any]) -> None:
     show.line()
     table = show.table("channel", "bins", "observed", "samples")
     for channel in content["channels"]:
-        total = sum(channel["observed"])
+        seen = channel["observed"]
+        total = "masked" if None in seen else f"{sum(seen):g}"
         samples = ", ".join(channel["samples"])
-        bins = str(len(channel["observed"]))
-        table.add_row(channel["name"], bins, f"{total:g}", samples)
+        table.add_row(channel["name"], str(len(seen)), total, samples)
     show.out().print(table)
     show.line()
     table = show.table("parameter", "values", "start", "bounds", "constraint", "types")

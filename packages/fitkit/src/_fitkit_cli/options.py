@@ -28,6 +28,40 @@ Member = Annotated[
         rich_help_panel=_INPUT,
     ),
 ]
+Patchset = Annotated[
+    str | None,
+    typer.Option(
+        "--patchset",
+        metavar="FILE",
+        help="A patch set; in an archive the one beside the workspace is found.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Check that the patch set was made for the workspace.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Measurement = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="By default the first.",
+        show_default=False,
+        rich_help_panel=_MODEL,
+    ),
+]
+Poi = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The parameter of interest; by default the measurement's.",
+        rich_help_panel=_MODEL,
+    ),
+]
 
 
 @final
@@ -47,15 +81,7 @@ class Input:
             rich_help_panel=_INPUT,
         ),
     ] = None
-    patchset: Annotated[
-        str | None,
-        typer.Option(
-            "--patchset",
-            metavar="FILE",
-            help="A patch set; in an archive the one beside the workspace is found.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None
+    patchset: Patchset = None
     point: Annotated[
         str | None,
         typer.Option(
@@ -65,14 +91,7 @@ class Input:
             rich_help_panel=_INPUT,
         ),
     ] = None
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify/--no-verify",
-            help="Check that the patch set was made for the workspace.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = True
+    verify: Verify = True
 
 
 @final
@@ -80,20 +99,15 @@ class Input:
 class Choice:
     """Which model of the document, and which data."""
 
-    measurement: Annotated[
-        str | None,
+    measurement: Measurement = None
+    poi: Poi = None
+    mask: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="NAME",
-            help="By default the first.",
-            show_default=False,
-            rich_help_panel=_MODEL,
-        ),
-    ] = None
-    poi: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The parameter of interest; by default the measurement's.",
+            "--mask",
+            metavar="CHANNEL",
+            help="Never look at the counts of this channel, or of all that match a "
+            "pattern such as 'SR*'; again for more.",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -106,6 +120,15 @@ class Choice:
             rich_help_panel=_MODEL,
         ),
     ] = None
+    postfit: Annotated[
+        bool,
+        typer.Option(
+            "--postfit",
+            help="With --asimov: all others at their best fit to the observed data, "
+            "but for masked channels, and not nominal.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
 
 
 @final
@@ -163,6 +186,31 @@ class Output:
 
 @final
 @dataclasses.dataclass(frozen=True)
+class Kept:
+    """Pictures and tables of the answer, as files."""
+
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw it: a .pdf, .png or .svg. Needs fitkit[plot].",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    hepdata: Annotated[
+        Path | None,
+        typer.Option(
+            "--hepdata",
+            metavar="FOLDER",
+            help="Write it as a HEPData submission. Needs fitkit[hepdata].",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class Written:
     """Where a document goes."""
 
@@ -215,6 +263,14 @@ class Expected:
             "0, or Combine's quantiles 2.5, 16, 50, 84, 97.5 %.",
         ),
     ] = Band.normal
+    nominal_aux: Annotated[
+        bool,
+        typer.Option(
+            "--nominal-aux",
+            help="Expected data with nominal auxiliary data, not those of the fit to "
+            "the observed.",
+        ),
+    ] = False
 
 
 @final
@@ -236,6 +292,10 @@ class Pseudo:
 Tested = Annotated[
     float,
     typer.Option("--mu", help="The tested value of the parameter of interest."),
+]
+Level = Annotated[
+    float,
+    typer.Option(min=1e-9, max=1.0, help="CLs at the limit: 0.05 is 95 %."),
 ]
 Algorithm = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, final
 
 from .names import Mistake, entry, interval, known, matching, number, split
-from .options import Choice, Fits, Input
+from .options import Choice, Fits, Input, Pseudo
 from .process import keep_programs
 
 if TYPE_CHECKING:
@@ -91,12 +91,14 @@ class Source:
         document: decoded, without any patch.
         patches: operations of each `--patch`.
         points: the signal points by name.
+        labels: what their coordinates are, where a patch set says it.
     """
 
     name: str
     document: Any
     patches: list[Any]
     points: Mapping[str, "fitkit.Patch"]
+    labels: tuple[str, ...] = ()
 
     def patched(self, point: "fitkit.Patch | None") -> Any:
         """The document with its patches and a signal point applied."""
@@ -123,9 +125,8 @@ def source(given: Input) -> Source:
         document = read_json(given.workspace)
         patches = [read_json(path) for path in given.patch or ()]
         patchset = None if given.patchset is None else read_json(given.patchset)
-        return Source(
-            given.workspace, document, patches, _points(patchset, document, given)
-        )
+        found = _points(patchset, document, given)
+        return Source(given.workspace, document, patches, *found)
     archive = fitkit.read_archive(given.workspace)
     folder, member = _member(archive, given.member)
     document = archive[member]
@@ -139,12 +140,10 @@ def source(given: Input) -> Source:
 
     patches = [beside(path) for path in given.patch or ()]
     patchset = given.patchset or (folder.patchsets[0] if folder.patchsets else None)
-    points = (
-        _Members(archive, folder.patches)
-        if patchset is None
-        else _points(beside(patchset), document, given)
-    )
-    return Source(f"{given.workspace}:{member}", document, patches, points)
+    name = f"{given.workspace}:{member}"
+    if patchset is None:
+        return Source(name, document, patches, _Members(archive, folder.patches))
+    return Source(name, document, patches, *_points(beside(patchset), document, given))
 
 
 def _member(archive: "fitkit.Archive", wanted: str | None) -> tuple[Folder, str]:
@@ -171,18 +170,21 @@ def _member(archive: "fitkit.Archive", wanted: str | None) -> tuple[Folder, str]
     return found[chosen[0]], chosen[0]
 
 
-def _points(patchset: Any, document: Any, given: Input) -> Mapping[str, "fitkit.Patch"]:
+def _points(
+    patchset: Any, document: Any, given: Input
+) -> tuple[Mapping[str, "fitkit.Patch"], tuple[str, ...]]:
+    """The signal points of a patch set by name, and what their coordinates are."""
     import fitkit
 
     if patchset is None:
-        return {}
+        return {}, ()
     read = fitkit.read_patchset(patchset)
     if given.verify:
         try:
             read.verify(document)
         except fitkit.WorkspaceError as error:
             raise fitkit.WorkspaceError(f"{error} Here: --no-verify.") from None
-    return {patch.name: patch for patch in read}
+    return {patch.name: patch for patch in read}, read.labels
 
 
 @final
@@ -274,10 +276,37 @@ def of_document(
         )
     except fitkit.WorkspaceError as error:
         raise fitkit.WorkspaceError(f"{name}: {error}") from None
-    if choice.asimov is not None:
-        data = fitkit.asimov_data(choice.asimov, model)
     options = fit_options(model, fits) if fits is not None else {}
+    model, data = _taken(model, data, choice, options)
     return Problem(name, document, model, data, options)
+
+
+def _taken(model: Any, data: Any, choice: Choice, options: dict[str, Any]) -> Any:
+    """The model, and the data that the options leave of it."""
+    import numpy as np
+
+    import fitkit
+
+    if choice.postfit and choice.asimov is None:
+        raise Mistake("--postfit is about expected data: give --asimov MU too.")
+    names = list(model.channel_names)
+    hidden = {
+        name
+        for pattern in choice.mask or ()
+        for name in matching("--mask", pattern, names, "channels")
+    }
+    blind = model.masking(*hidden) if hidden else model
+    # Whoever forgets the mask finds that there is nothing to see.
+    main = {
+        name: np.full(np.shape(counts), np.nan) if name in hidden else counts
+        for name, counts in data.main.items()
+    }
+    seen = fitkit.Data(main, data.aux)
+    if choice.asimov is None:
+        return blind, seen
+    # What is expected is known in all channels: none of them is masked any more.
+    given = {"data": seen, **options} if choice.postfit else {}
+    return model, fitkit.asimov_data(choice.asimov, blind, **given)
 
 
 def _scalar(document: Any, choice: Choice) -> str:
@@ -316,6 +345,23 @@ def fit_options(model: Any, fits: Fits) -> dict[str, dict[str, Any]]:
             low, high = interval("--bounds", value, _BOUNDS)
             _put(bounds, each, (low, high), model, "bounds")
     return {"init": init, "fixed": fixed, "bounds": bounds}
+
+
+def experiments(pseudo: Pseudo, progress: Any) -> "fitkit.Toys | None":
+    """The pseudo-experiments that the options ask for, if any.
+
+    Args:
+        pseudo: the options.
+        progress: told how many of how many are done, or None.
+    """
+    if pseudo.toys is None:
+        return None
+    import jax
+
+    import fitkit
+
+    key = jax.random.key(pseudo.seed)
+    return fitkit.Toys(key, pseudo.toys, progress=progress)
 
 
 def _matched(pattern: str, model: Any) -> tuple[str, list[str], str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import multiprocessing
 import os
 import platform
 import signal
@@ -54,6 +55,21 @@ def keep_programs() -> None:
     folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if folder and jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         fitkit.keep_programs(Path(folder) / "programs")
+
+
+def set_up_worker() -> None:
+    """Makes a process of a pool end with the command, and share its programs."""
+    # Ctrl-C reaches every process of the terminal; this one holds nothing to tidy up.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+    keep_programs()
 
 
 def _processor() -> str:

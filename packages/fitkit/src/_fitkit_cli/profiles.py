@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from .names import Mistake, interval, known, matching, split
-from .options import Choice, Fits, Input, Output
+from .options import Choice, Fits, Input, Kept, Output
+from .pictures import keep, prepare
 from .problem import Problem, entries, problem
 from .signature import with_options
 
@@ -53,6 +54,7 @@ def scan(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     parameter: Annotated[
         str | None,
         typer.Argument(
@@ -79,6 +81,7 @@ def scan(
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
     name = parameter or read.model.poi
     if name is None:
@@ -108,6 +111,11 @@ def scan(
         show.out().print(table)
 
     show.answer(content, output, human)
+    keep(
+        kept,
+        lambda plot: plot.scan(found),
+        lambda hepdata: hepdata.scan(found),
+    )
     _require(found.converged, "fits of the scan")
 
 
@@ -117,6 +125,7 @@ def contour(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     first: Annotated[str, typer.Argument(help="A parameter.", show_default=False)],
     second: Annotated[str, typer.Argument(help="Another.", show_default=False)],
     level: Annotated[
@@ -132,6 +141,7 @@ def contour(
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
     names = (_parameter(read, first), _parameter(read, second))
     levels = {"levels": tuple(level)} if level else {}
@@ -166,6 +176,11 @@ def contour(
         show.line("The lines themselves: --json.")
 
     show.answer(content, output, human)
+    keep(
+        kept,
+        lambda plot: plot.contour(found),
+        lambda hepdata: hepdata.contour(found),
+    )
     _require(found.converged, "points of the contours")
 
 
@@ -175,6 +190,7 @@ def ranking(
     choice: Choice,
     fits: Fits,
     output: Output,
+    kept: Kept,
     top: Annotated[
         int, typer.Option(min=1, help="Rows of the table; --json has all.")
     ] = 20,
@@ -193,6 +209,7 @@ def ranking(
 
     from . import show
 
+    prepare(kept)
     read = problem(given, choice, fits)
     with show.working("ranking", output):
         found = fitkit.ranking(read.model, read.data, **read.options)
@@ -232,6 +249,11 @@ def ranking(
             show.line(f"{name} together: {show.number(impact, 3)}")
 
     show.answer(content, output, human)
+    keep(
+        kept,
+        lambda plot: plot.ranking(found, top=top),
+        lambda hepdata: hepdata.ranking(found),
+    )
     _require(found.converged, "parameters of the ranking")
 
 

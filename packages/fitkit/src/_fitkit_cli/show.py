@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -52,6 +59,18 @@ def working(what: str, output: Output) -> Iterator[None]:
         return
     with err().status(f"{what} …"):
         yield
+
+
+@contextlib.contextmanager
+def counting(what: str, output: Output) -> Iterator[Callable[[int, int], None] | None]:
+    """Shows on a terminal how many of how many are done; None where none looks."""
+    if output.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err()) as progress:
+        bar = progress.add_task(f"{what} …", total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def answer(content: dict[str, Any], output: Output, human: Callable[..., None]) -> None:

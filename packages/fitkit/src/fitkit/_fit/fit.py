@@ -210,11 +210,21 @@ def minimised(
     leaves = jax.tree.leaves(likelihood)
     if solver is None and all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
         # Telling arrays from other things takes as long as a small fit.
-        if keeps_programs() and type(likelihood).__module__.startswith(_OURS):
+        if keeps_programs() and _keepable(likelihood, options):
             found = call_kept(minimise, likelihood, options)
             return jax.tree.unflatten(_OUTCOME, found)
         return _minimise(likelihood, options)
     return _minimise_with(likelihood, options, solver)
+
+
+def _keepable(likelihood: AbstractNegativeLogLikelihood, options: FitOptions) -> bool:
+    """Whether a kept program may run: of our own code, and of plain numbers.
+
+    Inside `vmap` or `jit` there are none; a kept program has no rule for those.
+    """
+    return type(likelihood).__module__.startswith(_OURS) and not any(
+        isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((likelihood, options))
+    )
 
 
 @final

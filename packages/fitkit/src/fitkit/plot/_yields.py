@@ -98,7 +98,7 @@ def yields(
     reach = total + error
     if data is not None:
         high = _draw_data(above, below, _joined(data.main, chosen), total)
-        reach = np.maximum(reach, high)
+        reach = np.fmax(reach, high)  # what is not known does not count
     _range(above, reach, total, log)
     above.set(ylabel="Events", xlim=(edges[0], edges[-1]))
     below.set(ylabel="Data / exp.", ylim=_ratio_range(below))

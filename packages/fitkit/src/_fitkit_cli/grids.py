@@ -1,0 +1,263 @@
+"""The command that goes through many signal points: grid."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import itertools
+import multiprocessing
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, final
+
+import typer
+
+from .hypotheses import asymptotics_of, statistic_of
+from .names import Mistake, matching
+from .options import (
+    Choice,
+    Expected,
+    Fits,
+    ForLimits,
+    Input,
+    Kept,
+    Level,
+    Measurement,
+    Member,
+    Output,
+    Patchset,
+    Poi,
+    Tested,
+    Verify,
+    Workspace,
+)
+from .pictures import keep, prepare
+from .problem import Problem, Source, of_document, source
+from .process import set_up_worker
+from .signature import with_options
+
+_PANEL = "Test"
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command(rich_help_panel=_PANEL)(grid)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Signals:
+    """Which document, and which of its signal points."""
+
+    workspace: Workspace
+    member: Member = None
+    patchset: Patchset = None
+    points: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--points",
+            metavar="PATTERN",
+            help="Those whose names match, such as 'sbottom_*_60'; again for more. "
+            "By default all.",
+            show_default=False,
+        ),
+    ] = None
+    verify: Verify = True
+
+
+@with_options
+def grid(
+    given: Signals,
+    fits: Fits,
+    output: Output,
+    kept: Kept,
+    expected: Expected,
+    measurement: Measurement = None,
+    poi: Poi = None,
+    limit: Annotated[
+        bool, typer.Option("--limit", help="Upper limits, not CLs of one value.")
+    ] = False,
+    mu: Tested = 1.0,
+    level: Level = 0.05,
+    statistic: Annotated[
+        ForLimits, typer.Option(help="Test statistic.")
+    ] = ForLimits.qtilde,
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many processes share the points.")
+    ] = 1,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep results there; a call that was interrupted goes on with them.",
+        ),
+    ] = None,
+) -> None:
+    """CLs, or upper limits, of many signal points: those of one shape together.
+
+    --plot and --hepdata need --limit, and points along one line.
+    """
+    import numpy as np
+
+    import fitkit
+
+    from . import show
+
+    prepare(kept)
+    found = source(
+        Input(given.workspace, given.member, None, given.patchset, None, given.verify)
+    )
+    names = _chosen(found.points, given)
+    patches = [found.points[name] for name in names]
+    line = None
+    if kept.plot or kept.hepdata:
+        if not limit:
+            raise Mistake("grid: --plot and --hepdata show limits: give --limit too.")
+        line = _line(found, names)
+    first = _first(found, patches, Choice(measurement, poi), fits)
+    compute = fitkit.upper_limit if limit else fitkit.hypotest
+    how = {
+        "statistic": statistic_of(statistic),
+        "calculator": asymptotics_of(expected),
+    }
+    tested = {"level": level} if limit else {"poi_value": mu}
+    with (
+        _pool(workers) as executor,
+        show.counting("limits" if limit else "tests", output) as progress,
+    ):
+        result = fitkit.grid(
+            found.document,
+            patches,
+            compute,
+            measurement=measurement,
+            poi=fitkit.UNSET if poi is None else poi,
+            # Small enough that each process has its share.
+            chunk=min(32, -(-len(patches) // workers)),
+            executor=executor,
+            folder=folder,
+            progress=progress,
+            **how,
+            **tested,
+            **first.options,
+        )
+    failed = int((~result.converged).sum())
+    content = {
+        "status": "failed" if failed else "ok",
+        "poi": first.model.poi,
+        "statistic": statistic.value,
+        "band": how["calculator"].band,
+        **({"level": level} if limit else {"mu": mu}),
+        "points": result.rows(),
+    }
+
+    def human(content: dict[str, Any]) -> None:
+        about = content["poi"]
+        show.line(
+            f"{100 * (1 - level):g} % CLs upper limits on {about}"
+            if limit
+            else f"CLs of {about} = {mu:g}"
+        )
+        sigmas = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
+        table = show.table("signal point", "observed", *sigmas, "status")
+        start = "" if limit else "cls_"
+        for row in content["points"]:
+            numbers = (row[f"{start}observed"], *row[f"{start}expected"])
+            cells = map(show.number, numbers)
+            table.add_row(row["name"], *cells, row["message"])
+        show.out().print(table)
+
+    show.answer(content, output, human)
+    if line is not None:
+        band, test = how["calculator"].band, type(how["statistic"]).__name__
+        columns = (result["observed"], result["expected"], result.converged)
+        limits = [
+            fitkit.UpperLimit(seen, wide, level, np.full(6, good), test, band)
+            for seen, wide, good in zip(*columns, strict=True)
+        ]
+        call = (line.values, limits)
+        keep(
+            kept,
+            lambda plot: plot.upper_limits(*call, parameter=line.name),
+            lambda hepdata: hepdata.upper_limits(
+                *call, parameter=line.name, poi=first.model.poi
+            ),
+        )
+    if failed:
+        raise fitkit.FitError(f"{failed} of {len(patches)} points have no result.")
+
+
+def _chosen(points: Mapping[str, Any], given: Signals) -> list[str]:
+    """The names of the wanted points, in the order in which they are published."""
+    if not points:
+        raise Mistake(
+            f"grid: {given.workspace} comes without signal points. Give --patchset."
+        )
+    names = list(points)
+    if given.points is None:
+        return names
+    wanted = {n for p in given.points for n in matching("--points", p, names, "points")}
+    return [name for name in names if name in wanted]
+
+
+def _first(found: Source, patches: list[Any], choice: Choice, fits: Fits) -> Problem:
+    """The first point that can be read: what the options name is looked up in it."""
+    import fitkit
+
+    for patch in patches:
+        try:
+            document = patch.apply(found.document)
+            return of_document(found.name, document, choice, fits)
+        except fitkit.WorkspaceError as error:
+            problem = error
+    raise problem
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """Points that differ in one coordinate: its name, and its value at each."""
+
+    name: str
+    values: list[float]
+
+
+def _line(found: Source, names: list[str]) -> Line:
+    """The line on which the points lie, for a picture.
+
+    Coordinates are those of the patch set; without one, the numbers in the names.
+
+    Raises:
+        Mistake: where there is no such line.
+    """
+    given = [found.points[name].values for name in names]
+    plain = {_NUMBER.sub("#", name) for name in names}
+    rows = given if found.labels else [tuple(_NUMBER.findall(n)) for n in names]
+    columns = list(zip(*rows, strict=True)) if found.labels or len(plain) == 1 else []
+    varied = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+    if len(varied) != 1:
+        raise Mistake(
+            "grid: a picture of limits needs points along one line, and these "
+            f"{len(names)} do not differ in one number alone. Choose with --points."
+        )
+    (index,) = varied
+    values = [float(value) for value in columns[index]]
+    if found.labels:
+        return Line(found.labels[index], values)
+    count = itertools.count()
+    of = _NUMBER.sub(lambda m: "x" if next(count) == index else m[0], names[0])
+    return Line(f"x of {of}", values)
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[concurrent.futures.Executor | None]:
+    """So many processes; none for one, which is this."""
+    if workers == 1:
+        yield None
+        return
+    # Processes that fork inherit threads of jax that are not there.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, context, set_up_worker
+    ) as pool:
+        yield pool

@@ -116,3 +116,19 @@ def published() -> Iterator[tuple[str, dict[str, Any]]]:
     patches = fitkit.read_patchset(folder / "3LRJR" / "patchset.json")
     document = json.loads((folder / "3LRJR" / "BkgOnly.json").read_text())
     yield "3LRJR", patches.apply(document, patches.patches[0].name, verify=False)
+
+
+# Grids of signal points: 125 with 3 parameters, and 217 with 62 to 64.
+GRIDS = ("1Lbb", "sbottom A")
+
+
+def grid(name: str) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The background of a published grid, and the patches of its points by name."""
+    folder = DATA / "likelihoods"
+    if name == "1Lbb":
+        patches = fitkit.read_patchset(folder / "1Lbb_simplified" / "patchset.json")
+        document = json.loads((folder / "1Lbb_simplified" / "BkgOnly.json").read_text())
+        return document, {each.name: list(each.operations) for each in patches}
+    archive = fitkit.read_archive(folder / "sbottom_SUSY-2018-31.tar.gz")
+    members = [each for each in archive if each.startswith("RegionA/patch.")]
+    return archive["RegionA/BkgOnly.json"], {each: archive[each] for each in members}

@@ -57,6 +57,34 @@ def test_code_runs_as_pasted(page, tmp_path):
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+def commands(page: Path) -> list[str]:
+    """The lines of the page's bash blocks that call fitkit."""
+    blocks = re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("fitkit ")]
+
+
+@pytest.mark.slow
+def test_commands_run_as_pasted(data_folder, tmp_path):
+    """Those of fitkit's command line, on the archive that they name, one by one."""
+    archive = "sbottom_SUSY-2018-31.tar.gz"
+    (tmp_path / archive).symlink_to(data_folder / "likelihoods" / archive)
+    # the command beside this interpreter
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    lines = commands(ROOT / "docs" / "fitkit" / "command-line.md")
+    assert len(lines) > 5
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr[-4000:]}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     paths = [link["path"] for link in LINK.finditer(page.read_text())]

@@ -97,6 +97,10 @@ def test_sdist_carries_tests_and_licence(built, package):
     assert f"src/{package}/py.typed" in names
 
 
+def wheel_sources(project: dict) -> list[str]:
+    return project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+
 def test_wheel_holds_the_package_and_its_licence_alone(built, package, project):
     (wheel,) = built[package].glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -108,7 +112,9 @@ def test_wheel_holds_the_package_and_its_licence_alone(built, package, project):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     version = project["project"]["version"]
     folders = {name.split("/")[0] for name in names}
-    assert folders == {package, f"{package}-{version}.dist-info"}
+    sources = {Path(path).name for path in wheel_sources(project)}
+    assert sources <= {package, f"_{package}_cli"}
+    assert folders == sources | {f"{package}-{version}.dist-info"}
     assert fields["Version"] == version
 
 

@@ -18,6 +18,7 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 import fitkit  # noqa: E402
 
+fitkit.keep_programs(f"{sys.argv[2]}/programs")
 result = fitkit.fit(*fitkit.read_workspace(sys.argv[1]))
 values = {name: value.tolist() for name, value in result.params.items()}
 print(json.dumps({"mle_parameters": values, "twice_nll": float(result.twice_nll)}))

@@ -132,6 +132,22 @@ def test_printing_inside_a_transformation(model):
     assert repr(both) == "FitResult(2 fits, 2 converged)"
 
 
+def test_what_a_batch_says_of_each_of_its_fits(model):
+    counts = jnp.array([[78.0, 80.0], [60.0, 95.0]])
+    run = lambda n: fitkit.fit(model, model.data({"SR": n}), throw=False)  # noqa: E731
+    both, each = jax.vmap(run)(counts), [run(n) for n in counts]
+    alone = [float(result.smallest_eigenvalue) for result in each]
+    assert alone[0] != alone[1]
+    # Rounding of an eigenvalue of order one.
+    np.testing.assert_allclose(both.smallest_eigenvalue, alone, rtol=1e-10)
+    assert both.largest_gradient.shape == (2,)
+    scaled = np.abs(both.gradient) / np.sqrt(
+        np.diagonal(both.hessian, axis1=1, axis2=2)
+    )
+    expected = np.max(np.where(both.stationarity.free, scaled, 0.0), axis=1)
+    np.testing.assert_allclose(both.largest_gradient, expected, rtol=1e-12)
+
+
 # --- why a fit failed ----------------------------------------------------------------
 def test_a_failure_names_channel_and_bin():
     sample = Sample("s", [10.0, 0.0, 3.0], (NormFactor("mu"),))

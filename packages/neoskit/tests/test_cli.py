@@ -1,6 +1,7 @@
 """The command line: what a run leaves behind, what it says, and how it fails."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -266,17 +267,24 @@ def test_debug_shows_where():
 
 
 def test_the_process(tmp_path):
-    """The environment is set before jax's Cholesky loads its BLAS."""
+    """The environment is set before jax and its BLAS are loaded."""
     script = (
-        "import sys, os, neoskit._cli as cli\n"
-        "assert 'scipy.linalg' not in sys.modules\n"
+        "import sys, os, _neoskit_cli as cli\n"
+        "assert 'jax' not in sys.modules\n"
         "sys.argv = ['neoskit', '--version']\n"
         "try:\n    cli.main()\n"
         "finally:\n    assert 'scipy.linalg' not in sys.modules\n"
         "    assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
+        "    assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'\n"
     )
+    # jax, which this process has imported, sets it too: to 1.
+    env = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("neoskit 0.")

@@ -41,7 +41,8 @@ def test_counting_without_nuisances():
     strength, error = result.strength
     assert strength == pytest.approx(0.7, rel=1e-6)
     assert error == pytest.approx(np.sqrt(57) / 10, rel=1e-6)
-    assert result.pulls == {}
+    assert result.pulls.names == ("mu",)
+    assert np.isnan(result.pulls.pull).all()
 
 
 def test_a_deficit_is_fitted_and_limited():
@@ -54,22 +55,24 @@ def test_a_deficit_is_fitted_and_limited():
 
 def test_a_control_channel_pulls_and_constrains():
     result = unblind(_model(), {"SR": [52.0], "CR": [520.0]})
-    pull = result.pulls["norm"]
+    i = result.pulls.names.index("norm")
     # The control channel knows the normalisation to 4.6 %, the constraint to 10 %.
     know, constraint = np.sqrt(520) / 500, 0.1
     weight = constraint**2 / (constraint**2 + know**2)
-    assert pull.value == pytest.approx(0.04 / 0.1 * weight, rel=0.1)
-    assert pull.error == pytest.approx(know / np.hypot(know, constraint), rel=0.1)
+    assert float(result.pulls.pull[i]) == pytest.approx(0.04 / 0.1 * weight, rel=0.1)
+    assert float(result.pulls.constraint[i]) == pytest.approx(
+        know / np.hypot(know, constraint), rel=0.1
+    )
 
 
 def test_pulls_of_poisson_and_normal_constraints_are_in_their_own_widths():
     model = fitkit.uncorrelated_background([5.0], [50.0], [7.0])
     channel = model.channel_names[0]
     result = unblind(model, {channel: [50.0]})
-    (pull,) = result.pulls.values()
-    np.testing.assert_allclose(pull.value, 0, atol=1e-6)
+    assert result.pulls.names == ("mu", "uncorr_bkguncrt[0]")
+    np.testing.assert_allclose(result.pulls.pull[1], 0, atol=1e-6)
     # Fully correlated with the signal: the data say nothing of the background.
-    np.testing.assert_allclose(pull.error, 1, rtol=1e-3)
+    np.testing.assert_allclose(result.pulls.constraint[1], 1, rtol=1e-3)
 
 
 def test_no_parameter_of_interest():

@@ -302,9 +302,10 @@ def test_float32_events_keep_the_emptiest_bin(rng):
     np.testing.assert_allclose(counts, exact, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bins", [20, 200])
-def test_memory_does_not_hold_events_times_bins(bins):
-    events = 200_000
+@pytest.mark.parametrize(
+    ("bins", "events", "most"), [(20, 1_000_000, 0.6), (200, 200_000, 4.5)]
+)
+def test_memory_does_not_hold_events_times_bins(bins, events, most):
     data = jax.ShapeDtypeStruct((events,), jnp.float32)
     edges = jnp.linspace(-3, 3, bins + 1)
 
@@ -312,5 +313,6 @@ def test_memory_does_not_hold_events_times_bins(bins):
         return jnp.sum(relaxed.hist(data, edges, bandwidth=bandwidth) ** 2)
 
     compiled = jax.jit(jax.grad(of, argnums=(0, 1))).lower(data, 0.1).compile()
-    # Less than ten numbers per event, where a plain evaluation holds one per bin.
-    assert compiled.memory_analysis().temp_size_in_bytes < 10 * 4 * events
+    # Numbers per event beside the result: a chunk's edges, windows' starts. A plain
+    # evaluation holds one per bin, a careless search for NaN one more.
+    assert compiled.memory_analysis().temp_size_in_bytes < most * 4 * events

@@ -11,10 +11,13 @@ from ._fit.diagnose import FitError as FitError
 from ._fit.fit import FitResult as FitResult
 from ._fit.fit import fit as fit
 from ._fit.fit import fixed_poi_fit as fixed_poi_fit
+from ._fit.kept import keep_programs as keep_programs
 from ._fit.newton import BoundedNewton as BoundedNewton
 from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
 from ._fit.starts import Minima as Minima
 from ._fit.starts import fit_from_many_starts as fit_from_many_starts
+from ._grid.grid import GridResult as GridResult
+from ._grid.grid import grid as grid
 from ._histfactory.model import Model as Model
 from ._histfactory.modifiers import AbstractModifier as AbstractModifier
 from ._histfactory.modifiers import HistoSys as HistoSys
@@ -40,6 +43,7 @@ from ._hypotest.statistic import QMu as QMu
 from ._hypotest.statistic import QMuTilde as QMuTilde
 from ._hypotest.statistic import TMu as TMu
 from ._hypotest.statistic import TMuTilde as TMuTilde
+from ._hypotest.toy_limit import ToysLimit as ToysLimit
 from ._hypotest.toys import Toys as Toys
 from ._hypotest.toys import ToysResult as ToysResult
 from ._model import AbstractModel as AbstractModel
@@ -133,6 +137,7 @@ __all__ = [
     "Minima",
     "AnotherMinimumWarning",
     "BoundedNewton",
+    "keep_programs",
     "hessian",
     "fisher_information",
     "covariance",
@@ -153,6 +158,7 @@ __all__ = [
     "DiscoveryResult",
     "upper_limit",
     "UpperLimit",
+    "ToysLimit",
     "scan",
     "Scan",
     "contour",
@@ -170,6 +176,8 @@ __all__ = [
     "GoodnessOfFit",
     "predicted_yields",
     "Yields",
+    "grid",
+    "GridResult",
     "asimov_significance",
     "require_float64",
 ]

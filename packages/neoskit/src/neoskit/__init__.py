@@ -64,7 +64,6 @@ from ._train import initial_state as initial_state
 from ._train import load_checkpoint as load_checkpoint
 from ._train import save_checkpoint as save_checkpoint
 from ._train import train as train
-from ._unblind import Pull as Pull
 from ._unblind import Unblinded as Unblinded
 from ._unblind import unblind as unblind
 
@@ -133,7 +132,6 @@ __all__ = [
     "export_workspace",
     "background_statistics",
     "merged_edges",
-    "Pull",
     "Unblinded",
     "unblind",
 ]

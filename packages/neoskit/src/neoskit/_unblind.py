@@ -10,27 +10,13 @@ import fitkit
 
 
 @dataclass(frozen=True)
-class Pull:
-    """What the data say of a constrained parameter, in units of its constraint.
-
-    Args:
-        value: (fitted − nominal) / σ of the constraint; 0 if the data agree.
-        error: uncertainty after the fit / σ of the constraint; 1 if the data add
-            nothing to what was known.
-    """
-
-    value: Float[np.ndarray, "..."]
-    error: Float[np.ndarray, "..."]
-
-
-@dataclass(frozen=True)
 class Unblinded:
     """Everything that a fit to recorded events says.
 
     Args:
         fitted: The unconstrained fit, with the values of all parameters.
         errors: Their uncertainties, from the curvature at the best fit.
-        pulls: Those of the constrained parameters.
+        pulls: What the data say of each parameter, beside what was known of it.
         limit: Upper limit on the parameter of interest: observed, and the expected
             band of the background-only hypothesis fitted to these data.
         cls: Observed CLs at a strength of 1.
@@ -39,7 +25,7 @@ class Unblinded:
 
     fitted: fitkit.FitResult
     errors: dict[str, Float[np.ndarray, "..."]]
-    pulls: dict[str, Pull]
+    pulls: fitkit.Pulls
     limit: fitkit.UpperLimit
     cls: float
     poi: str
@@ -88,7 +74,8 @@ def unblind(
         )
     data = model.data(dict(observed))
     lowest = max(-largest, _least_strength(model))
-    fitted = fitkit.fit(model, data, bounds={model.poi: (lowest, largest)})
+    bounds = {model.poi: (lowest, largest)}
+    fitted = fitkit.fit(model, data, bounds=bounds)
     errors = {
         name: np.asarray(error)
         for name, error in fitkit.uncertainties(model, fitted.params, data).items()
@@ -97,7 +84,7 @@ def unblind(
     return Unblinded(
         fitted=fitted,
         errors=errors,
-        pulls=_pulls(model, fitted, errors),
+        pulls=fitkit.pulls(model, data, bounds=bounds),
         limit=fitkit.upper_limit(model, data, level=level),
         cls=float(test.cls_observed),
         poi=model.poi,
@@ -116,31 +103,3 @@ def _least_strength(model: fitkit.Model) -> float:
     signal = np.concatenate([unit[name] for name in model.channel_names]) - background
     ratios = background[signal > 0] / signal[signal > 0]
     return -_ROOM * float(ratios.min(initial=np.inf))
-
-
-def _pulls(
-    model: fitkit.Model,
-    fitted: fitkit.FitResult,
-    errors: Mapping[str, Float[np.ndarray, "..."]],
-) -> dict[str, Pull]:
-    pulls = {}
-    for name in model.parameter_names:
-        parameter = model.parameters[name]
-        if parameter.constraint is None or np.all(parameter.fixed):
-            continue
-        nominal, width = _constraint(parameter)
-        pulls[name] = Pull(
-            np.asarray((fitted.params[name] - nominal) / width),
-            errors[name] / width,
-        )
-    return pulls
-
-
-def _constraint(parameter: fitkit.Parameter) -> tuple[ArrayLike, ArrayLike]:
-    """Where the auxiliary measurement puts the parameter, and how well."""
-    match parameter.constraint:
-        case fitkit.Normal(aux=aux, sigma=sigma):
-            return np.asarray(aux), np.asarray(sigma)
-        case fitkit.Poisson(aux=aux, tau=tau):
-            return np.asarray(aux / tau), np.asarray(np.sqrt(aux) / tau)
-    raise TypeError(f"no constraint in {parameter}")

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Num, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Int, Num, PyTree
 
 #: Where a rule is broken, and the sentence about it: `{count}` entries, `{first}` of
 #: them.
@@ -175,11 +175,30 @@ def _code(rule: int, broken: Bool[Array, "..."]) -> Num[Array, ""]:
     broken = broken.ravel()
     wide = jnp.uint64 if jax.config.read("jax_enable_x64") else jnp.uint32
     bits = jnp.iinfo(wide).bits - _RULE_BITS - _COUNT_BITS
-    count = jnp.minimum(jnp.sum(broken), _MOST).astype(wide)
-    first = jnp.minimum(jnp.argmax(broken), 2**bits - 1).astype(wide)
+    count, first = _count_and_first(broken)
+    count = jnp.minimum(count, _MOST).astype(wide)
+    first = jnp.minimum(first.astype(wide), 2**bits - 1)
     number = jnp.array(2**_RULE_BITS - 1 - rule, wide)
     code = (((number << _COUNT_BITS) | count) << bits) | first
     return jnp.where(count > 0, code, jnp.zeros((), wide))
+
+
+def _count_and_first(
+    broken: Bool[Array, " entries"],
+) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    """Return how many entries are true, and the index of the first.
+
+    In one reduction of two numbers: for a sum alone XLA would hold the integers of all
+    entries, a copy of the events in size.
+    """
+    size = jnp.array(broken.size, jnp.int32)
+    index = jnp.where(broken, jnp.arange(broken.size, dtype=jnp.int32), size)
+    return jax.lax.reduce(
+        (broken.astype(jnp.int32), index),
+        (jnp.zeros_like(size), size),
+        lambda one, other: (one[0] + other[0], jnp.minimum(one[1], other[1])),
+        (0,),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -292,8 +292,9 @@ class FitResult(eqx.Module):
         out (the *projected* gradient). The width is one over the root of the Hessian's
         diagonal.
         """
-        scaled = jnp.abs(self.gradient) / scale_of(self.hessian)
-        return jnp.max(jnp.where(self.stationarity.free, scaled, 0.0))
+        scale = jnp.vectorize(scale_of, signature="(p,p)->(p)")(self.hessian)
+        scaled = jnp.abs(self.gradient) / scale
+        return jnp.max(jnp.where(self.stationarity.free, scaled, 0.0), axis=-1)
 
     @property
     def smallest_eigenvalue(self) -> Float[Array, ""]:
@@ -302,7 +303,8 @@ class FitResult(eqx.Module):
         1 where no two entries are correlated; 0 or below where some combination is not
         determined, or the point is a saddle; `inf` where nothing is free.
         """
-        return flattest(self.hessian, self.stationarity.free)[0]
+        of_each = jnp.vectorize(flattest, signature="(p,p),(p)->(),(p)")
+        return of_each(self.hessian, self.stationarity.free)[0]
 
     @property
     def flattest_direction(self) -> dict[str, float]:

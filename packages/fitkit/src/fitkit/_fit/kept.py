@@ -6,6 +6,7 @@ makes a single fit, as a command line does, has the traced program kept too.
 """
 
 import hashlib
+import importlib.util
 import logging
 import os
 import tempfile
@@ -26,13 +27,37 @@ _folders: list[Path] = []
 _programs: dict[Hashable, Callable[..., Any]] = {}
 
 
-def keep_programs(folder: Path | None) -> None:
-    """Keep traced programs in `folder` from now on and use those that are there.
+def keep_programs(folder: str | Path | None) -> None:
+    """Keep the traced programs of fits in `folder`, and use those that are there.
+
+    jax's own cache (`jax_compilation_cache_dir`, with
+    `jax_persistent_cache_min_compile_time_secs` at 0) spares a process the compilation,
+    this one the tracing before it: together a first fit takes 0.3 s, not 3. The command
+    line does this by itself.
 
     Args:
-        folder: made where it does not exist; None: keep none any more.
+        folder: made where it does not exist; None: keep none any more. As with any
+            cache of programs, only you should be able to write there.
+
+    Raises:
+        ModuleNotFoundError: without the package `flatbuffers`, which writes them.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fitkit.keep_programs(folder)
+        ...     model = fitkit.uncorrelated_background([5.0], [50.0], [5.0])
+        ...     result = fitkit.fit(model, model.data({"singlechannel": [53.0]}))
+        ...     fitkit.keep_programs(None)
+        >>> round(float(result.params["mu"]), 6)
+        0.6
     """
-    _folders[:] = [] if folder is None else [folder]
+    if folder is not None and importlib.util.find_spec("flatbuffers") is None:
+        raise ModuleNotFoundError(
+            "`keep_programs` needs `flatbuffers`; it comes with `fitkit[cli]`.",
+            name="flatbuffers",
+        )
+    _folders[:] = [] if folder is None else [Path(folder)]
     _programs.clear()
 
 

@@ -1,7 +1,7 @@
 """Upper limits on the parameter of interest."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import final, overload
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .hypotest import require_converged
 from .profiling import Twin, prepare
 from .statistic import AbstractTestStatistic, QMuTilde
+from .toy_limit import ToysLimit, limits_by_toys
+from .toys import Toys
 
 
 @final
@@ -55,20 +57,50 @@ class UpperLimit(eqx.Module):
         )
 
 
+@overload
+def upper_limit(
+    model: AbstractModel,
+    data: Data,
+    *,
+    level: ArrayLike = ...,
+    statistic: AbstractTestStatistic = ...,
+    calculator: Asymptotics = ...,
+    tolerance: float = ...,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> UpperLimit: ...
+@overload
+def upper_limit(
+    model: AbstractModel,
+    data: Data,
+    *,
+    level: ArrayLike = ...,
+    statistic: AbstractTestStatistic = ...,
+    calculator: Toys,
+    tolerance: float = ...,
+    init: Mapping[str, ArrayLike] | None = None,
+    fixed: Mapping[str, ArrayLike] | None = None,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    solver: optx.AbstractMinimiser | None = None,
+    throw: bool = True,
+) -> ToysLimit: ...
 def upper_limit(
     model: AbstractModel,
     data: Data,
     *,
     level: ArrayLike = 0.05,
     statistic: AbstractTestStatistic = QMuTilde(),
-    calculator: Asymptotics = Asymptotics(),
+    calculator: Asymptotics | Toys = Asymptotics(),
     tolerance: float = 1e-8,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     solver: optx.AbstractMinimiser | None = None,
     throw: bool = True,
-) -> UpperLimit:
+) -> UpperLimit | ToysLimit:
     """The values of the parameter of interest at which CLs falls to `level`.
 
     The observed limit and the band are searched at once: the logarithm of CLs is
@@ -79,7 +111,9 @@ def upper_limit(
         data: observed or expected data.
         level: one minus the confidence level, between 0 and 1; traced.
         statistic: `QMuTilde()` (default) or `QMu()`.
-        calculator: which outcomes the expected band stands for.
+        calculator: `Asymptotics()`, also says which outcomes the expected band stands
+            for, or `Toys(key, n)`: the same pseudo-experiments at every tested value,
+            as far as their random numbers go.
         tolerance: relative precision of the limits.
         init, fixed, bounds, solver: of all fits; see `fit`.
         throw: whether to raise where a fit or a search fails; the result says so
@@ -87,7 +121,11 @@ def upper_limit(
 
     Returns:
         Observed and expected limits; differentiable with respect to everything traced,
-        by the implicit function theorem.
+        by the implicit function theorem. With `Toys` a `ToysLimit` with statistical
+        errors, which is not differentiable.
+
+        Expected is what data without a signal give. From Asimov data with a signal,
+        `asimov_data(strength, ...)`, the observed limit is the one expected with it.
 
     Raises:
         ValueError: where the model has no parameter of interest, or for a statistic
@@ -114,11 +152,18 @@ def upper_limit(
     mask = poi_mask(model, "upper_limit")
     likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
-    twin = prepare(likelihood, options, mask, statistic, solver, calculator.nominal_aux)
+    # Toys start their search at the asymptotic limits.
+    formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
+    twin = prepare(likelihood, options, mask, statistic, solver, formulae.nominal_aux)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
-    limits, converged = _limits(
-        twin, log_level, statistic, calculator, solver, tolerance
-    )
+    limits, converged = _limits(twin, log_level, statistic, formulae, solver, tolerance)
+    if isinstance(calculator, Toys):
+        result = limits_by_toys(
+            likelihood, options, mask, limits, level, statistic, solver, calculator
+        )
+        if throw:
+            require_converged(result.observed, result.converged, "upper_limit")
+        return result
     if throw:
         limits = require_converged(limits, jnp.all(converged), "upper_limit")
     return UpperLimit(
@@ -127,7 +172,7 @@ def upper_limit(
         jnp.exp(log_level),
         converged,
         type(statistic).__name__,
-        calculator.band,
+        formulae.band,
     )
 
 

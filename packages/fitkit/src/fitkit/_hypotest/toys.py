@@ -9,6 +9,7 @@ References:
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import final
 
@@ -37,6 +38,8 @@ class Toys(eqx.Module):
         key: random key.
         n: pseudo-experiments for each of the two hypotheses.
         chunk: how many are fitted together: bounds the memory, changes no result.
+        progress: called with how many of how many are done after each chunk; by default
+            nothing is told.
 
     Example:
         >>> import jax
@@ -47,6 +50,7 @@ class Toys(eqx.Module):
     key: PRNGKeyArray
     n: int = eqx.field(static=True, default=2000)
     chunk: int = eqx.field(static=True, default=250)
+    progress: Callable[[int, int], object] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         for name in ("n", "chunk"):
@@ -88,22 +92,22 @@ class ToysResult(eqx.Module):
     @property
     def cl_sb(self) -> Float[Array, ""]:
         """The part of the pseudo-experiments with at least the data's statistic."""
-        return _tail(self.toys_sb, self.statistic)
+        return tail_of(self.toys_sb, self.statistic)
 
     @property
     def cl_b(self) -> Float[Array, ""]:
         """The same under the alternative."""
-        return _tail(self.toys_b, self.statistic)
+        return tail_of(self.toys_b, self.statistic)
 
     @property
     def cl_sb_error(self) -> Float[Array, ""]:
         """Binomial error of `cl_sb`; at 0 and 1 that of one pseudo-experiment."""
-        return _error(self.toys_sb, self.cl_sb)
+        return tail_error(self.toys_sb, self.cl_sb)
 
     @property
     def cl_b_error(self) -> Float[Array, ""]:
         """Binomial error of `cl_b`."""
-        return _error(self.toys_b, self.cl_b)
+        return tail_error(self.toys_b, self.cl_b)
 
     @property
     def cls_observed(self) -> Float[Array, ""]:
@@ -122,7 +126,7 @@ class ToysResult(eqx.Module):
     @property
     def cls_expected(self) -> Float[Array, "5"]:
         """CLs at -2, -1, 0, 1, 2 standard deviations of the alternative's outcomes."""
-        cls = _tail(self.toys_sb, self.toys_b) / _tail(self.toys_b, self.toys_b)
+        cls = tail_of(self.toys_sb, self.toys_b) / tail_of(self.toys_b, self.toys_b)
         return jnp.nanquantile(cls, _BAND)
 
     @property
@@ -133,7 +137,7 @@ class ToysResult(eqx.Module):
     @property
     def p0_expected(self) -> Float[Array, "5"]:
         """The p-value at five outcomes of the alternative, rising."""
-        return jnp.nanquantile(_tail(self.toys_sb, self.toys_b), _BAND)
+        return jnp.nanquantile(tail_of(self.toys_sb, self.toys_b), _BAND)
 
     def __repr__(self) -> str:
         if isinstance(self.statistic, jax.core.Tracer) or jnp.ndim(self.statistic):
@@ -164,7 +168,7 @@ class ToysResult(eqx.Module):
 _SAME = 1e-9
 
 
-def _tail(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
+def tail_of(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
     """The part of the toys at or above each value; a failed toy does not count."""
     ordered = jnp.sort(toys)  # NaN last
     count = jnp.sum(~jnp.isnan(toys))
@@ -174,12 +178,26 @@ def _tail(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
     return jnp.where(jnp.isnan(value), jnp.nan, tail)
 
 
-def _error(toys: Float[Array, " toys"], p: Array) -> Array:
+def tail_error(toys: Float[Array, " toys"], p: Array) -> Array:
     count = jnp.sum(~jnp.isnan(toys))
     return jnp.maximum(jnp.sqrt(p * (1 - p) / count), 1 / count)
 
 
-@eqx.filter_jit
+def for_each_toy(
+    function: Callable[[Int[Array, " toys"]], Float[Array, " toys"]], toys: Toys
+) -> Float[Array, " toys"]:
+    """Call a compiled function of the pseudo-experiments' numbers, chunk by chunk."""
+    size = min(toys.chunk, toys.n)
+    parts = []
+    for first in range(0, toys.n, size):
+        # The last chunk is as large as the others, or it would be compiled for itself.
+        parts.append(function(first + jnp.arange(size)))
+        if toys.progress is not None and not isinstance(parts[-1], jax.core.Tracer):
+            parts[-1].block_until_ready()
+            toys.progress(min(first + size, toys.n), toys.n)
+    return jnp.concatenate(parts)[: toys.n]
+
+
 def statistics_of_toys(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,
@@ -205,6 +223,34 @@ def statistics_of_toys(
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
     """
+    return for_each_toy(
+        partial(
+            _statistics,
+            likelihood,
+            options,
+            poi,
+            tested,
+            statistic,
+            solver,
+            truth,
+            toys.key,
+        ),
+        toys,
+    )
+
+
+@eqx.filter_jit
+def _statistics(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    tested: Float[Array, ""],
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser | None,
+    truth: Float[Array, " params"],
+    key: PRNGKeyArray,
+    numbers: Int[Array, " toys"],
+) -> Float[Array, " toys"]:
     likelihood = likelihood.prepared()
     # Fits start where the experiment was made: near their minimum, wherever that is.
     options = options.starting_at(truth)
@@ -212,16 +258,13 @@ def statistics_of_toys(
     held = options.holding(poi, tested)
 
     def one(number: Array) -> Array:
-        key = jax.random.fold_in(toys.key, number)
-        toy = likelihood.at(likelihood.sample(key, truth))
+        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
         best, at = minimise(toy, free, solver), minimise(toy, held, solver)
         q = statistic.ratio(pick(best.y, poi), tested, at.value, best.value)
         return jnp.where(best.converged & at.converged, q, jnp.nan)
 
-    size = min(toys.chunk, toys.n)
-    numbers = jnp.arange(-(-toys.n // size) * size).reshape(-1, size)
     # A failed fit must not raise for the others: `minimise` only tells.
-    return jax.lax.map(jax.vmap(one), numbers).reshape(-1)[: toys.n]
+    return jax.vmap(one)(numbers)
 
 
 def toys_test(
@@ -249,7 +292,7 @@ def toys_test(
             statistic,
             solver,
             truth,
-            Toys(key, toys.n, toys.chunk),
+            Toys(key, toys.n, toys.chunk, toys.progress),
         )
         for truth, key in ((held.y, keys[0]), (alternative.y, keys[1]))
     )

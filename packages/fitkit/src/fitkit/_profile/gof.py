@@ -1,6 +1,7 @@
 """How well the model describes the data at all."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import final
 
 import equinox as eqx
@@ -9,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 from jax.scipy.special import gammaincc
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
+from .._fit.fit import minimise
+from .._hypotest.toys import Toys, for_each_toy, tail_error, tail_of
 from .._model import AbstractModel, Data
-from .conditional import best_fit
+from .conditional import BestFit, best_fit
 
 
 @final
@@ -23,19 +26,36 @@ class GoodnessOfFit(eqx.Module):
         statistic: twice the negative log-likelihood above that of the saturated model.
         degrees_of_freedom: bins less fitted parameters without a constraint.
         p_value: the probability of a worse agreement if the model is right.
+        p_value_error: its statistical error; 0 without pseudo-experiments.
+        toys: the statistic of each pseudo-experiment, NaN where its fit found no
+            minimum and it is left out; empty where there are none.
     """
 
     statistic: Float[Array, ""]
     degrees_of_freedom: Int[Array, ""]
     p_value: Float[Array, ""]
+    p_value_error: Float[Array, ""]
+    toys: Float[Array, " toys"]
+
+    @property
+    def failed(self) -> Int[Array, ""]:
+        """How many pseudo-experiments are left out."""
+        return jnp.sum(jnp.isnan(self.toys))
 
     def __repr__(self) -> str:
         if isinstance(self.statistic, jax.core.Tracer):
             return "GoodnessOfFit(traced)"
-        return (
+        said = (
             f"goodness of fit (saturated model): {float(self.statistic):.6g} for "
             f"{int(self.degrees_of_freedom)} degrees of freedom, p = "
             f"{float(self.p_value):.4g}"
+        )
+        if not self.toys.size:
+            return said
+        failed = f", {int(self.failed)} of which failed" if int(self.failed) else ""
+        return (
+            f"{said} ± {float(self.p_value_error):.2g} "
+            f"({self.toys.size} pseudo-experiments{failed})"
         )
 
 
@@ -43,6 +63,7 @@ def goodness_of_fit(
     model: AbstractModel,
     data: Data,
     *,
+    toys: Toys | None = None,
     init: Mapping[str, ArrayLike] | None = None,
     fixed: Mapping[str, ArrayLike] | None = None,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
@@ -57,6 +78,8 @@ def goodness_of_fit(
     Args:
         model: a model whose likelihood knows its saturated value, such as `Model`.
         data: observed data.
+        toys: pseudo-experiments at the best fit, each fitted again, for the p-value;
+            by default it is that of the \(\chi^2\).
         init, fixed, bounds, solver: of the fit; see `fit`.
 
     Returns:
@@ -103,4 +126,25 @@ def goodness_of_fit(
             "without a constraint leave no degree of freedom: any data agree."
         )
     statistic = 2 * best.minimum.value
-    return GoodnessOfFit(statistic, left, gammaincc(left / 2, statistic / 2))
+    if toys is None:
+        p_value = gammaincc(left / 2, statistic / 2)
+        return GoodnessOfFit(statistic, left, p_value, jnp.zeros(()), jnp.zeros(0))
+    refitted = for_each_toy(partial(_statistics, best, toys.key), toys)
+    p_value = tail_of(refitted, statistic)
+    error = tail_error(refitted, p_value)
+    return GoodnessOfFit(statistic, left, p_value, error, refitted)
+
+
+@eqx.filter_jit
+def _statistics(
+    best: BestFit, key: PRNGKeyArray, numbers: Int[Array, " toys"]
+) -> Float[Array, " toys"]:
+    likelihood, truth = best.likelihood.prepared(), best.minimum.y
+    options = best.options.starting_at(truth)
+
+    def one(number: Array) -> Array:
+        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
+        found = minimise(toy, options, best.solver)
+        return jnp.where(found.converged, 2 * found.value, jnp.nan)
+
+    return jax.vmap(one)(numbers)

@@ -55,6 +55,14 @@ class Patch:
     values: tuple[int | float | str, ...]
     operations: Sequence[Mapping[str, Any]] = dataclasses.field(repr=False)
 
+    def apply(self, document: Mapping[str, Any]) -> Any:
+        """The document with the operations applied; the given one stays as it is.
+
+        Raises:
+            WorkspaceError: where one does not apply; says which.
+        """
+        return patched(document, self.operations, owned=False)
+
 
 @final
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +140,7 @@ class PatchSet:
         """
         if verify:
             self.verify(document)
-        return patched(document, self[key].operations, owned=False)
+        return self[key].apply(document)
 
 
 def read_patchset(source: str | Path | Mapping[str, Any]) -> PatchSet:

@@ -142,12 +142,12 @@ def unblinded(seed: int, result: "Unblinded", note: str | None = None) -> None:
     )
     line(f"  CLs of {result.poi} = 1: {result.cls:.3g}")
     table = Table("parameter", "pull", "error / constraint")
-    for name, pull in result.pulls.items():
-        values = zip(np.ravel(pull.value), np.ravel(pull.error), strict=True)
-        many = np.size(pull.value) > 1
-        for i, (value, width) in enumerate(values):
-            label = f"{name}[{i}]" if many else name
-            table.add_row(label, f"{value:+.2f}", f"{width:.2f}")
+    pulls = result.pulls
+    for name, value, width in zip(
+        pulls.names, pulls.pull, pulls.constraint, strict=True
+    ):
+        if not np.isnan(value):  # a free parameter has none
+            table.add_row(name, f"{value:+.2f}", f"{width:.2f}")
     _out.print(table)
 
 

@@ -1,0 +1,112 @@
+"""The command `fitkit`, and how it fails."""
+
+import errno
+import warnings
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from . import documents, fits, hypotheses, looks, profiles
+from .names import Mistake
+from .process import INTERRUPTED, set_up
+
+EPILOG = (
+    "Ends with 0; 1 where an input cannot be used, 2 for a wrong option, 3 where a fit "
+    "found no minimum, 4 where `validate` found a problem, 130 after Ctrl-C."
+)
+FAILED = 1
+NO_MINIMUM = 3
+
+
+class Commands(TyperGroup):
+    """Errors of the user's making end in one message, not in a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                _error("interrupted.")
+                raise typer.Exit(INTERRUPTED) from None
+            except OSError as error:
+                if error.errno == errno.EPIPE or ctx.params["debug"]:
+                    raise  # the reader of a pipe has left: nothing is wrong
+                _error(str(error))
+                raise typer.Exit(FAILED) from None
+            except (Mistake, ValueError, TypeError, RuntimeError) as error:
+                # typer.Exit and Abort are RuntimeErrors too
+                if isinstance(error, (typer.Exit, typer.Abort)) or ctx.params["debug"]:
+                    raise
+                import fitkit
+
+                _error(_message(error))
+                failed = isinstance(error, fitkit.FitError)
+                raise typer.Exit(NO_MINIMUM if failed else FAILED) from None
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    from . import show  # rich takes long to load, and is not needed for usage errors
+
+    show.warning(str(message))
+
+
+def _error(text: str) -> None:
+    from . import show
+
+    show.error(text)
+
+
+def _message(error: BaseException) -> str:
+    # Errors raised inside compiled code carry equinox's advice to developers below a
+    # line of dashes.
+    text = str(error).split("\n---")[0].strip()
+    return text or type(error).__name__
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Fit HistFactory likelihoods, test them, set limits.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        typer.echo(f"fitkit {importlib.metadata.version('fitkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _settings(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code an error arose.")
+    ] = False,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache/--no-cache",
+            envvar="FITKIT_CACHE",
+            help="Keep compiled programs in the user's cache folder.",
+        ),
+    ] = True,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    set_up(cache=cache)
+
+
+# In the order in which an analysis needs them.
+for module in (looks, fits, hypotheses, profiles, documents):
+    module.add_to(app)

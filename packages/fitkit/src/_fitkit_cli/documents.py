@@ -1,0 +1,243 @@
+"""Commands from documents to documents: combine, prune, rename, patch sets, digest."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from .names import known, split
+from .options import Algorithm, Input, Output, Workspace, Written
+from .problem import Source, chosen_point, read_json, source
+from .signature import with_options
+
+_PANEL = "Documents"
+_RENAMED = "OLD=NEW"
+
+PatchsetFile = Annotated[
+    str, typer.Argument(metavar="PATCHSET", help="A patch set.", show_default=False)
+]
+Point = Annotated[
+    str, typer.Option("--point", metavar="NAME", help="The signal point.")
+]
+
+Names = list[str] | None
+
+
+class Join(StrEnum):
+    """What to do about channels of one name."""
+
+    outer = "outer"
+    none = "none"
+    left = "left outer"
+    right = "right outer"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    for command in (combine, prune, rename, digest):
+        app.command(rich_help_panel=_PANEL)(command)
+    patchset = typer.Typer(no_args_is_help=True, help="Patch sets: many signal points.")
+    for command in (inspect, verify, apply, extract):
+        patchset.command()(command)
+    app.add_typer(patchset, name="patchset", rich_help_panel=_PANEL)
+
+
+def _named(what: str, action: str = "Leave out", metavar: str = "NAME") -> Any:
+    note = f"{action} this {what}; again for more."
+    return typer.Option(f"--{what}", metavar=metavar, help=note)
+
+
+@with_options
+def combine(
+    left: Workspace,
+    right: Workspace,
+    written: Written,
+    join: Annotated[
+        Join, typer.Option(help="Of channels, observations, measurements of one name.")
+    ] = Join.outer,
+    merge_channels: Annotated[
+        bool, typer.Option("--merge-channels", help="Put their samples together.")
+    ] = False,
+) -> None:
+    """One document of two; parameters of one name are shared."""
+    import fitkit
+
+    from . import show
+
+    both = (source(Input(path)).document for path in (left, right))
+    made = fitkit.combine(*both, join=join.value, merge_channels=merge_channels)
+    show.document(made, written.output)
+
+
+@with_options
+def prune(
+    given: Input,
+    written: Written,
+    channel: Annotated[Names, _named("channel")] = None,
+    sample: Annotated[Names, _named("sample")] = None,
+    modifier: Annotated[Names, _named("modifier")] = None,
+    modifier_type: Annotated[Names, _named("modifier-type")] = None,
+    measurement: Annotated[Names, _named("measurement")] = None,
+) -> None:
+    """The document without what is named."""
+    import fitkit
+
+    from . import show
+
+    document = _patched(given)
+    made = fitkit.prune(
+        document,
+        channels=_checked("channel", channel, document),
+        samples=_checked("sample", sample, document),
+        modifiers=_checked("modifier", modifier, document),
+        modifier_types=modifier_type or (),
+        measurements=_checked("measurement", measurement, document),
+    )
+    show.document(made, written.output)
+
+
+@with_options
+def rename(
+    given: Input,
+    written: Written,
+    channel: Annotated[Names, _named("channel", "Rename", _RENAMED)] = None,
+    sample: Annotated[Names, _named("sample", "Rename", _RENAMED)] = None,
+    modifier: Annotated[Names, _named("modifier", "Rename", _RENAMED)] = None,
+    measurement: Annotated[Names, _named("measurement", "Rename", _RENAMED)] = None,
+) -> None:
+    """The document with new names."""
+    import fitkit
+
+    from . import show
+
+    document = _patched(given)
+
+    def names(what: str, texts: list[str] | None) -> dict[str, str]:
+        pairs = dict(split(f"--{what}", text, _RENAMED) for text in texts or ())
+        _checked(what, pairs, document)
+        return pairs
+
+    made = fitkit.rename(
+        document,
+        channels=names("channel", channel),
+        samples=names("sample", sample),
+        modifiers=names("modifier", modifier),
+        measurements=names("measurement", measurement),
+    )
+    show.document(made, written.output)
+
+
+def _patched(given: Input) -> Any:
+    import fitkit
+
+    found = source(given)
+    document = found.patched(chosen_point(found, given.point))
+    fitkit.validate(document)  # names the place of what is formally wrong
+    return document
+
+
+def _checked(what: str, names: Iterable[str] | None, document: Any) -> list[str]:
+    """The names, all known to the document."""
+    there = {
+        "channel": [c["name"] for c in document["channels"]],
+        "sample": [s["name"] for c in document["channels"] for s in c["samples"]],
+        "modifier": [
+            m["name"]
+            for c in document["channels"]
+            for s in c["samples"]
+            for m in s["modifiers"]
+        ],
+        "measurement": [m["name"] for m in document["measurements"]],
+    }[what]
+    there = list(dict.fromkeys(there))
+    return [known(f"--{what}", name, there, f"{what}s") for name in names or ()]
+
+
+@with_options
+def digest(given: Input, output: Output, algorithm: Algorithm = None) -> None:
+    """The digest of a document's content, whatever the order of its keys."""
+    import fitkit
+
+    from . import show
+
+    found = source(given)
+    document = found.patched(chosen_point(found, given.point))
+    content = {a: fitkit.digest(document, a) for a in algorithm or ["sha256"]}
+
+    def human(content: dict[str, str]) -> None:
+        for name, value in content.items():
+            show.line(f"{name}:{value}")
+
+    show.answer(content, output, human)
+
+
+@with_options
+def inspect(patchset: PatchsetFile, output: Output) -> None:
+    """The signal points of a patch set."""
+    import fitkit
+
+    from . import show
+
+    read = fitkit.read_patchset(read_json(patchset))
+    content = {
+        "description": read.description,
+        "labels": read.labels,
+        "references": dict(read.references),
+        "digests": dict(read.digests),
+        "points": [{"name": p.name, "values": p.values} for p in read],
+    }
+
+    def human(content: dict[str, Any]) -> None:
+        show.line(content["description"])
+        table = show.table("signal point", *content["labels"])
+        for point in content["points"]:
+            table.add_row(point["name"], *map(str, point["values"]))
+        show.out().print(table)
+        show.line(f"{len(content['points'])} signal points")
+
+    show.answer(content, output, human)
+
+
+@with_options
+def verify(workspace: Workspace, patchset: PatchsetFile) -> None:
+    """Whether a patch set was made for a workspace; ends with 1 where not."""
+    import fitkit
+
+    from . import show
+
+    read = fitkit.read_patchset(read_json(patchset))
+    read.verify(read_json(workspace))
+    show.line(f"{patchset} was made for {workspace}.")
+
+
+@with_options
+def apply(
+    workspace: Workspace,
+    patchset: PatchsetFile,
+    point: Point,
+    written: Written,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Compare the digests first.")
+    ] = True,
+) -> None:
+    """The workspace with a signal point."""
+    from . import show
+
+    given = Input(workspace, patchset=patchset, point=point, verify=verify)
+    found = source(given)
+    show.document(found.patched(chosen_point(found, point)), written.output)
+
+
+@with_options
+def extract(patchset: PatchsetFile, point: Point, written: Written) -> None:
+    """The JSON Patch of a signal point."""
+    import fitkit
+
+    from . import show
+
+    read = fitkit.read_patchset(read_json(patchset))
+    found = Source(patchset, {}, [], {patch.name: patch for patch in read})
+    chosen = chosen_point(found, point)
+    if chosen is not None:
+        show.document(list(chosen.operations), written.output)

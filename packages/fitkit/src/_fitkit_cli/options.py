@@ -1,0 +1,243 @@
+"""The options that several commands share, each written once."""
+
+import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, final
+
+import typer
+
+_INPUT, _MODEL, _FIT, _OUTPUT = "Input", "Model and data", "Fits", "Output"
+
+Workspace = Annotated[
+    str,
+    typer.Argument(
+        metavar="WORKSPACE",
+        help="A JSON document, - for standard input, or an archive as HEPData ships "
+        "them (.tar.gz, .zip).",
+        show_default=False,
+    ),
+]
+Member = Annotated[
+    str | None,
+    typer.Option(
+        "--member",
+        "--region",
+        metavar="NAME",
+        help="In an archive: the workspace's name, or its folder.",
+        rich_help_panel=_INPUT,
+    ),
+]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """Which document."""
+
+    workspace: Workspace
+    member: Member = None
+    patch: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--patch",
+            metavar="FILE",
+            help="A JSON Patch to apply, a file or a member of the archive; again for "
+            "more, in turn.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None
+    patchset: Annotated[
+        str | None,
+        typer.Option(
+            "--patchset",
+            metavar="FILE",
+            help="A patch set; in an archive the one beside the workspace is found.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None
+    point: Annotated[
+        str | None,
+        typer.Option(
+            "--point",
+            metavar="NAME",
+            help="The signal point: its name, or its values such as 900,400.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Check that the patch set was made for the workspace.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = True
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which model of the document, and which data."""
+
+    measurement: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="By default the first.",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    poi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The parameter of interest; by default the measurement's.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    asimov: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MU",
+            help="Take what the model expects for this value of the parameter of "
+            "interest, all others nominal, in place of the observed data.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Fits:
+    """What holds in all fits of a command."""
+
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fix",
+            metavar="NAME[=VALUE]",
+            help="Hold a parameter, or all that match a pattern such as 'gamma_*'.",
+            rich_help_panel=_FIT,
+        ),
+    ] = None
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--init",
+            metavar="NAME=VALUE",
+            help="Where a fit starts.",
+            rich_help_panel=_FIT,
+        ),
+    ] = None
+    bounds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bounds",
+            metavar="NAME=LOW:HIGH",
+            help="How far a fit may go.",
+            rich_help_panel=_FIT,
+        ),
+    ] = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """How the answer is given."""
+
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON document, numbers not rounded.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT),
+    ] = False
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """Where a document goes."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="By default standard output.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+
+
+class ForLimits(StrEnum):
+    """Statistics of an upper limit."""
+
+    qtilde = "qtilde"
+    q = "q"
+
+
+class Statistic(StrEnum):
+    """Statistics of a test."""
+
+    qtilde = "qtilde"
+    q = "q"
+    t = "t"
+    ttilde = "ttilde"
+
+
+class Band(StrEnum):
+    """Which outcomes the expected band stands for."""
+
+    normal = "normal"
+    clipped_normal = "clipped_normal"
+    quantiles = "quantiles"
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """The convention of the expected band."""
+
+    band: Annotated[
+        Band,
+        typer.Option(
+            help="-2 to +2 standard deviations, those clipped where the statistic is "
+            "0, or Combine's quantiles 2.5, 16, 50, 84, 97.5 %.",
+        ),
+    ] = Band.normal
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Pseudo:
+    """Pseudo-experiments in place of asymptotic formulae."""
+
+    toys: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="By N pseudo-experiments per hypothesis, not by asymptotic formulae.",
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(help="Of the pseudo-experiments.")] = 0
+
+
+Tested = Annotated[
+    float,
+    typer.Option("--mu", help="The tested value of the parameter of interest."),
+]
+Algorithm = Annotated[
+    list[str] | None,
+    typer.Option("--algorithm", metavar="NAME", help="By default sha256."),
+]

@@ -1,0 +1,249 @@
+"""Commands that profile the likelihood: scan, contour, ranking."""
+
+from typing import Annotated, Any
+
+import typer
+
+from .names import Mistake, interval, known, matching, split
+from .options import Choice, Fits, Input, Output
+from .problem import Problem, entries, problem
+from .signature import with_options
+
+_PANEL = "Profile"
+_RANGE = "LOW:HIGH, such as 0:3"
+_GROUP = "NAME=PATTERN[,PATTERN...], such as mc='staterror_*'"
+
+_IMPACTS = (
+    "pull",
+    "constraint",
+    "up",
+    "down",
+    "prefit_up",
+    "prefit_down",
+    "by_observable",
+    "converged",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    for command in (scan, contour, ranking):
+        app.command(rich_help_panel=_PANEL)(command)
+
+
+def _parameter(read: Problem, name: str) -> str:
+    return known("PARAMETER", name, entries(read.model), "parameters")
+
+
+def _require(good: Any, what: str) -> None:
+    import numpy as np
+
+    import fitkit
+
+    if not np.all(good):
+        raise fitkit.FitError(
+            f"{int(np.sum(~np.asarray(good)))} of {np.size(good)} {what} found no "
+            "minimum. Narrower --bounds or another --init may help."
+        )
+
+
+@with_options
+def scan(
+    given: Input,
+    choice: Choice,
+    fits: Fits,
+    output: Output,
+    parameter: Annotated[
+        str | None,
+        typer.Argument(
+            help="By default the parameter of interest; gamma[3] for one of several "
+            "values.",
+            show_default=False,
+        ),
+    ] = None,
+    span: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LOW:HIGH",
+            help="By default three standard deviations to either side.",
+            show_default=False,
+        ),
+    ] = None,
+    points: Annotated[int, typer.Option(min=2, help="How many values.")] = 31,
+) -> None:
+    """The profile likelihood along one parameter."""
+    import numpy as np
+
+    import fitkit
+
+    from . import show
+
+    read = problem(given, choice, fits)
+    name = parameter or read.model.poi
+    if name is None:
+        raise Mistake("scan: the model has no parameter of interest. Name a parameter.")
+    name = _parameter(read, name)
+    ends = None if span is None else interval("--range", span, _RANGE)
+    values = None if ends is None else np.linspace(*ends, points)
+    with show.working("scanning", output):
+        call = (read.model, read.data, name, values)
+        found = fitkit.scan(*call, points=points, **read.options)
+    content = {
+        "status": "ok" if found.converged.all() else "failed",
+        "parameter": name,
+        "best": found.best,
+        "values": found.values,
+        "delta_twice_nll": found.delta,
+        "converged": found.converged,
+    }
+
+    def human(content: dict[str, Any]) -> None:
+        show.line(f"best fit {name} = {content['best']:.6g}")
+        table = show.table(name, "-2 Δ log L", "status")
+        rows = ("values", "delta_twice_nll", "converged")
+        for value, delta, good in zip(*(content[key] for key in rows), strict=True):
+            status = "" if good else "not converged"
+            table.add_row(f"{value:.5g}", show.number(delta), status)
+        show.out().print(table)
+
+    show.answer(content, output, human)
+    _require(found.converged, "fits of the scan")
+
+
+@with_options
+def contour(
+    given: Input,
+    choice: Choice,
+    fits: Fits,
+    output: Output,
+    first: Annotated[str, typer.Argument(help="A parameter.", show_default=False)],
+    second: Annotated[str, typer.Argument(help="Another.", show_default=False)],
+    level: Annotated[
+        list[float] | None,
+        typer.Option(help="Probability contents; by default 0.6827 and 0.9545."),
+    ] = None,
+    angles: Annotated[int, typer.Option(min=8, help="Points of each line.")] = 48,
+) -> None:
+    """Lines of equal profile likelihood in two parameters."""
+    import numpy as np
+
+    import fitkit
+
+    from . import show
+
+    read = problem(given, choice, fits)
+    names = (_parameter(read, first), _parameter(read, second))
+    levels = {"levels": tuple(level)} if level else {}
+    with show.working("searching the contours", output):
+        call = (read.model, read.data, names)
+        found = fitkit.contour(*call, angles=angles, **levels, **read.options)
+    content = {
+        "status": "ok" if found.converged.all() else "failed",
+        "parameters": names,
+        "best": found.best,
+        "contours": [
+            {
+                "level": value,
+                "points": np.asarray(found.points)[i],
+                "at_bound": np.asarray(found.at_bound)[i],
+                "converged": np.asarray(found.converged)[i],
+            }
+            for i, value in enumerate(found.levels)
+        ],
+    }
+
+    def human(content: dict[str, Any]) -> None:
+        best = content["best"]
+        show.line(f"best fit {names[0]} = {best[0]:.6g}, {names[1]} = {best[1]:.6g}")
+        table = show.table(
+            "contour", f"{names[0]} from", "to", f"{names[1]} from", "to "
+        )
+        for line in content["contours"]:
+            ends = [f(p[i] for p in line["points"]) for i in (0, 1) for f in (min, max)]
+            table.add_row(f"{100 * line['level']:g} %", *map(show.number, ends))
+        show.out().print(table)
+        show.line("The lines themselves: --json.")
+
+    show.answer(content, output, human)
+    _require(found.converged, "points of the contours")
+
+
+@with_options
+def ranking(
+    given: Input,
+    choice: Choice,
+    fits: Fits,
+    output: Output,
+    top: Annotated[
+        int, typer.Option(min=1, help="Rows of the table; --json has all.")
+    ] = 20,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATTERN,...",
+            help="Also the impact of several parameters together.",
+        ),
+    ] = None,
+) -> None:
+    """Impacts of nuisance parameters on the parameter of interest, with pulls."""
+    import numpy as np
+
+    import fitkit
+
+    from . import show
+
+    read = problem(given, choice, fits)
+    with show.working("ranking", output):
+        found = fitkit.ranking(read.model, read.data, **read.options)
+    columns = {key: np.asarray(getattr(found, key)) for key in _IMPACTS}
+    content = {
+        "status": "ok" if found.converged.all() else "failed",
+        "poi": found.poi,
+        "best": found.best,
+        "total": found.total,
+        "statistical": found.statistical,
+        "parameters": [
+            {"name": name, **{key: values[i] for key, values in columns.items()}}
+            for i, name in enumerate(found.names)
+        ],
+        "groups": {
+            name: found.group(names) for name, names in _groups(group, found).items()
+        },
+    }
+
+    def human(content: dict[str, Any]) -> None:
+        best = show.measured(content["best"], content["total"])
+        statistical = show.number(content["statistical"], 3)
+        show.line(f"{content['poi']} = {best} (statistical {statistical})")
+        table = show.table(
+            "parameter", "pull", "constraint", "down", "up", "by auxiliary", "status"
+        )
+        for each in content["parameters"][:top]:
+            keys = ("pull", "constraint", "down", "up", "by_observable")
+            status = "" if each["converged"] else "not converged"
+            pull, width, *impacts = (each[key] for key in keys)
+            numbers = (show.change(pull), show.number(width, 3))
+            table.add_row(each["name"], *numbers, *map(show.change, impacts), status)
+        show.out().print(table)
+        if (more := len(content["parameters"]) - top) > 0:
+            show.line(f"… {more} more with smaller impacts: --top, --json")
+        for name, impact in content["groups"].items():
+            show.line(f"{name} together: {show.number(impact, 3)}")
+
+    show.answer(content, output, human)
+    _require(found.converged, "parameters of the ranking")
+
+
+def _groups(texts: list[str] | None, found: Any) -> dict[str, list[str]]:
+    """The ranked entries of each group."""
+    names = list(dict.fromkeys([*found.names, *(n.split("[")[0] for n in found.names)]))
+    groups: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, patterns = split("--group", text, _GROUP)
+        groups[name] = [
+            n
+            for pattern in patterns.split(",")
+            for n in matching("--group", pattern, names, "ranked parameters")
+        ]
+    return groups

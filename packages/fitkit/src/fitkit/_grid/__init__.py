@@ -1,0 +1,1 @@
+"""Many signal points or values of the parameter of interest at once."""

@@ -1,0 +1,392 @@
+"""Grids: equal to single calls, on every executor, after every interruption."""
+
+import concurrent.futures
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+import fitkit
+
+# The same program on one lane and on many: sums in another order.
+SAME = {"rtol": 1e-10, "atol": 1e-12}
+
+
+def document():
+    """A signal over a background that is known to a tenth, two bins."""
+    return {
+        "channels": [
+            {
+                "name": "SR",
+                "samples": [
+                    {
+                        "name": "signal",
+                        "data": [8.0, 4.0],
+                        "modifiers": [
+                            {"name": "mu", "type": "normfactor", "data": None}
+                        ],
+                    },
+                    {
+                        "name": "background",
+                        "data": [50.0, 30.0],
+                        "modifiers": [
+                            {
+                                "name": "xs",
+                                "type": "normsys",
+                                "data": {"lo": 0.9, "hi": 1.1},
+                            }
+                        ],
+                    },
+                ],
+            }
+        ],
+        "observations": [{"name": "SR", "data": [52.0, 33.0]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+
+
+def replaced(yields):
+    path = "/channels/0/samples/0/data"
+    return [{"op": "replace", "path": path, "value": list(yields)}]
+
+
+PATCHES = {f"s{k}": replaced([4.0 + 2 * k, 3.0 + k]) for k in range(6)}
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return fitkit.grid(document(), PATCHES, chunk=2)
+
+
+def same(result, wanted):
+    for name in wanted.columns:
+        np.testing.assert_allclose(result[name], wanted[name], **SAME)
+    assert result.names == wanted.names
+    assert result.messages == wanted.messages
+
+
+class TestAgainstSingleCalls:
+    def test_cls(self, serial):
+        for name, observed, expected in zip(
+            serial.names, serial["cls_observed"], serial["cls_expected"], strict=True
+        ):
+            model, data = fitkit.read_workspace(document(), patch=PATCHES[name])
+            single = fitkit.hypotest(1.0, model, data)
+            np.testing.assert_allclose(observed, single.cls_observed, rtol=1e-8)
+            np.testing.assert_allclose(expected, single.cls_expected, rtol=1e-8)
+        assert serial.converged.all()
+
+    def test_values_of_the_parameter_of_interest(self, serial):
+        result = fitkit.grid(document(), PATCHES, chunk=2, poi_value=[0.5, 1.0])
+        assert result["cls_expected"].shape == (6, 2, 5)
+        np.testing.assert_allclose(
+            result["cls_observed"][:, 1], serial["cls_observed"], rtol=1e-8
+        )
+
+    def test_fits(self):
+        result = fitkit.grid(document(), PATCHES, fitkit.fit, chunk=2)
+        model, data = fitkit.read_workspace(document(), patch=PATCHES["s3"])
+        single = fitkit.fit(model, data)
+        np.testing.assert_allclose(result["best"][3], single.params["mu"], rtol=1e-7)
+        np.testing.assert_allclose(result["twice_nll"][3], single.twice_nll, rtol=1e-12)
+
+    @pytest.mark.slow
+    def test_limits(self):
+        result = fitkit.grid(document(), PATCHES, fitkit.upper_limit, chunk=2)
+        model, data = fitkit.read_workspace(document(), patch=PATCHES["s3"])
+        single = fitkit.upper_limit(model, data)
+        # the tolerance of the search
+        np.testing.assert_allclose(result["observed"][3], single.observed, rtol=1e-7)
+        np.testing.assert_allclose(result["expected"][3], single.expected, rtol=1e-7)
+
+
+class TestBadPoints:
+    """They are rows with their reason; the others are as they were."""
+
+    def test_one_that_cannot_be_read(self, serial):
+        patches = dict(PATCHES)
+        patches["s1"] = [{"op": "remove", "path": "/channels/7"}]
+        result = fitkit.grid(document(), patches, chunk=2)
+        assert result.converged.tolist() == [True, False, True, True, True, True]
+        assert "does not apply" in result.messages[1]
+        assert np.isnan(result["cls_expected"][1]).all()
+        keep = [0, 2, 3, 4, 5]
+        np.testing.assert_allclose(
+            result["cls_observed"][keep], serial["cls_observed"][keep], rtol=1e-8
+        )
+        assert "1 without a result" in repr(result)
+
+    def test_one_that_cannot_be_fitted(self):
+        patches = dict(PATCHES)
+        patches["s2"] = [
+            {"op": "replace", "path": f"/channels/0/samples/{i}/data/0", "value": 0.0}
+            for i in range(2)
+        ]
+        result = fitkit.grid(document(), patches, chunk=2)
+        assert result.converged.tolist() == [True, True, False, True, True, True]
+        assert "channel 'SR' bin 0" in result.messages[2]
+
+    def test_one_without_a_parameter_of_interest(self):
+        patches = dict(PATCHES)
+        patches["s0"] = [{"op": "remove", "path": "/channels/0/samples/0"}]
+        result = fitkit.grid(document(), patches, chunk=2)
+        assert "'mu' is no parameter of the model" in result.messages[0]
+        assert result.converged.sum() == 5
+
+
+def test_rows_are_json(serial):
+    rows = json.loads(json.dumps(serial.rows()))
+    assert [row["name"] for row in rows] == list(serial.names)
+    np.testing.assert_array_equal(
+        [row["cls_expected"] for row in rows], serial["cls_expected"]
+    )
+
+
+class TestOnDisk:
+    def restart(self, folder, caplog, patches=PATCHES, **options):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "fitkit.grid"):
+            result = fitkit.grid(document(), patches, chunk=2, folder=folder, **options)
+        return result, caplog.text
+
+    def test_it_goes_on_where_it_ended(self, serial, tmp_path, caplog):
+        seen = []
+
+        class Interrupted(Exception):
+            pass
+
+        def stop(done, total):
+            seen.append((done, total))
+            if done >= 2:
+                raise Interrupted
+
+        with pytest.raises(Interrupted):
+            fitkit.grid(document(), PATCHES, chunk=2, folder=tmp_path, progress=stop)
+        assert seen == [(0, 6), (2, 6)]
+        result, log = self.restart(tmp_path, caplog)
+        assert "skipped 1 of 3 groups" in log
+        same(result, serial)
+        _, log = self.restart(tmp_path, caplog)
+        assert "skipped 3 of 3 groups" in log
+
+    @pytest.mark.parametrize("keep", [0, 100, -2])
+    def test_a_half_written_file_is_redone(self, serial, tmp_path, caplog, keep):
+        self.restart(tmp_path, caplog)
+        path = sorted(tmp_path.iterdir())[0]
+        path.write_bytes(path.read_bytes()[:keep])
+        result, log = self.restart(tmp_path, caplog)
+        assert "damaged" in log
+        assert "skipped 2 of 3 groups" in log
+        same(result, serial)
+
+    def test_a_changed_digit_is_noticed(self, serial, tmp_path, caplog):
+        self.restart(tmp_path, caplog)
+        path = sorted(tmp_path.iterdir())[0]
+        content = json.loads(path.read_text())
+        content["rows"][0]["cls_observed"] += 0.1
+        path.write_text(json.dumps(content))
+        result, log = self.restart(tmp_path, caplog)
+        assert "damaged" in log
+        same(result, serial)
+
+    def test_what_changed_is_redone(self, serial, tmp_path, caplog):
+        self.restart(tmp_path, caplog)
+        patches = {**PATCHES, "s5": replaced([20.0, 3.0])}
+        result, log = self.restart(tmp_path, caplog, patches)
+        assert "skipped 2 of 3 groups" in log
+        assert result["cls_observed"][5] < serial["cls_observed"][5]
+        _, log = self.restart(tmp_path, caplog, statistic=fitkit.QMu())
+        assert "skipped 0 of 3 groups" in log
+
+
+class TestExecutors:
+    def test_processes(self, serial):
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool:
+            same(fitkit.grid(document(), PATCHES, chunk=2, executor=pool), serial)
+
+    def test_threads_of_dask(self, serial):
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.LocalCluster(
+                n_workers=1, processes=False, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+            client.get_executor() as executor,
+        ):
+            same(fitkit.grid(document(), PATCHES, chunk=2, executor=executor), serial)
+
+
+def with_systematics(count):
+    """A patch that adds systematics to the background: a model of another shape."""
+    path = "/channels/0/samples/1/modifiers/-"
+    names = [f"extra{i}" for i in range(count)]
+    value = {"type": "normsys", "data": {"lo": 0.95, "hi": 1.05}}
+    return [{"op": "add", "path": path, "value": {"name": n, **value}} for n in names]
+
+
+# Four groups of one shape, soon done; then three that each have to be compiled, so that
+# what is killed after the first three groups is always at work.
+MIXED = {f"s{k}": replaced([4.0 + 2 * k, 3.0 + k]) for k in range(8)} | {
+    f"{count} more, {s}": [*replaced([s, 4.0]), *with_systematics(count)]
+    for count in (1, 2, 3)
+    for s in (6.0, 9.0)
+}
+GROUPS = 7
+ENOUGH = 3  # 43 % of the groups
+
+DRIVER = """
+import json, sys
+import jax
+jax.config.update("jax_enable_x64", True)
+import fitkit
+
+if __name__ == "__main__":
+    document, patches = json.load(sys.stdin)
+    fitkit.grid(document, patches, chunk=2, folder=sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    result = fitkit.grid(document(), MIXED, chunk=2)
+    assert result.converged.all()
+    return result
+
+
+@pytest.fixture(scope="module")
+def dask():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=4, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.slow
+class TestKilled:
+    """Of 4 workers in processes, of a pool, or the driver: nothing on disk is lost."""
+
+    def go_on(self, folder, caplog):
+        """The result of a restart, with how many groups it skipped."""
+        kept = len(list(folder.glob("*.json")))
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "fitkit.grid"):
+            result = fitkit.grid(document(), MIXED, chunk=2, folder=folder)
+        return result, kept, caplog.text
+
+    def test_a_worker_of_dask(self, mixed, dask, tmp_path, caplog):
+        """Dask hands the work of a dead worker to the others: the call goes on.
+
+        First of the two tests on these workers: they still have to compile, so that
+        some are at work when the third group is on disk.
+        """
+        killed = []
+
+        def kill_one(done, total):
+            if done >= 2 * ENOUGH and not killed:
+                # those at work: they are in the middle of a group
+                at_work = [name for name, keys in dask.processing().items() if keys]
+                pids = dask.run(os.getpid, workers=at_work[:1])
+                killed.extend(pids.values())
+                os.kill(killed[0], signal.SIGKILL)
+
+        with dask.get_executor() as executor:
+            result = fitkit.grid(
+                document(),
+                MIXED,
+                chunk=2,
+                folder=tmp_path,
+                executor=executor,
+                progress=kill_one,
+            )
+        assert killed
+        assert killed[0] not in dask.run(os.getpid).values()
+        same(result, mixed)
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert kept == GROUPS
+        assert f"skipped {GROUPS} of {GROUPS} groups" in log
+        same(result, mixed)
+
+    def test_four_processes_of_dask(self, mixed, dask):
+        with dask.get_executor() as executor:
+            same(fitkit.grid(document(), MIXED, chunk=2, executor=executor), mixed)
+
+    def test_a_worker_of_a_pool(self, mixed, tmp_path, caplog):
+        spawn = multiprocessing.get_context("spawn")
+        before = set(multiprocessing.active_children())
+
+        def kill_one(done, total):
+            if done >= 2 * ENOUGH:
+                workers = set(multiprocessing.active_children()) - before
+                os.kill(workers.pop().pid, signal.SIGKILL)
+
+        with (
+            pytest.raises(concurrent.futures.BrokenExecutor),
+            concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool,
+        ):
+            fitkit.grid(
+                document(),
+                MIXED,
+                chunk=2,
+                folder=tmp_path,
+                executor=pool,
+                progress=kill_one,
+            )
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= kept < GROUPS
+        assert f"skipped {kept} of {GROUPS} groups" in log
+        same(result, mixed)
+
+    def test_the_driver(self, mixed, tmp_path, caplog):
+        command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as driver:
+            driver.stdin.write(json.dumps([document(), MIXED]))
+            driver.stdin.close()
+            while len(list(tmp_path.glob("*.json"))) < ENOUGH:
+                assert driver.poll() is None, "the driver ended by itself"
+                time.sleep(0.05)
+            driver.kill()
+        assert driver.returncode == -signal.SIGKILL
+        # What a crash of the machine leaves of a file: its beginning.
+        path = sorted(tmp_path.glob("*.json"))[0]
+        path.write_bytes(path.read_bytes()[:100])
+        result, kept, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= kept < GROUPS
+        assert f"{path} is damaged; its group is computed again" in log
+        assert f"skipped {kept - 1} of {GROUPS} groups" in log
+        same(result, mixed)
+        _, _, log = self.go_on(tmp_path, caplog)
+        assert f"skipped {GROUPS} of {GROUPS} groups" in log
+
+
+class TestMessages:
+    def test_options(self):
+        with pytest.raises(ValueError, match=r"has no option 'levl'.*level"):
+            fitkit.grid(document(), PATCHES, fitkit.upper_limit, levl=0.1)
+        with pytest.raises(ValueError, match="one of hypotest, upper_limit, fit"):
+            fitkit.grid(document(), PATCHES, fitkit.scan)
+        toys = fitkit.Toys(jax.random.key(0), 10)
+        with pytest.raises(ValueError, match="must be `Asymptotics`"):
+            fitkit.grid(document(), PATCHES, calculator=toys)
+
+    def test_names_come_once(self):
+        twice = [fitkit.Patch("a", (), replaced([1.0, 1.0]))] * 2
+        with pytest.raises(ValueError, match="have the name 'a'"):
+            fitkit.grid(document(), twice)
+
+    def test_no_point(self):
+        with pytest.raises(ValueError, match="at least one point"):
+            fitkit.grid(document(), {})

@@ -22,7 +22,7 @@ Limits: TypeAlias = UpperLimit | Sequence[UpperLimit]
 
 
 @final
-class TestedValues(NamedTuple):
+class ClsByValue(NamedTuple):
     """Tests, ordered by the tested value.
 
     Attributes:
@@ -42,7 +42,7 @@ class TestedValues(NamedTuple):
     converged: Bool[np.ndarray, " points"]
 
 
-def tested_values(tests: Tests, call: str) -> TestedValues:
+def cls_by_value(tests: Tests, call: str) -> ClsByValue:
     """Collect tests of several values.
 
     Raises:
@@ -69,7 +69,7 @@ def tested_values(tests: Tests, call: str) -> TestedValues:
     ]
     columns = [np.asarray(column) for column in zip(*rows, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return TestedValues(*(column[order] for column in columns))
+    return ClsByValue(*(column[order] for column in columns))
 
 
 @final

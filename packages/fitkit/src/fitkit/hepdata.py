@@ -26,9 +26,9 @@ from ._points import (
     Limits,
     Tests,
     check_points,
+    cls_by_value,
     estimates,
     limits_by_point,
-    tested_values,
 )
 from ._profile.interval import Intervals
 from ._profile.pulls import Pulls
@@ -174,7 +174,7 @@ def cls_scan(tests: Tests, *, poi: str = "mu") -> Table:
         tests: as for `plot.cls_scan`.
         poi: name of the parameter of interest.
     """
-    points = tested_values(tests, "hepdata.cls_scan")
+    points = cls_by_value(tests, "hepdata.cls_scan")
     # Only pseudo-experiments have a statistical error.
     errors: Errors = {"stat": points.error} if points.error.any() else {}
     return Table(

@@ -6,7 +6,6 @@ makes a single fit, as a command line does, has the traced program kept too.
 """
 
 import hashlib
-import importlib.util
 import logging
 import os
 import tempfile
@@ -17,7 +16,6 @@ from typing import Any
 
 import jax
 import jax.export
-import jaxlib
 
 _log = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent.parent
@@ -52,11 +50,14 @@ def keep_programs(folder: str | Path | None) -> None:
         >>> round(float(result.params["mu"]), 6)
         0.6
     """
-    if folder is not None and importlib.util.find_spec("flatbuffers") is None:
-        raise ModuleNotFoundError(
-            "`keep_programs` needs `flatbuffers`; it comes with `fitkit[cli]`.",
-            name="flatbuffers",
-        )
+    if folder is not None:
+        try:
+            import flatbuffers  # noqa: F401  (jax.export writes with it)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "`keep_programs` needs `flatbuffers`; it comes with `fitkit[cli]`.",
+                name="flatbuffers",
+            ) from error
     _folders[:] = [] if folder is None else [Path(folder)]
     _programs.clear()
 
@@ -97,7 +98,7 @@ def call_kept(function: Callable[..., Any], *args: Any) -> list[jax.Array]:
 def _name(function: Callable[..., Any], structure: Any, shapes: tuple) -> str:
     """A digest of all that the traced program depends on."""
     what = [function.__qualname__, str(structure), str(shapes), jax.default_backend()]
-    what += [jax.__version__, jaxlib.__version__, _sources()]
+    what += [jax.__version__, _sources()]
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:32]
 
 

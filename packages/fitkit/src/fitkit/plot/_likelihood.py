@@ -108,7 +108,7 @@ def contour(result: Contour, *, ax: Axes | None = None) -> Axes:
     Example:
         >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
-        >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
+        >>> model = fitkit.correlated_background([60.0], [50.0], [55.0], [45.0])
         >>> data = model.expected_data(model.init)
         >>> names = ("mu", "correlated_bkg_uncertainty")
         >>> ax = plot.contour(fitkit.contour(model, data, names, levels=[0.68]))

@@ -5,7 +5,7 @@ from jaxtyping import ArrayLike, Float
 from matplotlib.axes import Axes
 
 from .._hypotest.limit import UpperLimit
-from .._points import Limits, Tests, check_points, limits_by_point, tested_values
+from .._points import Limits, Tests, check_points, cls_by_value, limits_by_point
 from ._look import BLUE, GREY, ONE_SIGMA, RED, TWO_SIGMA, one_axes, styled
 
 
@@ -46,7 +46,7 @@ def cls_scan(
         >>> ax.get_ylabel()
         'CL$_s$'
     """
-    points = tested_values(tests, "plot.cls_scan")
+    points = cls_by_value(tests, "plot.cls_scan")
     ax = one_axes(ax)
     _band(ax, points.values, points.expected, "CL$_s$")
     # Without pseudo-experiments there is no error to draw.

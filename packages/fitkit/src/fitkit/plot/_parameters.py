@@ -233,7 +233,7 @@ def correlation(
         >>> best = fitkit.fit(model, model.expected_data(model.init))
         >>> ax = plot.correlation(best)
         >>> [text.get_text() for text in ax.texts]
-        ['1.00', '-0.56', '-0.56', '1.00']
+        ['1.00', '-0.54', '-0.54', '1.00']
     """
     found = estimates(result, "plot.correlation")
     matrix = found.correlation

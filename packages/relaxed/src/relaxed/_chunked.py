@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-#: Events per chunk, at most: enough that starting a chunk's work, some 10 µs, does not
+#: Events per chunk, at most: enough that starting the work of a chunk does not
 #: count, few enough that XLA's CPU compiler fuses the sum over a chunk with its terms
 #: and holds none of them. (It calls a library for longer sums, from stored terms.)
 CHUNK = 4_000

@@ -52,8 +52,8 @@ def asimov_data(
         >>> for strength in (0.0, 1.0):
         ...     limit = upper_limit(model, asimov_data(strength, model))
         ...     print(round(float(limit.observed), 4))
-        1.0775
-        2.0942
+        1.0688
+        1.9742
 
         With the other parameters where the control regions put them, and nothing known
         of the signal regions: `asimov_data(0.0, model.masking("SR*"), data)`.

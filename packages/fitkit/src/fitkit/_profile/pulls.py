@@ -90,7 +90,7 @@ def pulls(
         >>> result.names
         ('correlated_bkg_uncertainty',)
         >>> round(float(result.pull[0]), 3), round(float(result.constraint[0]), 3)
-        (0.323, 0.813)
+        (0.326, 0.812)
     """
     best = best_fit(model, data, init, fixed, bounds, solver, "pulls")
     chosen = np.flatnonzero(np.asarray(best.movable))

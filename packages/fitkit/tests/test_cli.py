@@ -555,7 +555,13 @@ def test_a_document_without_its_poi_is_read_with_a_warning(run, folder):
 
 # --- in a process of its own ---------------------------------------------------------
 def process(folder, *arguments, **kwargs):
-    command = [sys.executable, "-c", "import _fitkit_cli; _fitkit_cli.main()"]
+    # A shell's background job ignores Ctrl-C, and so do its children.
+    script = (
+        "import signal, _fitkit_cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "_fitkit_cli.main()"
+    )
+    command = [sys.executable, "-c", script]
     return subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=folder,
@@ -600,7 +606,10 @@ def test_ctrl_c_inside_compiled_code(folder):
         time.sleep(20)  # imported, traced and compiled: now it runs for hours
         assert toys.poll() is None
         toys.send_signal(signal.SIGINT)
-        _, err = toys.communicate(timeout=30)
+        try:
+            _, err = toys.communicate(timeout=30)
+        finally:
+            toys.kill()  # leaving the block waits for it
     assert toys.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err

@@ -148,6 +148,15 @@ def test_what_a_batch_says_of_each_of_its_fits(model):
     np.testing.assert_allclose(both.largest_gradient, expected, rtol=1e-12)
 
 
+def test_a_value_held_beyond_its_bounds_is_fitted_as_one_inside(model):
+    data = model.data({"SR": [78.0, 80.0]})
+    beyond = fitkit.fixed_poi_fit(30.0, model, data)  # mu is bounded by 10
+    inside = fitkit.fixed_poi_fit(30.0, model, data, bounds={"mu": (0.0, 50.0)})
+    assert int(beyond.steps) == int(inside.steps)
+    np.testing.assert_allclose(beyond.y, inside.y, rtol=1e-12)
+    assert float(beyond.params["mu"]) == 30.0
+
+
 # --- why a fit failed ----------------------------------------------------------------
 def test_a_failure_names_channel_and_bin():
     sample = Sample("s", [10.0, 0.0, 3.0], (NormFactor("mu"),))

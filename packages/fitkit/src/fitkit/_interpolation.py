@@ -19,6 +19,7 @@ References:
 
 from typing import NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -36,21 +37,6 @@ def has_kink(runs: Runs) -> np.ndarray:
     kinked = [np.full(count, code in KINKED_CODES) for code, count in runs]
     return np.concatenate([np.zeros(0, dtype=bool), *kinked])
 
-
-# Maps (f(1), f(-1), f'(1), f'(-1), f''(1), f''(-1)), value less 1, to the coefficients
-# of x, x^2, ..., x^6: the inverse of the six matching conditions.
-_POWERS = np.arange(1, 7)
-_CONDITIONS = np.stack(
-    [
-        np.ones(6),
-        (-1.0) ** _POWERS,
-        _POWERS,
-        _POWERS * (-1.0) ** (_POWERS - 1),
-        _POWERS * (_POWERS - 1),
-        _POWERS * (_POWERS - 1) * (-1.0) ** _POWERS,
-    ]
-)
-_MATCHING = np.linalg.inv(_CONDITIONS)
 
 Derivatives = tuple[Array, Array, Array]
 """Value, first and second derivative with respect to the nuisance parameter."""
@@ -163,20 +149,41 @@ def exponential(
             f"normsys interpolation code {unknown.pop()!r} is not one of "
             f"{MULTIPLICATIVE_CODES}."
         )
-    log_lo, log_hi = jnp.log(lo), jnp.log(hi)
-    slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
-    if "4" not in codes:
-        return Exponential(slope, bend, None, None)
-    conditions = jnp.stack(
-        [hi - 1, lo - 1, log_hi * hi, -log_lo * lo, log_hi**2 * hi, log_lo**2 * lo]
-    )
-    matching = jnp.asarray(_MATCHING, conditions.dtype)
-    reach = jnp.ones(())
+    # Outside `jit` numpy, which compiles nothing.
+    traced = isinstance(lo, jax.Array) or isinstance(hi, jax.Array)
+    xp = jnp if traced else np
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_lo, log_hi = xp.log(lo), xp.log(hi)
+        slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
+        if "4" not in codes:
+            return Exponential(slope, bend, None, None)
+        polynomial = xp.stack(_matching(lo, hi, log_lo, log_hi))
+    reach = np.ones(())
     if len(codes) > 1:
         of_each = np.concatenate([np.full(n, float(code == "4")) for code, n in runs])
-        reach = jnp.asarray(of_each.reshape(-1, *(1,) * (jnp.ndim(lo) - 1)))
-    polynomial = jnp.tensordot(matching, conditions, axes=1)
+        reach = of_each.reshape(-1, *(1,) * (np.ndim(lo) - 1))
     return Exponential(slope, bend, polynomial, reach)
+
+
+def _matching(lo: Array, hi: Array, log_lo: Array, log_hi: Array) -> list[Array]:
+    """The coefficients of x to x^6 that match value and two derivatives at -1 and 1.
+
+    The odd powers follow from half the difference of what both sides ask for, the even
+    ones from half the sum; with the first derivative it is the other way round.
+    """
+    first_hi, first_lo = log_hi * hi, -log_lo * lo
+    second_hi, second_lo = log_hi * first_hi, -log_lo * first_lo
+    even, odd = (hi + lo) / 2 - 1, (hi - lo) / 2
+    even_1, odd_1 = (first_hi - first_lo) / 2, (first_hi + first_lo) / 2
+    even_2, odd_2 = (second_hi + second_lo) / 2, (second_hi - second_lo) / 2
+    return [
+        (15 * odd - 7 * odd_1 + odd_2) / 8,
+        (24 * even - 9 * even_1 + even_2) / 8,
+        (5 * (odd_1 - odd) - odd_2) / 4,
+        (7 * even_1 - 12 * even - even_2) / 4,
+        (odd_2 - 3 * (odd_1 - odd)) / 8,
+        (even_2 - 5 * even_1 + 8 * even) / 8,
+    ]
 
 
 def exponential_factor(

@@ -49,6 +49,13 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     def prepared(self) -> Self:
         """Return the same likelihood with all derived that `y` does not change."""
 
+    def at_hand(self) -> Self:
+        """Return it `prepared` and on the device, where nothing in it is traced.
+
+        A model that is fitted again and again is prepared once for all its data.
+        """
+        return self
+
     @abc.abstractmethod
     def parameters(self) -> ParameterVectors:
         """Return starts, bounds and fixed entries of the flat vector."""

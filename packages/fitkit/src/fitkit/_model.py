@@ -10,7 +10,13 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from ._custom_types import Params, Vector
 from ._likelihood import AbstractNegativeLogLikelihood, AutodiffLikelihood
-from ._parameters import Parameter, ParameterVectors, flatten, unflatten
+from ._parameters import (
+    Parameter,
+    ParameterShapes,
+    ParameterVectors,
+    flatten,
+    unflatten,
+)
 
 
 @final
@@ -76,10 +82,12 @@ class AbstractModel(eqx.Module):
         )
 
     @property
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(self) -> ParameterShapes:
         """The shape of each parameter: `()` for a scalar, `(n,)` for one per bin."""
         parameters = self.parameters
-        return {name: parameters[name].init.shape for name in self.parameter_names}
+        return ParameterShapes(
+            {name: parameters[name].init.shape for name in self.parameter_names}
+        )
 
     @property
     def init(self) -> Params:

@@ -1,7 +1,7 @@
 """Parameters: where a fit starts, how far it may go, what else measures them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -86,22 +86,55 @@ class Override(NamedTuple):
         return jnp.where(self.given, self.values, default)
 
 
-Shapes = Mapping[str, tuple[int, ...]]
+@final
+class ParameterShapes(Mapping[str, tuple[int, ...]]):
+    """The shape of each parameter by name, in the order of every flat vector.
 
+    `()` for a scalar, `(n,)` for one value for each bin. It cannot be changed and has a
+    hash, so that results may carry it through `jax.jit`.
 
-def _places(shapes: Shapes) -> dict[str, slice]:
-    """Where each parameter stands in the flat vector."""
-    places, start = {}, 0
-    for name, shape in shapes.items():
-        end = start + math.prod(shape)
-        places[name] = slice(start, end)
-        start = end
-    return places
+    Attributes:
+        places: where each parameter stands in the flat vector.
+        size: the length of that vector.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]):
+        self._shapes = dict(shapes)
+        self.places: dict[str, slice] = {}
+        self.size = 0
+        for name, shape in self._shapes.items():
+            start, self.size = self.size, self.size + math.prod(shape)
+            self.places[name] = slice(start, self.size)
+        self._hash = hash(tuple(self._shapes.items()))
+
+    def __getitem__(self, name: str) -> tuple[int, ...]:
+        return self._shapes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ParameterShapes):
+            # The order counts.
+            return self is other or (
+                self._hash == other._hash
+                and list(self._shapes.items()) == list(other._shapes.items())
+            )
+        return self._shapes == other
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return repr(self._shapes)
 
 
 def flatten(
     values: Mapping[str, ArrayLike] | None,
-    shapes: Shapes,
+    shapes: ParameterShapes,
     what: str,
     dtype: type = float,
 ) -> Override:
@@ -120,10 +153,9 @@ def flatten(
     Raises:
         ValueError: for an unknown name or a wrong shape.
     """
-    places = _places(shapes)
-    size = max((place.stop for place in places.values()), default=0)
-    given = np.zeros(size, dtype=bool)
-    flat = np.zeros(size, dtype=dtype)
+    places = shapes.places
+    given = np.zeros(shapes.size, dtype=bool)
+    flat: np.ndarray = np.zeros(shapes.size, dtype=dtype)
     traced = {}
     for name, value in (values or {}).items():
         if name not in shapes:
@@ -149,12 +181,15 @@ def flatten(
     return Override(flat, given)
 
 
-def unflatten(vector: Array | np.ndarray, shapes: Shapes) -> Params:
+def unflatten(
+    vector: Array | np.ndarray, shapes: ParameterShapes, on_device: bool = True
+) -> Params:
     """The inverse of `flatten`: values by name from the flat vector.
 
     Args:
         vector: `[..., params]`; leading axes, as `jax.vmap` leaves them, are kept.
         shapes: the shape of each parameter, in the order of the flat vector.
+        on_device: whether parts of a plain vector become jax arrays.
 
     Returns:
         A dict with one array of the parameter's shape for each name.
@@ -165,6 +200,6 @@ def unflatten(vector: Array | np.ndarray, shapes: Shapes) -> Params:
     whole = vector if traced else np.asarray(vector)
     parts: dict[str, Any] = {
         name: whole[..., place].reshape(lead + shapes[name])
-        for name, place in _places(shapes).items()
+        for name, place in shapes.places.items()
     }
-    return parts if traced else jax.device_put(parts)
+    return jax.device_put(parts) if on_device and not traced else parts

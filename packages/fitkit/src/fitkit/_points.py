@@ -166,7 +166,7 @@ def estimates(fit: FitResult, call: str) -> Estimates:
     free = np.asarray(fit.stationarity.free)
     covariance = np.asarray(inverse_of_free(fit.hessian, fit.stationarity.free)[0])
     errors = np.sqrt(np.diagonal(covariance))[free]
-    names = np.array(entry_names(dict(fit.shapes)))[free]
+    names = np.array(entry_names(fit.shapes))[free]
     return Estimates(
         tuple(map(str, names)),
         np.asarray(fit.y)[free],

@@ -96,7 +96,7 @@ def _impossible_bins(model: AbstractModel, data: Data, params: Params) -> list[s
 
 def _reasons(result: "FitResult", model: AbstractModel, data: Data) -> list[str]:
     """What is wrong at the point where the search ended."""
-    names = entry_names(dict(result.shapes))
+    names = entry_names(result.shapes)
     likelihood = model.negative_log_likelihood(data)
     if not np.isfinite(likelihood.value(result.y)):
         if bins := _impossible_bins(model, data, result.params):
@@ -195,7 +195,7 @@ def describe(result: "FitResult") -> str:
         (held.on_edge, "on the edge"),
     ):
         notes[np.asarray(mask)] = note
-    names, values = entry_names(dict(result.shapes)), np.asarray(result.y)
+    names, values = entry_names(result.shapes), np.asarray(result.y)
     listed = _rows(notes)
     width = max((len(names[i]) for i in listed), default=0)
     for i in listed:

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
-from .._parameters import Override, flatten, unflatten
+from .._parameters import Override, ParameterShapes, flatten, unflatten
 from .._precision import require_float64
 from .diagnose import (
     describe,
@@ -207,6 +207,7 @@ def minimised(
     solver: optx.AbstractMinimiser | None = None,
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
+    likelihood = likelihood.at_hand()
     leaves = jax.tree.leaves(likelihood)
     if solver is None and all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
         # Telling arrays from other things takes as long as a small fit.
@@ -257,12 +258,12 @@ class FitResult(eqx.Module):
     hessian: Matrix
     steps: Int[Array, ""]
     result: optx.RESULTS
-    shapes: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
+    shapes: ParameterShapes = eqx.field(static=True)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the parameters, in the order of `y`."""
-        return tuple(name for name, _ in self.shapes)
+        return tuple(self.shapes)
 
     # Made when they are asked for: many small arrays take longer than a fit.
     @property
@@ -278,13 +279,13 @@ class FitResult(eqx.Module):
                 "derivative of a result. Differentiate a function that returns "
                 "`fit(...).params` instead."
             )
-        return unflatten(self.y, dict(self.shapes))
+        return unflatten(self.y, self.shapes)
 
     @property
     def at_bounds(self) -> dict[str, Array]:
         """By parameter, entries on a bound against which the data push them."""
         held = self.stationarity
-        return unflatten(held.at_lower | held.at_upper, dict(self.shapes))
+        return unflatten(held.at_lower | held.at_upper, self.shapes)
 
     @property
     def on_edge(self) -> dict[str, Array]:
@@ -292,7 +293,7 @@ class FitResult(eqx.Module):
 
         Derivatives of the result are there those from inside.
         """
-        return unflatten(self.stationarity.on_edge, dict(self.shapes))
+        return unflatten(self.stationarity.on_edge, self.shapes)
 
     @property
     def largest_gradient(self) -> Float[Array, ""]:
@@ -324,7 +325,7 @@ class FitResult(eqx.Module):
         one fit with concrete numbers.
         """
         _, direction = flattest(self.hessian, self.stationarity.free)
-        return named_direction(direction, entry_names(dict(self.shapes)))
+        return named_direction(direction, entry_names(self.shapes))
 
     def __repr__(self) -> str:
         return describe(self)
@@ -473,5 +474,5 @@ def result_of(minimum: Minimum, model: AbstractModel) -> FitResult:
         hessian=minimum.hessian,
         steps=minimum.steps,
         result=minimum.result,
-        shapes=tuple(model.parameter_shapes.items()),
+        shapes=model.parameter_shapes,
     )

@@ -138,7 +138,7 @@ def fit_from_many_starts(
 
 def _even(starts: int, model: AbstractModel) -> Float[np.ndarray, "starts params"]:
     """Points that fill the cube [-1, 1]^params evenly, the first at its centre."""
-    size = sum(int(np.prod(shape)) for shape in model.parameter_shapes.values())
+    size = model.parameter_shapes.size
     # Multiples of irrational numbers modulo 1: roots of different primes.
     roots = np.sqrt(_primes(size)) % 1.0
     return 2 * ((0.5 + np.arange(starts)[:, None] * roots) % 1.0) - 1
@@ -205,7 +205,7 @@ def _same(a: FitResult, b: FitResult) -> bool:
 
 def _difference(best: FitResult, other: FitResult) -> str:
     """How much higher another minimum is, and where it lies."""
-    names = entry_names(dict(best.shapes))
+    names = entry_names(best.shapes)
     apart = np.abs(np.asarray(other.y - best.y)) / _widths(best)
     order = np.argsort(-apart, kind="stable")[:3]
     places = ", ".join(

@@ -16,6 +16,7 @@ names live in `Layout`, so that models of the same shapes share a compilation.
 
 import collections
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, final
@@ -28,6 +29,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
 from .._interpolation import Runs
+from .._parameters import ParameterShapes
 from .modifiers import ParameterKind
 from .modifiers._base import ParameterDeclaration, Place
 from .spec import Channel, ParameterSettings
@@ -49,6 +51,23 @@ class Layout:
     parameters: tuple[tuple[str, tuple[int, ...], ParameterKind], ...]
     poi: str | None
     modifiers: tuple[tuple[str, str, str, str], ...]
+
+    # Worked out once: a small fit takes no longer than a loop over 200 names.
+    @functools.cached_property
+    def shapes(self) -> ParameterShapes:
+        """The shape of each parameter."""
+        return ParameterShapes({name: shape for name, shape, _ in self.parameters})
+
+    @functools.cached_property
+    def sizes(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
+        """(name, shape, number of entries) of each parameter."""
+        return tuple((n, shape, math.prod(shape)) for n, shape in self.shapes.items())
+
+    @functools.cached_property
+    def constrained(self) -> frozenset[str]:
+        """The parameters that have auxiliary data."""
+        free = ParameterKind.FREE
+        return frozenset(name for name, _, kind in self.parameters if kind != free)
 
 
 Variation: TypeAlias = tuple[str, str]
@@ -112,6 +131,16 @@ class Arrays(eqx.Module):
     aux_given: Mask
     sigma: Vector
     sigma_given: Mask
+
+    @property
+    def xp(self) -> Any:
+        """`jax.numpy` where any number is a jax array, else numpy.
+
+        Outside `jit` each new shape of each operation would be compiled: numpy reads a
+        document in milliseconds where jax takes seconds.
+        """
+        traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self))
+        return jnp if traced else np
 
 
 @dataclasses.dataclass

@@ -81,10 +81,7 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     A bin without yield or without error keeps its factor fixed at 1; its constraint
     term then is a constant of unit width or count, as in pyhf 0.7.
     """
-    # Outside `jit` each new shape of each operation would be compiled: numpy reads a
-    # document in milliseconds where jax takes seconds.
-    traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(arrays))
-    xp = jnp if traced else np
+    xp = arrays.xp
     kind = xp.asarray(arrays.kind)
     size = kind.shape[0]
     slots = arrays.factor_index.shape[0]
@@ -96,7 +93,7 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
         wanted = xp.isin(kind_of, np.array([int(each) for each in of]))
         chosen = xp.where(wanted, values, 0.0).reshape(-1)
-        if traced:
+        if xp is jnp:
             return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
         return np.bincount(index, chosen, size + 1)[:size]
 

@@ -6,6 +6,7 @@ log-likelihood has the gradient \(J c\) and the Hessian
 first part and the constraints alone are positive semi-definite (Gauss-Newton).
 """
 
+import weakref
 from typing import final
 
 import jax
@@ -42,6 +43,10 @@ def _rate_ratios(
     return pull, jnp.where(rates > 0, counts / safe**2, 0.0)
 
 
+# What `at_hand` has prepared, by the identity of a model's arrays, as long as it lives.
+_at_hand: dict[int, tuple[Arrays, ConstraintTerms, Interpolation]] = {}
+
+
 @final
 class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     """A HistFactory model at given data.
@@ -74,6 +79,18 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             self.constraints,
             self.interpolation,
         )
+
+    def at_hand(self) -> "HistFactoryLikelihood":
+        if self.terms is not None or self.arrays.xp is not np:
+            return self
+        known = _at_hand.get(id(self.arrays))
+        if known is None:
+            ready = jax.device_put((self.arrays, self.constraints, self.interpolation))
+            forget = weakref.finalize(self.arrays, _at_hand.pop, id(self.arrays))
+            forget.atexit = False
+            known = _at_hand[id(self.arrays)] = ready
+        arrays, terms, shapes = known
+        return HistFactoryLikelihood(arrays, self.counts, self.aux, terms, shapes)
 
     @property
     def constraints(self) -> ConstraintTerms:
@@ -185,9 +202,3 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def deviations(self, y: Vector) -> tuple[Array, Array]:
         rates = jnp.sum(self.elements(y).rates, axis=0)
         return jnp.sqrt(jnp.maximum(rates, 0.0)), self.constraints.deviations(y)
-
-
-def as_flat(values: list[Array | np.ndarray]) -> Array | np.ndarray:
-    """Side by side in one vector: numpy where nothing is a jax array."""
-    on_host = all(isinstance(value, np.ndarray) for value in values)
-    return np.concatenate(values) if on_host else jnp.concatenate(values)

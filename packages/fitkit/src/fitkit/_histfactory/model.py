@@ -1,12 +1,10 @@
 """The HistFactory model: channels of samples with modifiers, as a probability."""
 
 import fnmatch
-import math
 from collections.abc import Mapping, Sequence
 from typing import final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
@@ -15,11 +13,18 @@ from .._constraints import Normal, Poisson
 from .._custom_types import Params
 from .._interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
 from .._model import AbstractModel, Data
-from .._parameters import Parameter, unflatten
+from .._parameters import Parameter, ParameterShapes, unflatten
 from .assemble import Arrays, Layout, assemble
 from .constraint_terms import constraint_terms
-from .likelihood import HistFactoryLikelihood, as_flat
+from .likelihood import HistFactoryLikelihood
 from .modifiers import ParameterKind
+from .observed import (
+    aux_by_name,
+    bins_by_channel,
+    flat_aux,
+    flat_counts,
+    masked_channels,
+)
 from .rates import elements, interpolation
 from .spec import Channel, ParameterSettings
 
@@ -91,12 +96,12 @@ class Model(AbstractModel):
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """The names of the parameters, in the order of their first modifier."""
-        return tuple(name for name, _, _ in self.layout.parameters)
+        return tuple(self.layout.shapes)
 
     @property
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(self) -> ParameterShapes:
         """The shape of each parameter: `()` for a scalar, `(n,)` for one per bin."""
-        return {name: shape for name, shape, _ in self.layout.parameters}
+        return self.layout.shapes
 
     @property
     def poi(self) -> str | None:
@@ -111,8 +116,7 @@ class Model(AbstractModel):
     @property
     def masked_channels(self) -> tuple[str, ...]:
         """The names of the channels that `masking` took out of the likelihood."""
-        counted = self._by_channel(np.asarray(self.arrays.counted))
-        return tuple(name for name in self.channel_names if not counted[name].any())
+        return masked_channels(self.layout, self.arrays.counted)
 
     @property
     def sample_names(self) -> dict[str, tuple[str, ...]]:
@@ -127,7 +131,12 @@ class Model(AbstractModel):
     @property
     def nominal_aux(self) -> dict[str, Array]:
         """The auxiliary data that the specification states."""
-        return self._by_constraint(constraint_terms(self.arrays).nominal_aux)
+        aux = constraint_terms(self.arrays).nominal_aux
+        if not isinstance(aux, np.ndarray):
+            return aux_by_name(self.layout, aux)
+        # As plain numbers, which each fit puts side by side again.
+        aux.flags.writeable = False
+        return aux_by_name(self.layout, aux, on_device=False)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -204,7 +213,7 @@ class Model(AbstractModel):
                     f"`masking`: no channel is called {pattern!r}. The model has: "
                     f"{', '.join(self.channel_names)}."
                 )
-            bins = self._by_channel(counted)
+            bins = bins_by_channel(self.layout, counted)
             for name in found:
                 bins[name][:] = False  # a view
         return eqx.tree_at(lambda model: model.arrays.counted, self, counted)
@@ -222,7 +231,12 @@ class Model(AbstractModel):
         Raises:
             ValueError: naming a channel that is missing, unknown or of the wrong size.
         """
-        counts, masked = self._by_channel(self._counts(main)), self._masked()
+        counts, masked = (
+            bins_by_channel(
+                self.layout, flat_counts(self.layout, self.arrays.counted, main)
+            ),
+            self.masked_channels,
+        )
         return Data(
             {name: counts[name] for name in counts if name not in masked},
             self.nominal_aux,
@@ -236,7 +250,7 @@ class Model(AbstractModel):
             for name, yields in self.expected_yields(params).items()
         }
         return Data(
-            main, self._by_constraint(constraint_terms(self.arrays).expected(y))
+            main, aux_by_name(self.layout, constraint_terms(self.arrays).expected(y))
         )
 
     def expected_yields(
@@ -271,7 +285,7 @@ class Model(AbstractModel):
         y = self.ravel(params)
         nominal = self.expected_data(self.init)
         counts, aux = self.negative_log_likelihood(nominal).sample(key, y)
-        return Data(self._by_channel(counts), self._by_constraint(aux))
+        return Data(bins_by_channel(self.layout, counts), aux_by_name(self.layout, aux))
 
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         """The log-probability of main and auxiliary data, normalised.
@@ -299,84 +313,18 @@ class Model(AbstractModel):
         Returns:
             A scalar; 0 for a model without constraints.
         """
-        terms, aux = constraint_terms(self.arrays), jnp.asarray(self._aux(data.aux))
+        terms, aux = (
+            constraint_terms(self.arrays),
+            jnp.asarray(flat_aux(self.layout, data.aux)),
+        )
         return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives."""
         return HistFactoryLikelihood(
-            self.arrays, self._counts(data.main), self._aux(data.aux), None, None
+            self.arrays,
+            flat_counts(self.layout, self.arrays.counted, data.main),
+            flat_aux(self.layout, data.aux),
+            None,
+            None,
         )
-
-    def _by_channel(self, counts: Array) -> dict[str, Array]:
-        start, split = 0, {}
-        for name, bins, _ in self.layout.channels:
-            split[name] = counts[start : start + bins]
-            start += bins
-        return split
-
-    def _by_constraint(self, vector: Array) -> dict[str, Array]:
-        values = unflatten(vector, self.parameter_shapes)
-        return {
-            name: values[name]
-            for name, _, kind in self.layout.parameters
-            if kind != ParameterKind.FREE
-        }
-
-    def _masked(self) -> tuple[str, ...]:
-        """The masked channels, as far as the mask is not traced."""
-        traced = isinstance(self.arrays.counted, jax.core.Tracer)
-        return () if traced else self.masked_channels
-
-    def _counts(self, main: Mapping[str, ArrayLike]) -> Array | np.ndarray:
-        """Counts of all channels side by side; 0 where they are masked."""
-        unknown = [name for name in main if name not in self.channel_names]
-        if unknown:
-            raise ValueError(
-                f"data for channel {unknown[0]!r}, which the model does not have. "
-                f"It has: {', '.join(self.channel_names)}."
-            )
-        parts, masked = [], self._masked()
-        for name, bins, _ in self.layout.channels:
-            if name in masked:
-                parts.append(np.zeros(bins))
-                continue
-            if name not in main:
-                raise ValueError(f"no data for channel {name!r}.")
-            counts = main[name]
-            if not isinstance(counts, jax.core.Tracer):
-                counts = np.asarray(counts, dtype=float)
-            if counts.shape != (bins,):
-                raise ValueError(
-                    f"data of channel {name!r} have shape {counts.shape}; "
-                    f"it has {bins} bins."
-                )
-            parts.append(counts)
-        flat, counted = as_flat(parts), self.arrays.counted
-        if isinstance(counted, jax.core.Tracer):
-            # Not even a NaN passes, which would spoil derivatives.
-            return jnp.where(counted, flat, 0.0)
-        return flat
-
-    def _aux(self, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
-        parts = []
-        for name, shape, kind in self.layout.parameters:
-            size = math.prod(shape)
-            if kind == ParameterKind.FREE:
-                parts.append(np.zeros(size))
-                continue
-            if name not in aux:
-                raise ValueError(
-                    f"no auxiliary data for the constrained parameter {name!r}. "
-                    "`model.data(counts)` adds the nominal ones."
-                )
-            value = aux[name]
-            if not isinstance(value, jax.core.Tracer):
-                value = np.asarray(value, dtype=float)
-            if value.shape != shape:
-                raise ValueError(
-                    f"auxiliary data of parameter {name!r} have shape {value.shape}; "
-                    f"the parameter has shape {shape}."
-                )
-            parts.append(value.reshape(size))
-        return as_flat(parts)

@@ -55,15 +55,13 @@ class Interpolation(NamedTuple):
 def interpolation(arrays: Arrays) -> Interpolation:
     """Prepare the interpolation of a model's templates."""
     curve = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
-    index = jnp.append(
-        jnp.asarray(arrays.histosys_index), jnp.asarray(arrays.normsys_index)
-    )
+    xp = arrays.xp
     return Interpolation(
-        slope=jnp.asarray(arrays.histosys_hi - arrays.histosys_lo) / 2,
-        curve=jnp.where(arrays.histosys_present, curve, 0.0),
+        slope=(arrays.histosys_hi - arrays.histosys_lo) / 2,
+        curve=xp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
-        places=index,
-        rows=jnp.asarray(arrays.interpolated_rows),
+        places=xp.append(arrays.histosys_index, arrays.normsys_index),
+        rows=xp.asarray(arrays.interpolated_rows),
     )
 
 

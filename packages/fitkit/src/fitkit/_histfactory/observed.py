@@ -1,0 +1,115 @@
+"""Counts and auxiliary data: by name as users give them, flat as likelihoods do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool
+
+from .._parameters import unflatten
+from .assemble import Layout
+
+
+def bins_by_channel(layout: Layout, counts: Any) -> dict[str, Any]:
+    """The bins of each channel, out of those of all side by side."""
+    start, split = 0, {}
+    for name, bins, _ in layout.channels:
+        split[name] = counts[start : start + bins]
+        start += bins
+    return split
+
+
+def aux_by_name(
+    layout: Layout, vector: Array | np.ndarray, on_device: bool = True
+) -> dict[str, Array]:
+    """The auxiliary data of each constrained parameter, out of the flat vector."""
+    values = unflatten(vector, layout.shapes, on_device)
+    return {name: values[name] for name in layout.shapes if name in layout.constrained}
+
+
+def masked_channels(layout: Layout, counted: Bool[Array, " bins"]) -> tuple[str, ...]:
+    """The names of the channels of which no bin is counted.
+
+    None where the mask is traced.
+    """
+    if isinstance(counted, jax.core.Tracer) or np.all(counted):
+        return ()
+    by_channel = bins_by_channel(layout, np.asarray(counted))
+    return tuple(name for name, bins in by_channel.items() if not bins.any())
+
+
+def flat_counts(
+    layout: Layout, counted: Bool[Array, " bins"], main: Mapping[str, ArrayLike]
+) -> Array | np.ndarray:
+    """Counts of all channels side by side; 0 where they are masked.
+
+    Raises:
+        ValueError: naming a channel that is missing, unknown or of the wrong size.
+    """
+    channels = [name for name, _, _ in layout.channels]
+    unknown = [name for name in main if name not in channels]
+    if unknown:
+        raise ValueError(
+            f"data for channel {unknown[0]!r}, which the model does not have. "
+            f"It has: {', '.join(channels)}."
+        )
+    parts, masked = [], masked_channels(layout, counted)
+    for name, bins, _ in layout.channels:
+        if name in masked:
+            parts.append(np.zeros(bins))
+            continue
+        if name not in main:
+            raise ValueError(f"no data for channel {name!r}.")
+        counts = _as_array(main[name])
+        if counts.shape != (bins,):
+            raise ValueError(
+                f"data of channel {name!r} have shape {counts.shape}; "
+                f"it has {bins} bins."
+            )
+        parts.append(counts)
+    flat = _side_by_side(parts)
+    if isinstance(counted, jax.core.Tracer):
+        # Not even a NaN passes, which would spoil derivatives.
+        return jnp.where(counted, flat, 0.0)
+    return flat
+
+
+def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
+    """Auxiliary data as the flat vector; 0 for parameters without.
+
+    Raises:
+        ValueError: naming a parameter whose data are missing or of the wrong shape.
+    """
+    parts = []
+    for name, shape, size in layout.sizes:
+        if name not in layout.constrained:
+            parts.append(np.zeros(size))
+            continue
+        if name not in aux:
+            raise ValueError(
+                f"no auxiliary data for the constrained parameter {name!r}. "
+                "`model.data(counts)` adds the nominal ones."
+            )
+        value = _as_array(aux[name])
+        if value.shape != shape:
+            raise ValueError(
+                f"auxiliary data of parameter {name!r} have shape {value.shape}; "
+                f"the parameter has shape {shape}."
+            )
+        parts.append(value.reshape(size))
+    return _side_by_side(parts)
+
+
+def _as_array(value: ArrayLike) -> Any:
+    """Traced arrays as they are; anything else with numpy."""
+    plain = type(value) is np.ndarray  # hundreds of them take longer than a fit
+    return value if plain or isinstance(value, jax.core.Tracer) else np.asarray(value)
+
+
+def _side_by_side(values: list[Any]) -> Array | np.ndarray:
+    """In one vector: numpy where nothing is traced."""
+    if all(type(value) is np.ndarray for value in values):
+        return np.concatenate(values, dtype=float)
+    return jnp.concatenate(values).astype(float)

@@ -241,7 +241,7 @@ def test_correlation(results):
     assert [label.get_text() for label in ax.get_xticklabels()] == list(best.names)
     with pytest.raises(ValueError, match=f"the largest correlation is {abs(rho):.3g}"):
         plot.correlation(best, threshold=1.1 * abs(rho))
-    flat = eqx.tree_at(lambda x: x.hessian, best, jnp.ones((2, 2)))
+    flat = eqx.tree_at(lambda x: x.curvature.block, best, jnp.ones((2, 2)))
     with pytest.raises(ValueError, match="not determined"):
         plot.correlation(flat)
 
@@ -256,7 +256,9 @@ def test_correlation_of_the_parameters_above_the_threshold(results):
         results["fit"],
         shapes=names,
         y=jnp.zeros(20),
-        hessian=jnp.asarray(np.linalg.inv(matrix)),
+        curvature=results["fit"].curvature._replace(
+            block=jnp.asarray(np.linalg.inv(matrix))
+        ),
         stationarity=results["fit"].stationarity._replace(free=free),
     )
     ax = plot.correlation(best)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ._bordered import Bordered
 from ._custom_types import Mask, Matrix, Vector
 from ._parameters import ParameterVectors
 
@@ -25,14 +26,14 @@ class Derivatives(NamedTuple):
     Attributes:
         value: the function.
         gradient: `[params]`.
-        hessian: exact, `[params, params]`.
+        hessian: exact.
         convex: a positive semi-definite matrix that stands in for the Hessian.
     """
 
     value: Float[Array, ""]
     gradient: Vector
-    hessian: Matrix
-    convex: Matrix
+    hessian: Bordered
+    convex: Bordered
 
 
 class AbstractNegativeLogLikelihood(eqx.Module):
@@ -77,8 +78,13 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return value, gradient and second derivatives in one pass."""
 
     def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        """Return the matrix of second derivatives of `value`."""
-        return self.derivatives(y, side).hessian
+        """Return the matrix of second derivatives of `value`, `[params, params]`."""
+        return self.derivatives(y, side).hessian.dense()
+
+    @property
+    def form(self) -> Bordered:
+        """The structure of the Hessian, with 0 for each of its tables."""
+        return Bordered(0)  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def kinks(self) -> Mask:
@@ -155,7 +161,7 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
         radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
         convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
         value, gradient = jax.value_and_grad(self.value)(y)
-        return Derivatives(value, gradient, h, convex)
+        return Derivatives(value, gradient, Bordered(h), Bordered(convex))
 
     def kinks(self) -> Mask:
         return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)

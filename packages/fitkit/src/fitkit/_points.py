@@ -164,7 +164,7 @@ def estimates(fit: FitResult, call: str) -> Estimates:
             + (f" of shape {np.shape(fit.y)}." if isinstance(fit, FitResult) else ".")
         )
     free = np.asarray(fit.stationarity.free)
-    covariance = np.asarray(inverse_of_free(fit.hessian, fit.stationarity.free)[0])
+    covariance = np.asarray(inverse_of_free(fit.curvature, fit.stationarity.free)[0])
     errors = np.sqrt(np.diagonal(covariance))[free]
     names = np.array(entry_names(fit.shapes))[free]
     return Estimates(

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, ArrayLike, Bool
 
+from ._bordered import Bordered, factorise, inverse
 from ._custom_types import Mask, Matrix, Params
-from ._fit.stationarity import factorise
 from ._likelihood import AbstractNegativeLogLikelihood
 from ._model import AbstractModel, Data
 from ._parameters import flatten, unflatten
@@ -142,10 +141,10 @@ def _hessian(likelihood: AbstractNegativeLogLikelihood, y: Array) -> Matrix:
 def _covariance(likelihood: AbstractNegativeLogLikelihood, fixed, y: Array) -> Matrix:
     likelihood = likelihood.prepared()
     free = ~fixed.over(likelihood.parameters().fixed)
-    return inverse_of_free(likelihood.hessian(y), free)[0]
+    return inverse_of_free(likelihood.derivatives(y).hessian, free)[0]
 
 
-def inverse_of_free(matrix: Matrix, free: Mask) -> tuple[Matrix, Bool[Array, ""]]:
+def inverse_of_free(matrix: Bordered, free: Mask) -> tuple[Matrix, Bool[Array, ""]]:
     """The inverse of the rows and columns that are `free`; 0 in the others.
 
     Args:
@@ -155,9 +154,5 @@ def inverse_of_free(matrix: Matrix, free: Mask) -> tuple[Matrix, Bool[Array, ""]
     Returns:
         The inverse, NaN where the matrix is not positive definite, and whether it is.
     """
-    (factor, scale), positive = factorise(matrix, free, strict=True)
-    half = lax.linalg.triangular_solve(
-        factor, jnp.eye(matrix.shape[0]), left_side=True, lower=True
-    )
-    both = free[:, None] & free
-    return jnp.where(both, half.T @ half / (scale[:, None] * scale), 0.0), positive
+    factor, positive = factorise(matrix, free, strict=True)
+    return inverse(factor, free), positive

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._bordered import Bordered, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model import AbstractModel, Data
-from .stationarity import scale_of
 
 if TYPE_CHECKING:
     from .fit import FitResult
@@ -50,7 +50,7 @@ def flattest(hessian: Matrix, free: Mask) -> tuple[Float[Array, ""], Vector]:
         The eigenvalue, `inf` where no entry is free, and its vector of length 1, zero
         in the other entries.
     """
-    scale = scale_of(hessian)
+    scale = scale_of(Bordered(hessian))
     scaled = jnp.where(free[:, None] & free, hessian / (scale[:, None] * scale), 0.0)
     # No eigenvalue of a free block in natural units exceeds its size.
     apart = 2.0 * free.shape[0]
@@ -110,7 +110,7 @@ def _reasons(result: "FitResult", model: AbstractModel, data: Data) -> list[str]
     flat = [names[i] for i in np.flatnonzero(free & (np.diagonal(hessian) == 0))]
     if flat:
         reasons.append(f"the likelihood does not depend on {_joined(flat)}")
-    pull = np.where(free, gradient / np.asarray(scale_of(result.hessian)), 0.0)
+    pull = np.where(free, gradient / np.asarray(scale_of(result.curvature)), 0.0)
     steep = np.argsort(-np.abs(pull), kind="stable")[:_LISTED]
     reasons.append(
         "the largest remaining derivatives, in units of each parameter's width, are "

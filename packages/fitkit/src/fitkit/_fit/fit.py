@@ -1,6 +1,6 @@
 """Maximum-likelihood fits, free and with the parameter of interest held."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from .._bordered import Bordered, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
@@ -25,7 +26,7 @@ from .diagnose import (
 from .implicit import BoundedAdjoint, freeze, minimum_value
 from .kept import call_kept, keeps_programs
 from .newton import BoundedNewton
-from .stationarity import Stationarity, scale_of
+from .stationarity import Stationarity
 
 _MAX_STEPS = 200
 
@@ -90,7 +91,7 @@ class Minimum(NamedTuple):
         steps: Newton steps.
         stationarity: which entries are free, at a bound, on the edge, at a kink.
         unique: whether the Hessian of the free entries is positive definite.
-        gradient, hessian: there; they carry no derivative.
+        gradient, curvature: there, the latter the Hessian; they carry no derivative.
         converged: whether it ended at a minimum.
         result: how the search ended.
     """
@@ -103,17 +104,19 @@ class Minimum(NamedTuple):
     stationarity: Stationarity
     unique: Bool[Array, ""]
     gradient: Vector
-    hessian: Matrix
+    curvature: Bordered
     converged: Bool[Array, ""]
     result: optx.RESULTS
 
 
-# The structure of every `Minimum`, whatever the likelihood.
-_OUTCOME = jax.tree.structure(
-    Minimum(
-        *(0,) * 5, Stationarity(*(0,) * 5), *(0,) * 4, result=optx.RESULTS.successful
+def _outcome(form: Bordered) -> Any:
+    """The structure of a `Minimum` whose Hessian has a certain form."""
+    held = Stationarity(*(0,) * 5)
+    return jax.tree.structure(
+        Minimum(*(0,) * 5, held, 0, 0, form, 0, result=optx.RESULTS.successful)
     )
-)
+
+
 # Likelihoods of this package are told apart by their structure; another's may hold a
 # function.
 _OURS = "fitkit._histfactory"
@@ -187,7 +190,7 @@ def minimise(
         stationarity=held,
         unique=found.stats["unique"],
         gradient=freeze(found.stats["gradient"]),
-        hessian=freeze(found.stats["hessian"]),
+        curvature=freeze(found.stats["hessian"]),
         converged=(found.result == optx.RESULTS.successful) & jnp.isfinite(value),
         result=found.result,
     )
@@ -213,7 +216,7 @@ def minimised(
         # Telling arrays from other things takes as long as a small fit.
         if keeps_programs() and _keepable(likelihood, options):
             found = call_kept(minimise, likelihood, options)
-            return jax.tree.unflatten(_OUTCOME, found)
+            return jax.tree.unflatten(_outcome(likelihood.form), found)
         return _minimise(likelihood, options)
     return _minimise_with(likelihood, options, solver)
 
@@ -242,8 +245,9 @@ class FitResult(eqx.Module):
         unique: whether the Hessian of the fitted parameters is positive definite. If
             not, some combination of parameters is not determined, and derivatives of
             `params` are NaN.
-        gradient, hessian: of minus the log-likelihood there, in the order of `y`,
-            fixed entries included; they carry no derivative.
+        gradient: of minus the log-likelihood there, in the order of `y`, fixed entries
+            included; it carries no derivative.
+        curvature: the Hessian in its own form; see `hessian`.
         steps: Newton steps.
         result: how the search ended, an `optimistix.RESULTS`.
     """
@@ -255,7 +259,7 @@ class FitResult(eqx.Module):
     stationarity: Stationarity
     unique: Bool[Array, ""]
     gradient: Vector
-    hessian: Matrix
+    curvature: Bordered
     steps: Int[Array, ""]
     result: optx.RESULTS
     shapes: ParameterShapes = eqx.field(static=True)
@@ -296,6 +300,20 @@ class FitResult(eqx.Module):
         return unflatten(self.stationarity.on_edge, self.shapes)
 
     @property
+    def hessian(self) -> Matrix:
+        """Second derivatives of minus the log-likelihood there, `[..., params, params]`.
+
+        In the order of `y`, fixed entries included; they carry no derivative.
+        """
+        return self._of_each(Bordered.dense)(self.curvature)
+
+    def _of_each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of one fit, of as many as these are."""
+        for _ in range(self.y.ndim - 1):
+            function = jax.vmap(function)
+        return function
+
+    @property
     def largest_gradient(self) -> Float[Array, ""]:
         """The largest derivative of a free entry, in units of its natural width.
 
@@ -303,7 +321,7 @@ class FitResult(eqx.Module):
         out (the *projected* gradient). The width is one over the root of the Hessian's
         diagonal.
         """
-        scale = jnp.vectorize(scale_of, signature="(p,p)->(p)")(self.hessian)
+        scale = self._of_each(scale_of)(self.curvature)
         scaled = jnp.abs(self.gradient) / scale
         return jnp.max(jnp.where(self.stationarity.free, scaled, 0.0), axis=-1)
 
@@ -314,8 +332,7 @@ class FitResult(eqx.Module):
         1 where no two entries are correlated; 0 or below where some combination is not
         determined, or the point is a saddle; `inf` where nothing is free.
         """
-        of_each = jnp.vectorize(flattest, signature="(p,p),(p)->(),(p)")
-        return of_each(self.hessian, self.stationarity.free)[0]
+        return self._of_each(flattest)(self.hessian, self.stationarity.free)[0]
 
     @property
     def flattest_direction(self) -> dict[str, float]:
@@ -471,7 +488,7 @@ def result_of(minimum: Minimum, model: AbstractModel) -> FitResult:
         stationarity=minimum.stationarity,
         unique=minimum.unique,
         gradient=minimum.gradient,
-        hessian=minimum.hessian,
+        curvature=minimum.curvature,
         steps=minimum.steps,
         result=minimum.result,
         shapes=model.parameter_shapes,

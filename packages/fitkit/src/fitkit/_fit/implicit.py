@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float
 
+from .._bordered import solve_free
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
-from .stationarity import solve_free
 
 
 def _along(function: Any, likelihood: Any, tangent: Any) -> tuple[Any, Any]:
@@ -64,7 +64,7 @@ def _minimum_point_jvp(primals, tangents):
     _, gradient_dot = _along(lambda f: f.gradient(point), likelihood, likelihood_dot)
     clamped_dot = jnp.zeros_like(point) if target_dot is None else target_dot
     clamped_dot = jnp.where(free, 0.0, clamped_dot)
-    hessian = likelihood.hessian(point)
+    hessian = likelihood.derivatives(point).hessian
     free_dot, _ = solve_free(
         hessian, free, -(gradient_dot + hessian @ clamped_dot), strict=True
     )

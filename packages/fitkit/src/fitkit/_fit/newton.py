@@ -20,9 +20,10 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._custom_types import Mask, Matrix, Vector
+from .._bordered import Bordered, Factor, factorise, scale_of, substitute
+from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
-from .stationarity import factorise, scale_of, stationarity, substitute
+from .stationarity import stationarity
 
 # Damping, in units of the Hessian's diagonal: least value after a rejected step,
 # factors. A rejected step is shortened at most by the third of these and at least by
@@ -67,10 +68,10 @@ class Quadratic(eqx.Module):
     """
 
     gradient: Vector
-    hessian: Matrix
+    hessian: Bordered
     low: Vector
     high: Vector
-    factor: tuple[Matrix, Vector]
+    factor: Factor
     known: Bool[Array, ""]
 
 
@@ -178,10 +179,11 @@ class BoundedNewton(optx.AbstractMinimiser):
 
     def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
         infinite, no = jnp.array(jnp.inf, y.dtype), jnp.array(False)
-        square = jnp.zeros((y.shape[0], y.shape[0]), y.dtype)
+        nothing = jax.eval_shape(lambda: args.derivatives(y))
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), nothing)
         return NewtonState(
             y=y,
-            at=Derivatives(infinite, jnp.zeros_like(y), square, square),
+            at=nothing._replace(value=infinite),
             promised=jnp.zeros_like(infinite),
             stiffness=jnp.zeros_like(infinite),
             damping=jnp.zeros_like(infinite),
@@ -233,14 +235,14 @@ class BoundedNewton(optx.AbstractMinimiser):
         short = accept & (state.short | beyond)
         matrix, positive, factor, known = _positive_definite(at, free, short)
         weight = scale_of(matrix) ** 2
-        matrix = matrix + jnp.diag(damping * weight)
+        matrix = matrix.plus(damping * weight)
         on_saddle = ~positive & (steepest < _ON_SADDLE)
         # No eigenvector of a model is orthogonal to this but by an odd chance.
         generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
         gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
         model = Quadratic(gradient, matrix, low, high, factor, known & (damping == 0))
         step = minimise_in_box(model, movable)
-        promised = -(at.gradient @ step + step @ matrix @ step / 2)
+        promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
         edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
 
         new_y = jnp.clip(best + step, lower, upper)
@@ -252,7 +254,7 @@ class BoundedNewton(optx.AbstractMinimiser):
             y=best,
             at=at,
             promised=promised,
-            stiffness=step @ matrix @ step / jnp.maximum(step**2 @ weight, 1e-300),
+            stiffness=step @ (matrix @ step) / jnp.maximum(step**2 @ weight, 1e-300),
             damping=damping,
             short=short & ~positive,
             # That of the step that ended the search: here rounding is all there is.
@@ -292,7 +294,7 @@ class BoundedNewton(optx.AbstractMinimiser):
 
 def _positive_definite(
     at: Derivatives, free: Mask, short: Bool[Array, ""]
-) -> tuple[Matrix, Bool[Array, ""], tuple[Matrix, Vector], Bool[Array, ""]]:
+) -> tuple[Bordered, Bool[Array, ""], Factor, Bool[Array, ""]]:
     """The Hessian, or what takes its place where it is not positive definite.
 
     Args:
@@ -306,8 +308,8 @@ def _positive_definite(
     """
     scale = scale_of(at.convex) ** 2
 
-    def shifted(shift: Array) -> Matrix:
-        return at.hessian + jnp.diag(shift * scale)
+    def shifted(shift: Array) -> Bordered:
+        return at.hessian.plus(shift * scale)
 
     def indefinite(carry):
         shift, next_shift, positive, _ = carry
@@ -319,11 +321,15 @@ def _positive_definite(
         return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
     none = jnp.zeros_like(at.value)
-    unknown = (jnp.zeros_like(at.hessian), jnp.zeros_like(scale))
+    unknown = jax.eval_shape(lambda: factorise(at.hessian, free)[0])
+    unknown = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), unknown)
     start = (none, none + _FLAT, jnp.array(False), unknown)
     shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
-    convex = at.convex + jnp.diag(_RIDGE * scale)
-    matrix = jnp.where(positive, shifted(shift), convex)
+    matrix = jax.tree.map(
+        lambda exact, convex: jnp.where(positive, exact, convex),
+        shifted(shift),
+        at.convex.plus(_RIDGE * scale),
+    )
     return matrix, positive & (shift == _FLAT), factor, positive
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
+from .._bordered import scale_of
 from .._custom_types import Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
@@ -18,7 +19,6 @@ from .._precision import require_float64
 from .diagnose import FitError, entry_names
 from .fit import FitOptions, FitResult, Minimum, fit_options, minimise, result_of
 from .newton import BoundedNewton
-from .stationarity import scale_of
 
 # How far starts scatter, in natural widths at the nominal start: a parameter that a
 # unit normal distribution constrains is tried to three of its standard deviations.
@@ -190,7 +190,7 @@ def _minimise_from(
 def _widths(result: FitResult) -> np.ndarray:
     """Natural widths of the free entries; infinite for the others."""
     free = np.asarray(result.stationarity.free)
-    return np.where(free, 1 / np.asarray(scale_of(result.hessian)), np.inf)
+    return np.where(free, 1 / np.asarray(scale_of(result.curvature)), np.inf)
 
 
 def _same(a: FitResult, b: FitResult) -> bool:

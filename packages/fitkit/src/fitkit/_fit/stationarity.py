@@ -2,85 +2,16 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._custom_types import Mask, Matrix, Vector
+from .._bordered import factorise, scale_of
+from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 
 # An entry on its bound whose gradient, in units of its natural width, is smaller than
 # this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.
 EDGE = 1e-6
-# The least pivot of a Hessian in natural units (one less the square of a global
-# correlation) of a direction that the function determines. A search that ends at an EDM
-# of 1e-17 leaves curvatures of about 1e-8, of either sign, in a flat direction.
-_LEAST_PIVOT = 1e-8
-
-
-def scale_of(hessian: Matrix) -> Vector:
-    """One over the natural width of each entry: the root of the Hessian's diagonal.
-
-    An entry on which the function does not depend has scale 1.
-    """
-    diagonal = jnp.abs(jnp.diagonal(hessian))
-    return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
-
-
-def factorise(
-    matrix: Matrix, free: Mask, *, strict: bool = False
-) -> tuple[tuple[Matrix, Vector], Bool[Array, ""]]:
-    """Cholesky factor of the rows and columns that are `free`, in natural units.
-
-    Args:
-        matrix: symmetric.
-        free: which entries take part.
-        strict: whether a free entry without any curvature, or a combination of entries
-            whose curvature is no larger than rounding, makes the matrix singular; if
-            not, it is left alone.
-
-    Returns:
-        The factor with its scale, and whether the matrix was positive definite; where
-        it was not, the factor is NaN.
-    """
-    scale = scale_of(matrix)
-    scaled = jnp.where(free[:, None] & free, matrix / (scale[:, None] * scale), 0.0)
-    flat = ~free if strict else jnp.diagonal(scaled) == 0
-    scaled = scaled + jnp.diag(jnp.where(flat, 1.0, 0.0))
-    factor = jax.lax.linalg.cholesky(scaled, symmetrize_input=False)
-    if strict:
-        determined = jnp.min(jnp.diagonal(factor)) ** 2 > _LEAST_PIVOT
-        factor = jnp.where(determined, factor, jnp.nan)
-    return (factor, scale), jnp.isfinite(factor[-1, -1])
-
-
-def solve_free(
-    matrix: Matrix, free: Mask, rhs: Vector, *, strict: bool = False
-) -> tuple[Vector, Bool[Array, ""]]:
-    """Solve the rows and columns that are `free`; 0 in the others.
-
-    Args:
-        matrix, free, strict: as in `factorise`. A flat entry stays where it is.
-        rhs: right-hand side.
-
-    Returns:
-        The solution and whether the matrix was positive definite; where it was not, the
-        solution is NaN.
-    """
-    factor, positive = factorise(matrix, free, strict=strict)
-    return substitute(factor, free, rhs), positive
-
-
-def substitute(factor: tuple[Matrix, Vector], free: Mask, rhs: Vector) -> Vector:
-    """Solve the rows and columns that are `free` with their factor; 0 in the others."""
-    lower, scale = factor
-    half = jax.lax.linalg.triangular_solve(
-        lower, jnp.where(free, rhs / scale, 0.0)[:, None], left_side=True, lower=True
-    )
-    whole = jax.lax.linalg.triangular_solve(
-        lower, half, left_side=True, lower=True, transpose_a=True
-    )
-    return jnp.where(free, whole[:, 0] / scale, 0.0)
 
 
 class Stationarity(NamedTuple):

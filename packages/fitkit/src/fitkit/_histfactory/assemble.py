@@ -32,6 +32,7 @@ from .._interpolation import Runs
 from .._parameters import ParameterShapes
 from .modifiers import ParameterKind
 from .modifiers._base import ParameterDeclaration, Place
+from .partition import Interpolated, OneBinEach, partition
 from .spec import Channel, ParameterSettings
 
 
@@ -99,6 +100,7 @@ class Arrays(eqx.Module):
         interpolated_rows: for each entry of that vector its rows in the histosys table
             followed by the normsys table; one past the last where it has fewer.
         bin_channel: the channel of each bin, one-hot.
+        partition: the parameters that are easy to solve for, None where none are.
         counted: bins whose counts enter the likelihood; the others are masked.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
@@ -121,6 +123,7 @@ class Arrays(eqx.Module):
     interpolated_rows: Int[Array, "copies params"]
     bin_channel: Float[Array, "channels bins"]
     counted: Bool[Array, " bins"]
+    partition: OneBinEach | Interpolated | None
     kind: Int[Array, " params"]
     init: Vector
     lower: Vector
@@ -480,6 +483,11 @@ def assemble(
     kinds = [
         np.full(p.size, int(p.declaration.kind), np.int32) for p in parameters.values()
     ]
+    interpolated_rows = _rows_of(
+        [start[name] for _, name in (*histosys, *normsys)],
+        size,
+        least=2 if histosys and normsys else 1,
+    )
     arrays = Arrays(
         codes=Codes(_runs(normsys), _runs(histosys)),
         nominal=_table(
@@ -508,10 +516,12 @@ def assemble(
         factor_index=factor_index,
         normsys_index=np.array([start[name] for _, name in normsys], dtype=np.int32),
         histosys_index=np.array([start[name] for _, name in histosys], dtype=np.int32),
-        interpolated_rows=_rows_of(
-            [start[name] for _, name in (*histosys, *normsys)],
-            sum(p.size for p in parameters.values()),
-            least=2 if histosys and normsys else 1,
+        interpolated_rows=interpolated_rows,
+        partition=partition(
+            factor_index,
+            interpolated_rows,
+            (len(histosys), len(normsys)),
+            len(channels),
         ),
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
         counted=np.ones(bins, dtype=bool),

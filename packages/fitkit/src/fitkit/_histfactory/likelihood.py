@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._bordered import Bordered, Inner, Order
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
 from .._interpolation import has_kink
@@ -21,13 +22,14 @@ from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._parameters import ParameterVectors
 from .assemble import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
+from .curvature import derivatives_of_counts
+from .partition import Interpolated, OneBinEach
 from .rates import (
     Elements,
     Interpolation,
     elements,
     interpolation,
     jacobian,
-    weighted_curvature,
 )
 
 
@@ -148,12 +150,27 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         weight = jnp.where(self.arrays.counted, weight, 0.0)
         value = jnp.sum(poisson_deviance(counts, rates))
         value = value + constraints.value(y, self.aux)
-        jac = jacobian(self.arrays, self.interpolation, el)
-        convex = (jac * weight) @ jac.T
-        convex = convex + jnp.diag(constraints.curvature(y, self.aux))
-        curvature = weighted_curvature(self.arrays, self.interpolation, el, pull)
-        gradient = jac @ pull + constraints.gradient(y, self.aux)
-        return Derivatives(value, gradient, convex + curvature, convex)
+        gradient, hessian, convex = derivatives_of_counts(
+            self.arrays, self.interpolation, el, pull, weight
+        )
+        curvature = constraints.curvature(y, self.aux)
+        return Derivatives(
+            value,
+            gradient + constraints.gradient(y, self.aux),
+            hessian.plus(curvature),
+            convex.plus(curvature),
+        )
+
+    @property
+    def form(self) -> Bordered:
+        match self.arrays.partition:
+            case OneBinEach():
+                inner = Inner(Order(0, 0, 0), 0, None, None, 0)
+            case Interpolated():
+                inner = Inner(Order(0, 0, 0), 0, 0, 0, 0)
+            case None:
+                inner = None
+        return Bordered(0, inner)
 
     def kinks(self) -> Mask:
         arrays = self.arrays

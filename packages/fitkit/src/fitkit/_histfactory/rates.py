@@ -1,4 +1,4 @@
-r"""Expected rates of a HistFactory model and their structured derivatives.
+r"""Expected rates of a HistFactory model and their first derivatives.
 
 An element (sample, bin) has the rate \(A\,N\,F\): \(A\) the nominal yield plus the
 additive variations, \(N\) the product of its normsys factors, \(F\) the product of the
@@ -18,14 +18,12 @@ Autodiff would need one pass for each parameter (16 ms for 181 of them where thi
 0.2).
 """
 
-from itertools import combinations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._custom_types import Matrix, Vector
+from .._custom_types import Vector
 from .._interpolation import (
     Exponential,
     additive_bends,
@@ -86,6 +84,11 @@ class Elements(NamedTuple):
     factors: Float[Array, "slots rows bins"]
 
     @property
+    def slots(self) -> int:
+        """The largest number of factors that an element has."""
+        return self.factors.shape[0]
+
+    @property
     def product(self) -> Float[Array, "rows bins"]:
         """The product of the factors, without normsys."""
         return self.without()
@@ -98,7 +101,7 @@ class Elements(NamedTuple):
     def without(self, *slots: int) -> Float[Array, "rows bins"]:
         """The product of all factors but those of the given slots."""
         product = jnp.ones_like(self.bare)
-        for m in range(self.factors.shape[0]):
+        for m in range(self.slots):
             if m not in slots:
                 product = product * self.factors[m]
         return product
@@ -106,7 +109,7 @@ class Elements(NamedTuple):
     @property
     def leave_one_out(self) -> Float[Array, "slots rows bins"]:
         """For each slot, the product of the other factors, exact also at 0."""
-        return jnp.stack([self.without(m) for m in range(self.factors.shape[0])])
+        return jnp.stack([self.without(m) for m in range(self.slots)])
 
 
 def elements(
@@ -161,16 +164,31 @@ def elements(
     )
 
 
-def _to_params(
-    shapes: Interpolation, rows: Float[Array, "interpolated n"]
-) -> Float[Array, "params n"]:
-    """Rows of interpolated parameters, summed into rows of the flat vector.
+def sum_of_rows(
+    table: Float[Array, "interpolated n"], rows: Int[Array, "copies entries"]
+) -> Float[Array, "entries n"]:
+    """Rows of interpolated parameters, summed into rows of a parameter vector.
 
     A gather; a product with a one-hot matrix takes the third power of their number, and
     a scatter is slow on CPUs.
+
+    Args:
+        table: one row for each of the interpolated parameters.
+        rows: for each entry of the vector its rows, or one past the last.
     """
-    padded = jnp.pad(rows, ((0, 1), (0, 0)))
-    return jnp.sum(padded.at[shapes.rows].get(mode="promise_in_bounds"), axis=0)
+    padded = jnp.pad(table, ((0, 1), (0, 0)))
+    return jnp.sum(padded.at[rows].get(mode="promise_in_bounds"), axis=0)
+
+
+def scattered(
+    index: Int[Array, "slots rows bins"],
+    values: Float[Array, "slots rows bins"],
+    size: int,
+) -> Float[Array, "entries bins"]:
+    """Values of factors, summed into rows of a parameter vector of `size` entries."""
+    bins = values.shape[-1]
+    table = jnp.zeros((size + 1, bins), values.dtype).at[index, jnp.arange(bins)]
+    return table.add(values, mode="promise_in_bounds")[:size]
 
 
 def jacobian(
@@ -186,72 +204,8 @@ def jacobian(
     Returns:
         `[params, bins]`.
     """
-    jac = _to_params(shapes, jnp.sum(el.bare_1 * el.product, axis=1))
-    if not el.factors.shape[0]:
-        return jac
-    params, bins = jac.shape
-    scattered = jnp.zeros((params + 1, bins), jac.dtype)
-    at = scattered.at[arrays.factor_index, jnp.arange(bins)]
-    scattered = at.add(el.bare * el.leave_one_out, mode="promise_in_bounds")
-    return jac + scattered[:params]
-
-
-def weighted_curvature(
-    arrays: Arrays,
-    shapes: Interpolation,
-    el: Elements,
-    weights: Float[Array, " bins"],
-) -> Matrix:
-    """Second derivatives of the rates, summed over bins with `weights`.
-
-    Args:
-        arrays: the model's numbers.
-        shapes: their prepared interpolation.
-        el: the ingredients at the point.
-        weights: one for each bin.
-
-    Returns:
-        `[params, params]`, symmetric.
-    """
-    to_channel = arrays.bin_channel.T
-    interpolated, params = shapes.places.shape[0], shapes.rows.shape[1]
-    normsys, rows, channels = el.norm_1.shape
-    weighted = weights * el.product
-    # Among interpolated parameters: only normsys multiply others. Half of what is
-    # symmetric, because the transpose is added in the end.
-    by_channel = (el.bare_1 * weighted) @ to_channel
-    pairs = by_channel.reshape(interpolated, rows * channels) @ (
-        el.norm_1.reshape(normsys, rows * channels).T
-    )
-    rates = (el.bare * weighted) @ to_channel
-    diagonal = jnp.append(
-        jnp.sum(el.additive_2 * (el.norm * weighted), axis=(1, 2)),
-        jnp.sum((el.norm_2 - el.norm_1**2) * rates, axis=(1, 2)),
-    )
-    is_normsys = np.arange(interpolated) >= interpolated - normsys
-    block = jnp.pad(
-        jnp.where(is_normsys[:, None], pairs / 2, pairs),
-        ((0, 0), (interpolated - normsys, 0)),
-    )
-    rows_done = _to_params(shapes, block + jnp.diag(diagonal / 2))
-    half = _to_params(shapes, rows_done.T).T
-
-    slots = el.factors.shape[0]
-    index = jnp.asarray(arrays.factor_index)
-    if slots:
-        # Each factor with every interpolated parameter of its element.
-        both = el.bare_1[:, None] * (weights * el.leave_one_out)
-        values = both.reshape(interpolated, index.size).T
-        scattered = jnp.zeros((params + 1, interpolated), half.dtype)
-        at = scattered.at[index.reshape(-1)]
-        crossed = at.add(values, mode="promise_in_bounds")[:params]
-        half = half + _to_params(shapes, crossed.T).T
-    if slots > 1:
-        # Each pair of factors of one element.
-        of = list(combinations(range(slots), 2))
-        first, second = (np.array(i) for i in zip(*of, strict=True))
-        values = jnp.stack([weights * el.bare * el.without(m, k) for m, k in of])
-        scattered = jnp.zeros((params + 1, params + 1), half.dtype)
-        at = scattered.at[index[first], index[second]]
-        half = half + at.add(values, mode="promise_in_bounds")[:params, :params]
-    return half + half.T
+    jac = sum_of_rows(jnp.sum(el.bare_1 * el.product, axis=1), shapes.rows)
+    if el.slots:
+        values = el.bare * el.leave_one_out
+        jac = jac + scattered(arrays.factor_index, values, jac.shape[0])
+    return jac

@@ -158,7 +158,7 @@ def _deviations(
     """Standard deviation with nothing frozen, with each of the masks frozen."""
 
     def deviation(frozen):
-        inverse, _ = inverse_of_free(best.minimum.hessian, best.movable & ~frozen)
+        inverse, _ = inverse_of_free(best.minimum.curvature, best.movable & ~frozen)
         return jnp.sqrt(pick(jnp.diagonal(inverse), of))
 
     each = jax.vmap(deviation)

@@ -94,7 +94,7 @@ def _best_fit(likelihood, options, solver) -> BestFit:
     upper = options.upper.over(settings.upper)
     movable = ~options.fixed.over(settings.fixed) & (lower < upper)
     # Also of entries on a bound: how far to look, where the bound is on one side only.
-    covariance, _ = inverse_of_free(prepared.hessian(minimum.y), movable)
+    covariance, _ = inverse_of_free(prepared.derivatives(minimum.y).hessian, movable)
     return BestFit(
         likelihood=likelihood,
         options=options,
@@ -122,7 +122,7 @@ def require_covariance(best: BestFit, model: AbstractModel, call: str) -> None:
         return
     if np.isfinite(best.covariance).all():
         return
-    slopes = np.asarray(jnp.diagonal(best.minimum.hessian))
+    slopes = np.asarray(best.minimum.curvature.diagonal())
     silent = np.flatnonzero(np.asarray(best.movable) & (slopes == 0))
     names = entry_names(model.parameter_shapes)
     which = (

@@ -120,7 +120,7 @@ def goodness_of_fit(
             "saturated model is. Compare with one of your own by two calls of `fit`."
         )
     # What only masked channels need is not fitted, whatever it is called.
-    depends = jnp.diagonal(best.minimum.hessian) != 0
+    depends = best.minimum.curvature.diagonal() != 0
     free = jnp.sum(best.movable & ~constrained & depends)
     left = bins - free
     if not isinstance(left, jax.core.Tracer) and int(left) <= 0:

@@ -1,0 +1,252 @@
+r"""First and second derivatives of the likelihood of the counts, block by block.
+
+\(J\) being the Jacobian of the rates, \(w_b = n_b/\nu_b^2\) and \(c_b = 1 - n_b/\nu_b\),
+the gradient is \(J c\) and the Hessian \(J\,\mathrm{diag}(w)\,J^T + \sum_b c_b
+\nabla^2\nu_b\). With the elements' structure (`rates.py`) each block is a product of a
+few small tables. `partition.py` chooses the blocks:
+
+- *a border only*: all parameters in one table;
+- *one bin each*: the inner block is diagonal, \(w_b (\partial\nu_b/\partial\gamma_b)^2\),
+  for a factor is linear and no two of them meet;
+- *interpolated*: two normsys \(j, k\) meet as \(\nu_{je}\nu_{ke} R_e\) with their
+  relative derivatives \(\nu\), two histosys not at all, and one of each as
+  \(\partial_h(A N)_e F_e\,\nu_{ke}\). So W has the rows \(\nu_e\) where there are no
+  histosys, for the Jacobian then is a sum of those too; and else the Jacobian, the
+  \(\partial_h\), and the \(\nu\).
+"""
+
+from itertools import combinations, permutations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .._bordered import Bordered, Inner
+from .._custom_types import Vector
+from .assemble import Arrays
+from .partition import Interpolated, OneBinEach
+from .rates import Elements, Interpolation, scattered, sum_of_rows
+
+PerBin = Float[Array, " bins"]
+
+
+def derivatives_of_counts(
+    arrays: Arrays,
+    shapes: Interpolation,
+    el: Elements,
+    pull: PerBin,
+    weight: PerBin,
+) -> tuple[Vector, Bordered, Bordered]:
+    """Gradient, Hessian and its positive semi-definite part.
+
+    Args:
+        arrays: the model's numbers.
+        shapes: their prepared interpolation.
+        el: the ingredients of the rates at the point.
+        pull: c.
+        weight: w.
+    """
+    match arrays.partition:
+        case OneBinEach() as one_bin:
+            return _one_bin_each(one_bin, el, arrays.bin_channel, pull, weight)
+        case Interpolated() as inner:
+            return _interpolated(inner, el, arrays.bin_channel, pull, weight)
+    border = _Border(el, arrays.factor_index, shapes.rows, arrays.init.shape[0])
+    jac = border.jacobian()
+    convex = (jac * weight) @ jac.T
+    hessian = convex + border.curvature(arrays.bin_channel, pull)
+    return jac @ pull, Bordered(hessian), Bordered(convex)
+
+
+def _one_bin_each(
+    partition: OneBinEach,
+    el: Elements,
+    bin_channel: Float[Array, "channels bins"],
+    pull: PerBin,
+    weight: PerBin,
+) -> tuple[Vector, Bordered, Bordered]:
+    order = partition.order
+    border = _Border(el, partition.factor_index, partition.rows, len(order.border))
+    jac = border.jacobian()
+    convex = (jac * weight) @ jac.T
+    hessian = convex + border.curvature(bin_channel, pull)
+
+    here = jnp.where(partition.here, el.leave_one_out, 0.0)
+    others = jnp.sum(here, axis=0)
+    own = jnp.sum(el.bare * others, axis=0)
+    mixed = sum_of_rows(jnp.sum(el.bare_1 * others, axis=1), partition.rows)
+    of = list(permutations(range(el.slots), 2))
+    if of:
+        first, second = (np.array(each) for each in zip(*of, strict=True))
+        values = jnp.stack([el.bare * el.without(m, k) for m, k in of])
+        values = jnp.where(jnp.asarray(partition.here)[first], values, 0.0)
+        index = jnp.asarray(partition.factor_index)[second]
+        mixed = mixed + scattered(index, values, border.size)
+
+    def of_inner(values: Float[Array, "... bins"]) -> Float[Array, "... inner"]:
+        return values.at[..., partition.bins].get(mode="promise_in_bounds")
+
+    met = jac * (weight * own)
+    diagonal = of_inner(weight * own**2)
+    return (
+        order.join(of_inner(own * pull), jac @ pull),
+        Bordered(
+            hessian, Inner(order, diagonal, None, None, of_inner(met + mixed * pull).T)
+        ),
+        Bordered(convex, Inner(order, diagonal, None, None, of_inner(met).T)),
+    )
+
+
+def _interpolated(
+    partition: Interpolated,
+    el: Elements,
+    bin_channel: Float[Array, "channels bins"],
+    pull: PerBin,
+    weight: PerBin,
+) -> tuple[Vector, Bordered, Bordered]:
+    order = partition.order
+    border = _Border(el, partition.factor_index, None, len(order.border))
+    jac = border.jacobian()
+    convex = (jac * weight) @ jac.T
+    hessian = convex + border.curvature(bin_channel, pull)
+
+    def to_inner(rows: Float[Array, "interpolated n"]) -> Float[Array, "inner n"]:
+        return sum_of_rows(rows, partition.rows)
+
+    own = jnp.sum(el.bare_1 * el.product, axis=1)
+    own_inner = to_inner(own)
+    met = own_inner @ (jac * weight).T
+    mixed = to_inner(border.crossed(pull).T)
+
+    normsys, rows, channels = el.norm_1.shape
+    rank, histosys = rows * channels, own.shape[0] - normsys
+    relative = el.norm_1.reshape(normsys, rank)
+    spread = el.rates[:, None] * jnp.asarray(bin_channel)
+    by_element = spread.reshape(rank, spread.shape[-1])
+    pulled = by_element @ pull
+    if histosys:
+        bent = el.bare_1[:histosys] * (el.product * pull)
+        bent = (bent @ bin_channel.T).reshape(histosys, rank)
+        wide = jnp.concatenate(
+            [
+                own,
+                jnp.pad(bent, ((0, normsys), (0, 0))),
+                jnp.pad(relative, ((histosys, 0), (0, 0))),
+            ],
+            axis=1,
+        )
+        nothing, one = jnp.zeros((rank, rank)), jnp.eye(rank)
+        meet = jnp.block([[nothing, one], [one, jnp.diag(pulled)]])
+        middle_convex = jnp.pad(jnp.diag(weight), (0, 2 * rank))
+        middle = middle_convex + jnp.pad(meet, (len(weight), 0))
+    else:
+        wide = relative
+        middle_convex = (by_element * weight) @ by_element.T
+        middle = middle_convex + jnp.diag(pulled)
+    diagonal = to_inner(_own_curvature(el, bin_channel, pull)[:, None])[:, 0]
+    wide = to_inner(wide).T
+    return (
+        order.join(own_inner @ pull, jac @ pull),
+        Bordered(hessian, Inner(order, diagonal, wide, middle, met + mixed)),
+        Bordered(
+            convex, Inner(order, jnp.zeros_like(diagonal), wide, middle_convex, met)
+        ),
+    )
+
+
+def _own_curvature(
+    el: Elements, bin_channel: Float[Array, "channels bins"], weights: PerBin
+) -> Float[Array, " interpolated"]:
+    """What a parameter adds to its own second derivative, beyond the products."""
+    weighted = weights * el.product
+    rates = (el.bare * weighted) @ bin_channel.T
+    return jnp.append(
+        jnp.sum(el.additive_2 * (el.norm * weighted), axis=(1, 2)),
+        jnp.sum((el.norm_2 - el.norm_1**2) * rates, axis=(1, 2)),
+    )
+
+
+class _Border:
+    """The block of the parameters that are not inner ones.
+
+    Args:
+        el: the ingredients of the rates.
+        factor_index: entries of the border, or its length where there is none.
+        rows: of each entry, its rows in the tables of interpolation; None where none
+            of them is interpolated.
+        size: how many entries the border has.
+    """
+
+    def __init__(
+        self,
+        el: Elements,
+        factor_index: Int[Array, "slots rows bins"],
+        rows: Int[Array, "copies border"] | None,
+        size: int,
+    ):
+        self.el, self.rows, self.size = el, rows, size
+        self.index = jnp.asarray(factor_index)
+
+    def jacobian(self) -> Float[Array, "border bins"]:
+        """Derivatives of the total rate in each bin."""
+        el = self.el
+        jac = jnp.zeros((self.size, el.bare.shape[1]))
+        if self.rows is not None:
+            jac = sum_of_rows(jnp.sum(el.bare_1 * el.product, axis=1), self.rows)
+        if el.slots:
+            jac = jac + scattered(self.index, el.bare * el.leave_one_out, self.size)
+        return jac
+
+    def crossed(self, weights: PerBin) -> Float[Array, "border interpolated"]:
+        """Each factor with every interpolated parameter of its elements."""
+        el, interpolated = self.el, self.el.bare_1.shape[0]
+        both = el.bare_1[:, None] * (weights * el.leave_one_out)
+        values = both.reshape(interpolated, self.index.size).T
+        table = jnp.zeros((self.size + 1, interpolated))
+        at = table.at[self.index.reshape(-1)]
+        return at.add(values, mode="promise_in_bounds")[: self.size]
+
+    def curvature(
+        self, bin_channel: Float[Array, "channels bins"], weights: PerBin
+    ) -> Float[Array, "border border"]:
+        """Second derivatives of the rates, summed over bins with `weights`."""
+        half = jnp.zeros((self.size, self.size))
+        if self.rows is not None:
+            half = self._interpolated(bin_channel, weights)
+            if self.el.slots:
+                crossed = self.crossed(weights)
+                half = half + sum_of_rows(crossed.T, self.rows).T
+        if self.el.slots > 1:
+            half = half + self._pairs(weights)
+        return half + half.T
+
+    def _interpolated(
+        self, bin_channel: Float[Array, "channels bins"], weights: PerBin
+    ) -> Float[Array, "border border"]:
+        """Half of the block of interpolated parameters; the transpose is the rest."""
+        el, to_channel = self.el, jnp.asarray(bin_channel).T
+        normsys, rows, channels = el.norm_1.shape
+        interpolated = el.bare_1.shape[0]
+        # Only normsys multiply others.
+        by_channel = (el.bare_1 * (weights * el.product)) @ to_channel
+        pairs = by_channel.reshape(interpolated, rows * channels) @ (
+            el.norm_1.reshape(normsys, rows * channels).T
+        )
+        is_normsys = np.arange(interpolated) >= interpolated - normsys
+        block = jnp.pad(
+            jnp.where(is_normsys[:, None], pairs / 2, pairs),
+            ((0, 0), (interpolated - normsys, 0)),
+        )
+        diagonal = _own_curvature(el, bin_channel, weights)
+        rows_done = sum_of_rows(block + jnp.diag(diagonal / 2), self.rows)
+        return sum_of_rows(rows_done.T, self.rows).T
+
+    def _pairs(self, weights: PerBin) -> Float[Array, "border border"]:
+        """Each pair of factors of one element; the transpose is the other half."""
+        el = self.el
+        of = list(combinations(range(el.slots), 2))
+        first, second = (np.array(each) for each in zip(*of, strict=True))
+        values = jnp.stack([weights * el.bare * el.without(m, k) for m, k in of])
+        table = jnp.zeros((self.size + 1, self.size + 1))
+        at = table.at[self.index[first], self.index[second]]
+        return at.add(values, mode="promise_in_bounds")[: self.size, : self.size]

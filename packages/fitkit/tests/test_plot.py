@@ -18,6 +18,7 @@ from matplotlib.colors import same_color
 from scipy import stats
 
 from fitkit import plot
+from fitkit._parameters import ParameterShapes
 
 # Names that TeX would choke on: matplotlib raises where it takes them for formulae.
 SIGNAL, TILT, CHANNEL = "$s_{1}$ & 100%", "tilt_$\\bad{$_x", "SR_#1 $\\x$"
@@ -241,7 +242,7 @@ def test_correlation(results):
     assert [label.get_text() for label in ax.get_xticklabels()] == list(best.names)
     with pytest.raises(ValueError, match=f"the largest correlation is {abs(rho):.3g}"):
         plot.correlation(best, threshold=1.1 * abs(rho))
-    flat = eqx.tree_at(lambda x: x.curvature.block, best, jnp.ones((2, 2)))
+    flat = eqx.tree_at(lambda x: x.curvature.blocks.border, best, jnp.ones((2, 2)))
     with pytest.raises(ValueError, match="not determined"):
         plot.correlation(flat)
 
@@ -250,11 +251,11 @@ def test_correlation_of_the_parameters_above_the_threshold(results):
     matrix = np.eye(20)
     matrix[3, 7] = matrix[7, 3] = -0.5
     matrix[1, 2] = matrix[2, 1] = 0.1
-    names = tuple((f"p{i}", ()) for i in range(20))
+    names = {f"p{i}": () for i in range(20)}
     free = jnp.ones(20, dtype=bool)
     best = dataclasses.replace(
         results["fit"],
-        shapes=names,
+        shapes=ParameterShapes(names),
         y=jnp.zeros(20),
         curvature=results["fit"].curvature._replace(
             block=jnp.asarray(np.linalg.inv(matrix))

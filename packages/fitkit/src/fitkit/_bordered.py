@@ -58,21 +58,33 @@ class Order(NamedTuple):
 
 
 @final
-class Inner(NamedTuple):
-    """The inner block, and what lies between it and the border.
+class Frame(NamedTuple):
+    """What matrices of one point have in common.
 
     Attributes:
         order: of the entries.
-        diagonal: D.
-        wide, middle: W and M, or None for a diagonal block.
-        cross: X.
+        wide: W, or None for a diagonal inner block.
     """
 
     order: Order
-    diagonal: Float[Array, " inner"]
     wide: Float[Array, "rank inner"] | None
-    middle: Float[Array, "rank rank"] | None
-    cross: Float[Array, "inner border"]
+
+
+@final
+class Blocks(NamedTuple):
+    """The blocks of a matrix.
+
+    Attributes:
+        border: C, the whole matrix where there are no inner entries.
+        diagonal: D, or None, as all that follow.
+        middle: M, None also for a diagonal inner block.
+        cross: X.
+    """
+
+    border: Float[Array, "border border"]
+    diagonal: Float[Array, " inner"] | None = None
+    middle: Float[Array, "rank rank"] | None = None
+    cross: Float[Array, "inner border"] | None = None
 
 
 @final
@@ -80,54 +92,59 @@ class Bordered(NamedTuple):
     """The matrix; see above.
 
     Attributes:
-        block: C, over the border.
-        inner: the rest, or None where `block` is the whole matrix.
+        blocks: its blocks.
+        frame: how they lie, or None for a plain table.
     """
 
-    block: Float[Array, "border border"]
-    inner: Inner | None = None
+    blocks: Blocks
+    frame: Frame | None = None
 
     def diagonal(self) -> Vector:
         """The entries on the diagonal, `[params]`."""
-        border = jnp.diagonal(self.block)
-        if self.inner is None:
-            return border
-        own = self.inner.diagonal
-        if self.inner.wide is not None:
-            own = own + jnp.sum(
-                self.inner.wide * (self.inner.middle @ self.inner.wide), axis=0
-            )
-        return self.inner.order.join(own, border)
+        border, own, middle, _ = self.blocks
+        if self.frame is None:
+            return jnp.diagonal(border)
+        if self.frame.wide is not None:
+            own = own + jnp.sum(self.frame.wide * (middle @ self.frame.wide), axis=0)
+        return self.frame.order.join(own, jnp.diagonal(border))
 
     def plus(self, diagonal: Vector) -> "Bordered":
         """The matrix with something added to its diagonal."""
-        if self.inner is None:
-            return Bordered(self.block + jnp.diag(diagonal))
-        own, border = self.inner.order.split(diagonal)
-        inner = self.inner._replace(diagonal=self.inner.diagonal + own)
-        return Bordered(self.block + jnp.diag(border), inner)
+        own, blocks = None, self.blocks
+        if self.frame is not None:
+            own, diagonal = self.frame.order.split(diagonal)
+            own = blocks.diagonal + own
+        border = blocks.border + jnp.diag(diagonal)
+        return Bordered(blocks._replace(border=border, diagonal=own), self.frame)
 
     def __matmul__(self, vector: Vector) -> Vector:
         """The product with a vector."""
-        if self.inner is None:
-            return self.block @ vector
-        order, diagonal, wide, middle, cross = self.inner
+        block, diagonal, middle, cross = self.blocks
+        if self.frame is None:
+            return block @ vector
+        order, wide = self.frame
         own, border = order.split(vector)
         product = diagonal * own + cross @ border
         if wide is not None:
-            product = product + wide.T @ (middle @ (wide @ own))
-        return order.join(product, cross.T @ own + self.block @ border)
+            product = product + (middle @ (wide @ own)) @ wide
+        return order.join(product, own @ cross + block @ border)
 
     def dense(self) -> Matrix:
         """The matrix as a table, `[params, params]`."""
-        if self.inner is None:
-            return self.block
-        order, diagonal, wide, middle, cross = self.inner
+        block, diagonal, middle, cross = self.blocks
+        if self.frame is None:
+            return block
+        order, wide = self.frame
         own = jnp.diag(diagonal)
         if wide is not None:
             own = own + wide.T @ (middle @ wide)
-        sorted_ = jnp.block([[own, cross], [cross.T, self.block]])
-        return sorted_[order.place][:, order.place]
+        table = jnp.block([[own, cross], [cross.T, block]])
+        return table[order.place][:, order.place]
+
+
+def plain(table: Matrix) -> Bordered:
+    """A matrix without inner entries."""
+    return Bordered(Blocks(table))
 
 
 @final
@@ -179,13 +196,14 @@ def scale_of(matrix: Bordered) -> Vector:
 
 
 def factorise(
-    matrix: Bordered, free: Mask, *, strict: bool = False
+    matrix: Bordered, free: Mask, scale: Vector | None = None, *, strict: bool = False
 ) -> tuple[Factor, Bool[Array, ""]]:
     """Factorise the rows and columns that are `free`, in natural units.
 
     Args:
         matrix: symmetric.
         free: which entries take part.
+        scale: the natural units, where they are known.
         strict: whether a free entry without any curvature, or a combination of entries
             whose curvature is no larger than rounding, makes the matrix singular; if
             not, it is left alone.
@@ -194,17 +212,17 @@ def factorise(
         The factor, and whether the matrix was positive definite; where it was not, the
         factor is NaN.
     """
-    scale = scale_of(matrix)
+    scale = scale_of(matrix) if scale is None else scale
     least = _LEAST_PIVOT if strict else 0.0
-    if matrix.inner is None:
-        block = _scaled(matrix.block, scale, scale, free, free)
-        lower, positive = _cholesky(_closed(block, free, strict), least)
+    block, diagonal, middle, cross = matrix.blocks
+    if matrix.frame is None:
+        block = _closed(_scaled(block, scale, scale, free, free), free, strict)
+        lower, positive = _cholesky(block, least)
         return Factor(scale, lower, None), positive
 
-    order, diagonal, wide, middle, cross = matrix.inner
+    order, wide = matrix.frame
     (scale_i, scale_b), (free_i, free_b) = order.split(scale), order.split(free)
-    cross = _scaled(cross, scale_i, scale_b, free_i, free_b)
-    closed = ~free_i if strict else ~free_i | (order.split(matrix.diagonal())[0] == 0)
+    closed = ~free_i if strict else ~free_i | (diagonal == 0)
     own = jnp.where(closed, 1.0, diagonal / scale_i**2)
     root = jnp.sqrt(own)
     spread, correction, positive = None, None, jnp.all(own > 0)
@@ -212,10 +230,9 @@ def factorise(
         spread = jnp.where(free_i, wide / (scale_i * root), 0.0)
         correction, inner_positive = _correction(spread, middle, least)
         positive = positive & inner_positive
+    cross = _scaled(cross, scale_i, scale_b, free_i, free_b)
     solved = _solve_inner(root, spread, correction, cross)
-    block = _closed(
-        _scaled(matrix.block, scale_b, scale_b, free_b, free_b), free_b, strict
-    )
+    block = _closed(_scaled(block, scale_b, scale_b, free_b, free_b), free_b, strict)
     lower, border_positive = _cholesky(block - cross.T @ solved, least)
     positive = positive & border_positive
     root = jnp.where(positive, root, jnp.nan)
@@ -231,7 +248,7 @@ def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
     else:
         inner = factor.inner
         own, border = inner.order.split(scaled)
-        border = _solve_lower(factor.lower, (border - inner.solved.T @ own)[:, None])[
+        border = _solve_lower(factor.lower, (border - own @ inner.solved)[:, None])[
             :, 0
         ]
         own = inner.solve(own[:, None])[:, 0] - inner.solved @ border

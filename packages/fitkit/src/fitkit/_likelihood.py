@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._bordered import Bordered
+from ._bordered import Blocks, Bordered, Frame
 from ._custom_types import Mask, Matrix, Vector
 from ._parameters import ParameterVectors
 
@@ -26,14 +26,25 @@ class Derivatives(NamedTuple):
     Attributes:
         value: the function.
         gradient: `[params]`.
-        hessian: exact.
-        convex: a positive semi-definite matrix that stands in for the Hessian.
+        frame: how the blocks of both matrices lie.
+        exact, convex_blocks: the blocks of both matrices.
     """
 
     value: Float[Array, ""]
     gradient: Vector
-    hessian: Bordered
-    convex: Bordered
+    frame: Frame | None
+    exact: Blocks
+    convex_blocks: Blocks
+
+    @property
+    def hessian(self) -> Bordered:
+        """The matrix of second derivatives."""
+        return Bordered(self.exact, self.frame)
+
+    @property
+    def convex(self) -> Bordered:
+        """A positive semi-definite matrix that stands in for the Hessian."""
+        return Bordered(self.convex_blocks, self.frame)
 
 
 class AbstractNegativeLogLikelihood(eqx.Module):
@@ -84,7 +95,7 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     @property
     def form(self) -> Bordered:
         """The structure of the Hessian, with 0 for each of its tables."""
-        return Bordered(0)  # type: ignore[arg-type]
+        return Bordered(Blocks(0))  # type: ignore[arg-type]
 
     @abc.abstractmethod
     def kinks(self) -> Mask:
@@ -161,7 +172,7 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
         radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
         convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
         value, gradient = jax.value_and_grad(self.value)(y)
-        return Derivatives(value, gradient, Bordered(h), Bordered(convex))
+        return Derivatives(value, gradient, None, Blocks(h), Blocks(convex))
 
     def kinks(self) -> Mask:
         return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)

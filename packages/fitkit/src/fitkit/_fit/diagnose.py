@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._bordered import Bordered, scale_of
+from .._bordered import plain, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model import AbstractModel, Data
 
@@ -50,7 +50,7 @@ def flattest(hessian: Matrix, free: Mask) -> tuple[Float[Array, ""], Vector]:
         The eigenvalue, `inf` where no entry is free, and its vector of length 1, zero
         in the other entries.
     """
-    scale = scale_of(Bordered(hessian))
+    scale = scale_of(plain(hessian))
     scaled = jnp.where(free[:, None] & free, hessian / (scale[:, None] * scale), 0.0)
     # No eigenvalue of a free block in natural units exceeds its size.
     apart = 2.0 * free.shape[0]

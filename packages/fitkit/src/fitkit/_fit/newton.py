@@ -62,6 +62,7 @@ class Quadratic(eqx.Module):
     Attributes:
         gradient: of the function, one-sided at a kink.
         hessian: exact, or its convex stand-in.
+        scale: natural units to solve in.
         low, high: how far each entry may move.
         factor: of `hessian`, on the entries that no bound stops at the start.
         known: whether it has been computed.
@@ -69,6 +70,7 @@ class Quadratic(eqx.Module):
 
     gradient: Vector
     hessian: Bordered
+    scale: Vector
     low: Vector
     high: Vector
     factor: Factor
@@ -97,7 +99,7 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
         factor, positive = jax.lax.cond(
             model.known & (count == 0),
             lambda: (model.factor, jnp.array(True)),
-            lambda: factorise(h, free),
+            lambda: factorise(h, free, model.scale),
         )
         step = jnp.where(free, substitute(factor, free, -(g + h @ at)), at)
         residual = g + h @ step
@@ -211,7 +213,7 @@ class BoundedNewton(optx.AbstractMinimiser):
         first = ~jnp.isfinite(state.at.value)
         accept = jnp.isfinite(here.value) & (better | first)
         best = jnp.where(accept, y, state.y)
-        at = jax.tree.map(lambda new, old: jnp.where(accept, new, old), here, state.at)
+        at = _choose(accept, here, state.at)
 
         # The parabola with the slope at the best point and the value at this one.
         slope = state.at.gradient @ (y - state.y)
@@ -233,14 +235,15 @@ class BoundedNewton(optx.AbstractMinimiser):
         beyond = ~first & (decrease > _BEYOND * state.promised)
         beyond = beyond | (steepest < _NEAR_SADDLE)
         short = accept & (state.short | beyond)
-        matrix, positive, factor, known = _positive_definite(at, free, short)
-        weight = scale_of(matrix) ** 2
+        matrix, positive, factor, known = _positive_definite(at, free, width, short)
+        weight = width**2
         matrix = matrix.plus(damping * weight)
         on_saddle = ~positive & (steepest < _ON_SADDLE)
         # No eigenvector of a model is orthogonal to this but by an odd chance.
         generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
         gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
-        model = Quadratic(gradient, matrix, low, high, factor, known & (damping == 0))
+        known = known & (damping == 0)
+        model = Quadratic(gradient, matrix, width, low, high, factor, known)
         step = minimise_in_box(model, movable)
         promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
         edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
@@ -293,20 +296,21 @@ class BoundedNewton(optx.AbstractMinimiser):
 
 
 def _positive_definite(
-    at: Derivatives, free: Mask, short: Bool[Array, ""]
+    at: Derivatives, free: Mask, width: Vector, short: Bool[Array, ""]
 ) -> tuple[Bordered, Bool[Array, ""], Factor, Bool[Array, ""]]:
     """The Hessian, or what takes its place where it is not positive definite.
 
     Args:
         at: function and derivatives.
         free: entries on which the matrix must be positive definite.
+        width: the natural units.
         short: whether the convex stand-in fell short, so that the Hessian is wanted,
             with as much added as makes it positive definite.
 
     Returns:
         The matrix, whether it is the Hessian, and its factor with whether it is known.
     """
-    scale = scale_of(at.convex) ** 2
+    scale = width**2
 
     def shifted(shift: Array) -> Bordered:
         return at.hessian.plus(shift * scale)
@@ -317,20 +321,25 @@ def _positive_definite(
 
     def more(carry):
         _, shift, _, _ = carry
-        factor, positive = factorise(shifted(shift), free)
+        factor, positive = factorise(shifted(shift), free, width)
         return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
     none = jnp.zeros_like(at.value)
-    unknown = jax.eval_shape(lambda: factorise(at.hessian, free)[0])
+    unknown = jax.eval_shape(lambda: factorise(at.hessian, free, width)[0])
     unknown = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), unknown)
     start = (none, none + _FLAT, jnp.array(False), unknown)
     shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
-    matrix = jax.tree.map(
-        lambda exact, convex: jnp.where(positive, exact, convex),
-        shifted(shift),
-        at.convex.plus(_RIDGE * scale),
-    )
+    matrix = _choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
     return matrix, positive & (shift == _FLAT), factor, positive
+
+
+def _choose(which: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
+    """One of two trees of numbers; entries' places are the same in both."""
+
+    def choose(a: Array, b: Array) -> Array:
+        return jnp.where(which, a, b) if jnp.issubdtype(a.dtype, jnp.inexact) else a
+
+    return jax.tree.map(choose, one, other)
 
 
 def _pushed(gradient: Vector, low: Vector, high: Vector) -> Mask:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._bordered import Bordered, Inner
+from .._bordered import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
 from .assemble import Arrays
 from .partition import Interpolated, OneBinEach
@@ -55,7 +55,7 @@ def derivatives_of_counts(
     jac = border.jacobian()
     convex = (jac * weight) @ jac.T
     hessian = convex + border.curvature(arrays.bin_channel, pull)
-    return jac @ pull, Bordered(hessian), Bordered(convex)
+    return jac @ pull, plain(hessian), plain(convex)
 
 
 def _one_bin_each(
@@ -87,13 +87,13 @@ def _one_bin_each(
         return values.at[..., partition.bins].get(mode="promise_in_bounds")
 
     met = jac * (weight * own)
-    diagonal = of_inner(weight * own**2)
+    diagonal, frame = of_inner(weight * own**2), Frame(order, None)
     return (
         order.join(of_inner(own * pull), jac @ pull),
         Bordered(
-            hessian, Inner(order, diagonal, None, None, of_inner(met + mixed * pull).T)
+            Blocks(hessian, diagonal, None, of_inner(met + mixed * pull).T), frame
         ),
-        Bordered(convex, Inner(order, diagonal, None, None, of_inner(met).T)),
+        Bordered(Blocks(convex, diagonal, None, of_inner(met).T), frame),
     )
 
 
@@ -144,13 +144,11 @@ def _interpolated(
         middle_convex = (by_element * weight) @ by_element.T
         middle = middle_convex + jnp.diag(pulled)
     diagonal = to_inner(_own_curvature(el, bin_channel, pull)[:, None])[:, 0]
-    wide = to_inner(wide).T
+    frame = Frame(order, to_inner(wide).T)
     return (
         order.join(own_inner @ pull, jac @ pull),
-        Bordered(hessian, Inner(order, diagonal, wide, middle, met + mixed)),
-        Bordered(
-            convex, Inner(order, jnp.zeros_like(diagonal), wide, middle_convex, met)
-        ),
+        Bordered(Blocks(hessian, diagonal, middle, met + mixed), frame),
+        Bordered(Blocks(convex, jnp.zeros_like(diagonal), middle_convex, met), frame),
     )
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._bordered import Bordered, Inner, Order
+from .._bordered import Blocks, Bordered, Frame, Order
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
 from .._interpolation import has_kink
@@ -157,20 +157,19 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         return Derivatives(
             value,
             gradient + constraints.gradient(y, self.aux),
-            hessian.plus(curvature),
-            convex.plus(curvature),
+            hessian.frame,
+            hessian.plus(curvature).blocks,
+            convex.plus(curvature).blocks,
         )
 
     @property
     def form(self) -> Bordered:
         match self.arrays.partition:
             case OneBinEach():
-                inner = Inner(Order(0, 0, 0), 0, None, None, 0)
+                return Bordered(Blocks(0, 0, None, 0), Frame(Order(0, 0, 0), None))
             case Interpolated():
-                inner = Inner(Order(0, 0, 0), 0, 0, 0, 0)
-            case None:
-                inner = None
-        return Bordered(0, inner)
+                return Bordered(Blocks(0, 0, 0, 0), Frame(Order(0, 0, 0), 0))
+        return Bordered(Blocks(0))
 
     def kinks(self) -> Mask:
         arrays = self.arrays

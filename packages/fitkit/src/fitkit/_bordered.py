@@ -76,15 +76,16 @@ class Blocks(NamedTuple):
 
     Attributes:
         border: C, the whole matrix where there are no inner entries.
-        diagonal: D, or None, as all that follow.
-        middle: M, None also for a diagonal inner block.
-        cross: X.
+        diagonal: D, `[inner]`, or None, as all that follow.
+        middle: M, `[rank, rank]`, None also for a diagonal inner block.
+        cross: X, `[inner, border]`.
     """
 
     border: Float[Array, "border border"]
-    diagonal: Float[Array, " inner"] | None = None
-    middle: Float[Array, "rank rank"] | None = None
-    cross: Float[Array, "inner border"] | None = None
+    # `Any`: the frame says whether they are there.
+    diagonal: Any = None
+    middle: Any = None
+    cross: Any = None
 
 
 @final
@@ -104,18 +105,19 @@ class Bordered(NamedTuple):
         border, own, middle, _ = self.blocks
         if self.frame is None:
             return jnp.diagonal(border)
-        if self.frame.wide is not None:
-            own = own + jnp.sum(self.frame.wide * (middle @ self.frame.wide), axis=0)
-        return self.frame.order.join(own, jnp.diagonal(border))
+        order, wide = self.frame
+        if wide is not None:
+            own = own + jnp.sum(wide * (middle @ wide), axis=0)
+        return order.join(own, jnp.diagonal(border))
 
     def plus(self, diagonal: Vector) -> "Bordered":
         """The matrix with something added to its diagonal."""
-        own, blocks = None, self.blocks
+        blocks = self.blocks
         if self.frame is not None:
             own, diagonal = self.frame.order.split(diagonal)
-            own = blocks.diagonal + own
+            blocks = blocks._replace(diagonal=blocks.diagonal + own)
         border = blocks.border + jnp.diag(diagonal)
-        return Bordered(blocks._replace(border=border, diagonal=own), self.frame)
+        return Bordered(blocks._replace(border=border), self.frame)
 
     def __matmul__(self, vector: Vector) -> Vector:
         """The product with a vector."""
@@ -341,9 +343,7 @@ def _correction(
     return middle - reduced.T @ reduced, positive
 
 
-def _solve_inner(
-    root: Vector, spread: Array | None, correction: Array | None, rhs: Array
-) -> Array:
+def _solve_inner(root: Vector, spread: Any, correction: Any, rhs: Array) -> Array:
     whitened = rhs / root[:, None]
     if spread is not None:
         whitened = whitened - spread.T @ (correction @ (spread @ whitened))

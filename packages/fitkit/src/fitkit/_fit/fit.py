@@ -301,9 +301,10 @@ class FitResult(eqx.Module):
 
     @property
     def hessian(self) -> Matrix:
-        """Second derivatives of minus the log-likelihood there, `[..., params, params]`.
+        """Second derivatives of minus the log-likelihood, `[..., params, params]`.
 
-        In the order of `y`, fixed entries included; they carry no derivative.
+        At the best fit, in the order of `y`, fixed entries included; they carry no
+        derivative.
         """
         return self._of_each(Bordered.dense)(self.curvature)
 

@@ -1,13 +1,15 @@
 r"""First and second derivatives of the likelihood of the counts, block by block.
 
-\(J\) being the Jacobian of the rates, \(w_b = n_b/\nu_b^2\) and \(c_b = 1 - n_b/\nu_b\),
-the gradient is \(J c\) and the Hessian \(J\,\mathrm{diag}(w)\,J^T + \sum_b c_b
-\nabla^2\nu_b\). With the elements' structure (`rates.py`) each block is a product of a
+\(J\) being the Jacobian of the rates, \(w_b = n_b/\nu_b^2\) and
+\(c_b = 1 - n_b/\nu_b\), the gradient is \(J c\) and the Hessian
+\(J\,\mathrm{diag}(w)\,J^T + \sum_b c_b \nabla^2\nu_b\).
+With the elements' structure (`rates.py`) each block is a product of a
 few small tables. `partition.py` chooses the blocks:
 
 - *a border only*: all parameters in one table;
-- *one bin each*: the inner block is diagonal, \(w_b (\partial\nu_b/\partial\gamma_b)^2\),
-  for a factor is linear and no two of them meet;
+- *one bin each*: the inner block is diagonal,
+  \(w_b (\partial\nu_b/\partial\gamma_b)^2\), for a factor is linear and no two of them
+  meet;
 - *interpolated*: two normsys \(j, k\) meet as \(\nu_{je}\nu_{ke} R_e\) with their
   relative derivatives \(\nu\), two histosys not at all, and one of each as
   \(\partial_h(A N)_e F_e\,\nu_{ke}\). So W has the rows \(\nu_e\) where there are no

@@ -54,6 +54,24 @@ def test_no_saddle_where_the_sides_are_equal():
     np.testing.assert_allclose(found.params["a"], 0.0, atol=1e-9)
 
 
+def test_an_entry_that_its_bound_lets_go(likelihoods):
+    """AGC's model with 6 times its top pairs: on the way some entries leave their
+    bounds, and on those the Hessian is not positive definite."""
+    path = likelihoods / "measurements" / "agc_ttbar.json"
+    model, data = fitkit.read_workspace(path)
+    beside = fitkit.fixed_poi_fit(6.1, model, data)
+    for value in (5.9, 6.0):
+        found = fitkit.fixed_poi_fit(value, model, data)
+        again = fitkit.fixed_poi_fit(
+            value,
+            model,
+            data,
+            init={k: v for k, v in beside.params.items() if k != model.poi},
+        )
+        assert int(found.steps) <= 30
+        np.testing.assert_allclose(found.twice_nll, again.twice_nll, rtol=1e-10)
+
+
 @pytest.mark.slow
 def test_a_signal_that_fades_at_the_start(sbottom):
     """The signal point whose Hessian stays indefinite longest, of 650."""

@@ -63,6 +63,19 @@ class TestInterval:
                 2 * (rate - 9 + 9 * np.log(9 / rate)), 4.0, rtol=1e-6
             )
 
+    def test_the_first_guess_may_be_impossible(self):
+        """Four standard deviations below the best fit no event is expected at all."""
+        sample = fitkit.Sample("s", [10.0], (fitkit.NormFactor("mu"),))
+        counting = fitkit.Model([fitkit.Channel("SR", [sample])], poi="mu")
+        data = counting.data({"SR": [9.0]})
+        found = fitkit.interval(counting, data, sigmas=4.0, bounds={"mu": (-5.0, 10.0)})
+        assert bool(found.converged.all())
+        for end in found["mu"]:
+            rate = 10 * float(end)
+            np.testing.assert_allclose(
+                2 * (rate - 9 + 9 * np.log(9 / rate)), 16.0, rtol=1e-6
+            )
+
     @pytest.mark.parametrize("deficit", [False, True])
     def test_it_is_minos(self, model, deficit):
         """To 1e-4 of an interval's length, which is where MINOS's own search stops: at
@@ -143,6 +156,22 @@ class TestScan:
         expected = [delta(model, data, best, mu=value) for value in values]
         np.testing.assert_allclose(found.delta, expected, atol=1e-9)
         assert bool(found.converged.all())
+
+    def test_less_signal_than_the_nominal_background_allows(self, model, data, best):
+        """At -3 the second bin has -6 events where the others are at their best fit."""
+        values = [-4.0, -3.0, -2.0]
+        found = fitkit.scan(model, data, "mu", values, bounds=WIDE)
+        assert bool(found.converged.all())
+        room = {"gamma": [1.0, 1.5], "norm": 1.5, "tilt": 1.0}
+        for value, each in zip(values, found.delta, strict=True):
+            held = fitkit.fit(
+                model,
+                data,
+                init=room | {"mu": value},
+                fixed={"mu": True},
+                bounds=WIDE,
+            )
+            np.testing.assert_allclose(each, held.twice_nll - best.twice_nll, atol=1e-8)
 
     def test_more_points_than_are_in_memory_at_once(self, model, data):
         few = fitkit.scan(model, data, "tilt", [-1.0, 0.3])

@@ -327,6 +327,12 @@ class TestCabinetry:
         np.testing.assert_allclose(limit.observed, 0.749, rtol=0.01)
         band = [0.303, 0.411, 0.581, 0.833, 1.160]
         np.testing.assert_allclose(limit.expected, band, rtol=0.01)
+        expected = fitkit.upper_limit(model, fitkit.asimov_data(0.0, model))
+        np.testing.assert_allclose(expected.observed, 0.586, rtol=0.01)
+        test = fitkit.hypotest(0.1, model, model.data({"SR": [160.0]}))
+        np.testing.assert_allclose(test.cls_observed, 0.780874, rtol=5e-4)
+        band = [0.402421, 0.548538, 0.719383, 0.878530, 0.971678]
+        np.testing.assert_allclose(test.cls_expected, band, rtol=5e-4)
 
     def test_significance(self):
         model = self.counting([50.0, 5.0], [150.0, 7.0])
@@ -335,6 +341,30 @@ class TestCabinetry:
         np.testing.assert_allclose(result.p0_observed, 0.00080517, rtol=5e-4)
         np.testing.assert_allclose(result.significance_observed, 3.15402672, rtol=5e-4)
         np.testing.assert_allclose(result.significance_expected, 3.40293444, rtol=5e-4)
+        np.testing.assert_allclose(result.p0_expected[2], 0.00033333, rtol=5e-4)
+
+    def test_expected_significance(self):
+        model = self.counting([30.0, 5.0], [150.0, 7.0])
+        data = fitkit.asimov_data(1.0, model)
+        result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+        np.testing.assert_allclose(result.significance_observed, 2.04096523, rtol=5e-4)
+        np.testing.assert_allclose(result.significance_expected, 2.04096523, rtol=5e-4)
+        np.testing.assert_allclose(result.p0_observed, 0.02062714, rtol=5e-4)
+
+    @pytest.mark.slow
+    def test_goodness_of_fit(self):
+        """Its model of three bins; 1e-5, as the published minimum has seven digits."""
+        mu = NormFactor("mu")
+        first = Sample("Signal", [25.0, 5.0], (mu, StatError("stat_1", [5.0, 2.0])))
+        second = Sample("Signal", [8.0], (mu, StatError("stat_2", [1.0])))
+        model = Model([Channel("region_1", [first]), Channel("region_2", [second])])
+        data = model.data({"region_1": [35.0, 8.0], "region_2": [10.0]})
+        found = fitkit.goodness_of_fit(model, data)
+        np.testing.assert_allclose(found.statistic / 2, 0.084185, atol=1e-6)
+        np.testing.assert_allclose(found.p_value, 0.91926079, rtol=1e-5)
+        np.testing.assert_allclose(
+            fitkit.fit(model, data).twice_nll, 9.964913, atol=2e-6
+        )
 
 
 # --- pyhf beside us -------------------------------------------------------------------
@@ -411,6 +441,14 @@ def test_documented_numbers(documented):
         bounds={"mu": (-10.0, 10.0)},
     )
     np.testing.assert_allclose(free.statistic, 3.9549891, rtol=5e-4)
+
+
+def test_the_example_of_pyhfs_readme():
+    """Two bins, and as many counts as background: observed is expected."""
+    model = fitkit.uncorrelated_background([5.0, 10.0], [50.0, 60.0], [5.0, 12.0])
+    result = fitkit.hypotest(1.0, model, observe(model, [50, 60]))
+    np.testing.assert_allclose(result.cls_observed, 0.35998409, rtol=1e-6)
+    np.testing.assert_allclose(result.cls_expected[2], 0.35998409, rtol=1e-6)
 
 
 def test_documented_discovery(documented):
@@ -503,6 +541,31 @@ def test_1lbb_grid(likelihoods, load_json):
         np.testing.assert_allclose(
             result.cls_expected, band, rtol=2e-4, err_msg=patch.name
         )
+
+
+@pytest.mark.slow
+def test_1lbb_beside_pyhf(likelihoods, load_json, pyhf_model):
+    """Three of its points, by pyhf here and now, with fits that stop at 1e-12."""
+    pyhf = pytest.importorskip("pyhf")
+    background = load_json("likelihoods/1Lbb_simplified/BkgOnly.json")
+    patchset = fitkit.read_patchset(likelihoods / "1Lbb_simplified" / "patchset.json")
+    for values in ((1000, 0), (550, 200), (650, 300)):
+        document = patchset[values].apply(background)
+        model, data = fitkit.read_workspace(document)
+        result = fitkit.hypotest(1.0, model, data)
+        theirs = pyhf_model(document)
+        pyhf.set_backend(
+            "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
+        )
+        observed, band = pyhf.infer.hypotest(
+            1.0,
+            theirs.data_vector(data),
+            theirs.model,
+            test_stat="qtilde",
+            return_expected_set=True,
+        )
+        np.testing.assert_allclose(result.cls_observed, observed, rtol=1e-6)
+        np.testing.assert_allclose(result.cls_expected, band, rtol=1e-6)
 
 
 @pytest.mark.slow

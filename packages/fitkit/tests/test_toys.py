@@ -67,6 +67,23 @@ class TestExactEnumeration:
         assert "p0 observed" in repr(result)
 
 
+@pytest.mark.slow
+def test_published_discovery_by_toys():
+    """pyhf's one-bin model, q0 of 2000 + 2000 toys of its own: each is one draw."""
+    model = fitkit.uncorrelated_background([25.0], [50.0], [7.0])
+    data = model.data({"singlechannel": [80.0]})
+    toys = Toys(jax.random.key(4), 2000, 1000)
+    result = fitkit.hypotest(0.0, model, data, statistic=fitkit.Q0(), calculator=toys)
+    assert tuple(map(int, result.failed)) == (0, 0)
+    # Binomial errors of both, at 0 those of one experiment; and of which outcome is the
+    # median and its neighbours, which moves a p-value by some 10 % of itself.
+    published = np.array([0.0, 0.0, 0.0135, 0.1365, 0.39854497])
+    error = np.sqrt(2 * np.maximum(published * (1 - published), 1 / 2000) / 2000)
+    difference = np.abs(np.asarray(result.p0_expected) - published)
+    assert (difference < 3 * np.hypot(error, 0.1 * published)).all()
+    assert abs(float(result.cl_sb) - 0.004) < 3 * np.sqrt(2 * 0.004 / 2000)
+
+
 @pytest.fixture(scope="module")
 def uncertain():
     model = fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])

@@ -43,7 +43,8 @@ def falling_roots(
     method, a secant that keeps the bracket.
 
     Args:
-        function: all lanes at once; also says where it could be evaluated.
+        function: all lanes at once; also says where it could be evaluated. It may fall
+            to minus infinity, as where the likelihood vanishes.
         first: first guesses, above 0.
         at_zero: the functions at 0.
         largest: no lane is evaluated above this.
@@ -90,7 +91,7 @@ def falling_roots(
             keep(new_high, high),
             keep(new_f_high, f_high),
             keep(x, root),
-            done | settled | outside | ~jnp.isfinite(f),
+            done | settled | outside | jnp.isnan(f),
             keep(outside, beyond),
             count + 1,
             keep(ok & jnp.isfinite(f), good),
@@ -101,5 +102,8 @@ def falling_roots(
     f_first, ok = function(guess)
     outside = (guess >= largest) & (f_first > 0)
     start = (zero, at_zero, guess, f_first, guess, outside, outside | no, 0, ok)
-    *_, root, done, beyond, _, good = jax.lax.while_loop(unfinished, advance, start)
-    return Roots(root, done & good, beyond)
+    *_, f_high, root, done, beyond, _, good = jax.lax.while_loop(
+        unfinished, advance, start
+    )
+    # Beside a fall to minus infinity there need not be a root.
+    return Roots(root, done & good & jnp.isfinite(f_high), beyond)

@@ -245,7 +245,12 @@ class BoundedNewton(optx.AbstractMinimiser):
         known = known & (damping == 0)
         model = Quadratic(gradient, matrix, width, low, high, factor, known)
         step = minimise_in_box(model, movable)
+        # No step where the matrix is indefinite on an entry that its bound let go: the
+        # next is damped more, from the same point.
+        possible = jnp.all(jnp.isfinite(step))
+        step = jnp.where(possible, step, 0.0)
         promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
+        promised = jnp.where(possible, promised, jnp.inf)
         edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
 
         new_y = jnp.clip(best + step, lower, upper)

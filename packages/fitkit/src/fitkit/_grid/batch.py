@@ -38,7 +38,7 @@ class Lane(NamedTuple):
 
     likelihood: AbstractNegativeLogLikelihood
     options: FitOptions
-    poi: Mask
+    poi: Mask | np.ndarray
 
     def shape(self) -> tuple[Any, ...]:
         """What the lanes of one batch have in common."""

@@ -1,5 +1,7 @@
 """The constraint terms of a HistFactory model, from its templates and settings."""
 
+import operator
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -94,7 +96,9 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     index = xp.asarray(arrays.factor_index).reshape(-1)
 
     def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
-        wanted = xp.isin(kind_of, np.array([int(each) for each in of]))
+        if not traced and not any((kind == each).any() for each in of):
+            return np.zeros(size)
+        wanted = reduce(operator.or_, (kind_of == each for each in of))
         chosen = xp.where(wanted, values, 0.0).reshape(-1)
         if traced:
             return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]

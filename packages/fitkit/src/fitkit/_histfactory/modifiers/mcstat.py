@@ -14,7 +14,7 @@ from ._base import (
     Tables,
     as_values,
     check_bins,
-    modifier,
+    record,
 )
 
 # A factor of a bin stays positive: at 0 the bin could not produce what it holds.
@@ -23,7 +23,7 @@ _KINDS = {Normal: ParameterKind.MC_STAT, Poisson: ParameterKind.POISSON_STAT}
 
 
 @final
-@modifier
+@record
 class ShapeSys(AbstractModifier):
     """One factor per bin of one sample, with a Poisson constraint of (yield/error)^2.
 
@@ -59,7 +59,7 @@ class ShapeSys(AbstractModifier):
 
 
 @final
-@modifier
+@record
 class StatError(AbstractModifier):
     """One factor per bin for the Monte Carlo statistics of a channel's total.
 

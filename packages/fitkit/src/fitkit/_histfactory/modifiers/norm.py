@@ -15,12 +15,12 @@ from ._base import (
     Tables,
     as_values,
     check_code,
-    modifier,
+    record,
 )
 
 
 @final
-@modifier
+@record
 class NormFactor(AbstractModifier):
     """A free factor: signal strengths, normalisations measured in control channels.
 
@@ -42,7 +42,7 @@ class NormFactor(AbstractModifier):
 
 
 @final
-@modifier
+@record
 class NormSys(AbstractModifier):
     """A normalisation uncertainty with a unit normal constraint.
 
@@ -70,7 +70,7 @@ class NormSys(AbstractModifier):
 
 
 @final
-@modifier
+@record
 class Lumi(AbstractModifier):
     """The luminosity: one factor with a normal constraint of given width.
 

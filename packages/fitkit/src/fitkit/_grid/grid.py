@@ -104,7 +104,7 @@ def grid(
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
-    chunk: int = 32,
+    chunk: int = 64,
     executor: concurrent.futures.Executor | None = None,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -268,11 +268,15 @@ def _result(
         labels=labels,
         values=tuple(point.values for point in points),
         columns={
-            name: np.array(
-                [row.get(name, np.full(shape, np.nan)) for row in rows], dtype=float
-            )
+            name: _column([row.get(name) for row in rows], shape)
             for name, shape in shapes.items()
         },
         converged=np.array([row["converged"] for row in rows], dtype=bool),
         messages=tuple(row["message"] for row in rows),
     )
+
+
+def _column(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """One number or array for each point; NaN where there is none."""
+    none = np.full(shape, np.nan)
+    return np.array([none if each is None else each for each in values], dtype=float)

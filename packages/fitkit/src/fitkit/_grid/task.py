@@ -149,11 +149,13 @@ def _run(task: Task, reader: SeriesReader) -> list[Row]:
         size = min(task.lanes, 1 << (len(members) - 1).bit_length())
         batch = stacked([lanes[number] for number in members], size)
         found = {k: np.asarray(v) for k, v in _computed(task, batch).items()}
+        of_all = found["converged"].reshape(size, -1)
+        good: list[bool] = np.all(of_all, axis=1).tolist()
+        listed = {name: column.tolist() for name, column in found.items()}
         for i, number in enumerate(members):
-            row = {name: column[i].tolist() for name, column in found.items()}
-            row["converged"] = bool(np.all(found["converged"][i]))
-            point = task.points[number]
-            row["message"] = "" if row["converged"] else _why(task, point)
+            row = {name: values[i] for name, values in listed.items()}
+            row["converged"] = good[i]
+            row["message"] = "" if good[i] else _why(task, task.points[number])
             rows[number] = row
     return rows
 

@@ -274,7 +274,9 @@ def hypotest(
     q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
     if throw:
         q = require_converged(q, converged, "hypotest")
-    return _result(tested, q, q_asimov, twin.best, converged, statistic, calculator)
+    return result_of_test(
+        tested, q, q_asimov, twin.best, converged, statistic, calculator
+    )
 
 
 def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
@@ -294,7 +296,7 @@ def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Ar
 
 
 @eqx.filter_jit
-def _result(
+def result_of_test(
     tested: Array,
     q: Array,
     q_asimov: Array,
@@ -303,6 +305,15 @@ def _result(
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
 ) -> HypotestResult | DiscoveryResult:
+    """What the statistics of a test say, in words of the statistic's kind.
+
+    Args:
+        tested: the tested value; 0 for discovery.
+        q, q_asimov: the statistic of the data and of the Asimov data.
+        best: best fit of the parameter of interest.
+        converged: whether all fits found their minima.
+        statistic, calculator: as in `hypotest`.
+    """
     observed = observed_tails(statistic, q, q_asimov)
     expected = expected_tails(statistic, q_asimov, calculator)
     convention = type(statistic).__name__, calculator.band

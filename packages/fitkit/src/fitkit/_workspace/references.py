@@ -99,7 +99,7 @@ def form(workspace: WorkspaceDocument) -> Hashable:
     """
     return (
         tuple(
-            (channel.name, *(sample.form for sample in channel.samples))
+            (channel.name, *(sample.content.form for sample in channel.samples))
             for channel in workspace.channels
         ),
         tuple(each.content for each in workspace.measurements),

@@ -8,7 +8,7 @@ checked by `read.py`, which knows the whole.
 import functools
 import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pydantic
@@ -94,27 +94,35 @@ ModifierDocument = Annotated[
 ]
 
 
+class SampleContent(NamedTuple):
+    """What a sample holds, its name apart.
+
+    Attributes:
+        arrays: each modifier with its numbers.
+        numbers: the yields and then these arrays, side by side.
+        form: all but the numbers.
+    """
+
+    arrays: list[tuple[ModifierDocument, tuple[list[float], ...]]]
+    numbers: np.ndarray
+    form: tuple[int, tuple[tuple[Any, ...], ...]]
+
+
 class SampleDocument(_Document):
     name: str
     data: Numbers
     modifiers: list[ModifierDocument]
 
     @functools.cached_property
-    def pieces(self) -> list[tuple[ModifierDocument, *tuple[int, ...]]]:
-        """Each modifier with the sizes of its arrays, in the order of `numbers`."""
-        return [(each, *map(len, arrays_of(each))) for each in self.modifiers]
-
-    @functools.cached_property
-    def numbers(self) -> np.ndarray:
-        """The sample's yields, then the arrays of its modifiers, side by side."""
-        arrays = (array for each in self.modifiers for array in arrays_of(each))
-        return np.array(list(itertools.chain(self.data, *arrays)))
-
-    @functools.cached_property
-    def form(self) -> tuple[int, tuple[tuple[Any, ...], ...]]:
-        """All about the sample but its name and its numbers."""
-        modifiers = tuple((of.type, of.name, *sizes) for of, *sizes in self.pieces)
-        return len(self.data), modifiers
+    def content(self) -> SampleContent:
+        """What the sample holds, its name apart."""
+        arrays = [(each, arrays_of(each)) for each in self.modifiers]
+        numbers = self.data.copy()
+        for _, listed in arrays:
+            for array in listed:
+                numbers += array
+        form = tuple((of.type, of.name, *map(len, listed)) for of, listed in arrays)
+        return SampleContent(arrays, np.array(numbers), (len(self.data), form))
 
 
 def arrays_of(modifier: ModifierDocument) -> tuple[list[float], ...]:

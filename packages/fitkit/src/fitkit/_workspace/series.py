@@ -13,8 +13,7 @@ import jax
 import numpy as np
 import pydantic
 
-from .._histfactory.assemble import Arrays
-from .._histfactory.constraint_terms import constraint_terms
+from .._histfactory.constraint_terms import nominal_aux
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
 from .document import patched
@@ -55,12 +54,16 @@ class Form:
         of_leaf = {id(leaf): i for i, leaf in enumerate(self._leaves)}
         self._places = {of_leaf[id(t)]: np.asarray(t).astype(np.intp) for t in tables}
 
-    def arrays(self, numbers: np.ndarray) -> Arrays:
-        """The numbers of a document of this form, as its model has them."""
+    def likelihood(self, workspace: WorkspaceDocument) -> HistFactoryLikelihood:
+        """That of a document of this form, at its counts and nominal auxiliary data."""
+        numbers = [s.content.numbers for c in workspace.channels for s in c.samples]
+        side_by_side = np.concatenate([_NOTHING, *numbers])
         leaves = list(self._leaves)
         for leaf, places in self._places.items():
-            leaves[leaf] = numbers[places]
-        return jax.tree.unflatten(self._structure, leaves)
+            leaves[leaf] = side_by_side[places]
+        arrays = jax.tree.unflatten(self._structure, leaves)
+        counts = np.concatenate(list(observed_counts(workspace).values()))
+        return HistFactoryLikelihood(arrays, counts, nominal_aux(arrays), None, None)
 
 
 @final
@@ -93,11 +96,7 @@ class SeriesReader:
             document = patched(document, patch)
         workspace = parse(document, self._known)
         found = self._form(workspace)
-        numbers = [s.numbers for c in workspace.channels for s in c.samples]
-        arrays = found.arrays(np.concatenate([_NOTHING, *numbers]))
-        counts = np.concatenate(list(observed_counts(workspace).values()))
-        aux = constraint_terms(arrays).nominal_aux
-        return found, HistFactoryLikelihood(arrays, counts, aux, None, None)
+        return found, found.likelihood(workspace)
 
     def _share(self, document: Any) -> None:
         if document is self._shared:
@@ -116,7 +115,7 @@ class SeriesReader:
         places, start = [], len(_NOTHING)
         for channel in workspace.channels:
             for sample in channel.samples:
-                end = start + sample.numbers.size
+                end = start + sample.content.numbers.size
                 places.append(np.arange(start, end, dtype=float))
                 start = end
         declared = check_references(workspace)

@@ -66,7 +66,7 @@ def model_of(
         workspace: the document.
         declared: what `check_references` says of it.
         choices: what it does not hold.
-        numbers: for each sample what to put in the place of `SampleDocument.numbers`;
+        numbers: for each sample what to put in the place of `SampleContent.numbers`;
             by default these.
 
     Returns:
@@ -88,7 +88,7 @@ def model_of(
     _check_named("normsys", normsys, workspace)
     _check_named("histosys", histosys, workspace)
     samples = (sample for channel in workspace.channels for sample in channel.samples)
-    given = iter([s.numbers for s in samples] if numbers is None else numbers)
+    given = iter([s.content.numbers for s in samples] if numbers is None else numbers)
     try:
         model = Model(
             [_channel(channel, given, choices) for channel in workspace.channels],
@@ -234,11 +234,11 @@ def _channel(
 def _sample(document: SampleDocument, numbers: np.ndarray, choices: Choices) -> Sample:
     bins = len(document.data)
     modifiers, start = [], bins
-    for modifier, *sizes in document.pieces:
+    for modifier, listed in document.content.arrays:
         arrays = []
-        for size in sizes:
-            arrays.append(numbers[start : start + size])
-            start += size
+        for array in listed:
+            arrays.append(numbers[start : start + len(array)])
+            start += len(array)
         modifiers.append(_modifier(modifier, arrays, choices))
     return Sample(document.name, numbers[:bins], modifiers)
 

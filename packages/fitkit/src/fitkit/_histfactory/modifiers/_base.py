@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import enum
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 import jax
 import jax.tree_util as jtu
@@ -28,8 +28,7 @@ class ParameterKind(enum.IntEnum):
     """Poisson constraint, with the relative uncertainty of the samples' total."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ParameterDeclaration:
+class ParameterDeclaration(NamedTuple):
     """A parameter as one of its modifiers sees it, before any settings."""
 
     size: int
@@ -42,8 +41,7 @@ class ParameterDeclaration:
     sigma: ArrayLike | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a sample lies in the tables: its row, its channel, its bins."""
 
     channel: str
@@ -70,7 +68,7 @@ class Tables(Protocol):
         self,
         name: str,
         place: Place,
-        entries: Sequence[int] | int,
+        entries: np.ndarray | int,
         uncertainty: Any = None,
     ) -> None: ...
 

@@ -55,7 +55,7 @@ class ShapeSys(AbstractModifier):
                 f"{self.name!r} is used a second time, but its constraint belongs to "
                 "one sample of one channel. Give each its own name."
             )
-        tables.factor(self.name, place, range(place.size), uncertainty)
+        tables.factor(self.name, place, np.arange(place.size), uncertainty)
 
 
 @final
@@ -113,4 +113,5 @@ class StatError(AbstractModifier):
                 aux=1.0,
             ),
         )
-        tables.factor(self.name, place, range(start, start + place.size), uncertainty)
+        entries = np.arange(start, start + place.size)
+        tables.factor(self.name, place, entries, uncertainty)

@@ -18,6 +18,8 @@ from ._base import (
     record,
 )
 
+_FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0)
+
 
 @final
 @record
@@ -33,11 +35,7 @@ class NormFactor(AbstractModifier):
     name: str
 
     def declare(self, tables: Tables, place: Place) -> None:
-        tables.parameter(
-            self.name,
-            place,
-            ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0),
-        )
+        tables.parameter(self.name, place, _FREE)
         tables.factor(self.name, place, 0)
 
 

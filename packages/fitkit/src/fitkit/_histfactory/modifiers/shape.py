@@ -66,4 +66,4 @@ class ShapeFactor(AbstractModifier):
             place,
             ParameterDeclaration(place.size, False, ParameterKind.FREE, 1.0, 0.0, 10.0),
         )
-        tables.factor(self.name, place, range(place.size))
+        tables.factor(self.name, place, np.arange(place.size))

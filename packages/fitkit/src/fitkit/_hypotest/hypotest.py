@@ -16,7 +16,7 @@ from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
 from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde, TMu, TMuTilde
-from .toys import Toys, ToysResult, toys_test
+from .toys import Toys, ToysResult, start_toys, toys_test
 
 
 @final
@@ -263,9 +263,9 @@ def hypotest(
     options = fit_options(model, init, fixed, bounds)
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):
-        result = toys_test(
-            likelihood, options, mask, tested, statistic, solver, calculator
-        )
+        common = likelihood, options, mask
+        start = start_toys(*common, statistic, solver, calculator, several=False)
+        result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:
             return result
         q = require_converged(result.statistic, result.converged, "hypotest")

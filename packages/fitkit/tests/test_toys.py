@@ -10,7 +10,7 @@ import fitkit
 from fitkit import Channel, Model, NormFactor, Sample, Toys
 from fitkit._fit.fit import fit_options, poi_mask
 from fitkit._hypotest.statistic import QMuTilde
-from fitkit._hypotest.toys import statistics_of_toys
+from fitkit._hypotest.toys import start_toys, statistics_of_toys, toys_test
 
 
 def counting(signal, background):
@@ -124,6 +124,27 @@ def test_the_size_of_a_chunk_changes_nothing(uncertain):
 
     # Sums in another order: rounding.
     np.testing.assert_allclose(statistics(7), statistics(1000), rtol=1e-8, atol=1e-9)
+
+
+def test_free_fits_serve_every_tested_value(uncertain):
+    """As a search of limits uses them: the statistics are those of single tests."""
+    model, data = uncertain
+    common = (
+        model.negative_log_likelihood(data),
+        fit_options(model, None, None, None),
+        poi_mask(model, "test"),
+    )
+    how = QMuTilde(), None, Toys(jax.random.key(5), 500, 500)
+    start = start_toys(*common, *how, several=True)
+    assert start.free.shape == (500, 2)
+    for value in (0.7, 1.9):
+        shared = toys_test(*common, jnp.asarray(value), *how, start)
+        single = fitkit.hypotest(value, model, data, calculator=how[2])
+        for name in ("statistic", "toys_sb", "toys_b"):
+            # Another program: rounding.
+            np.testing.assert_allclose(
+                getattr(shared, name), getattr(single, name), rtol=1e-8, atol=1e-9
+            )
 
 
 def test_auxiliary_data_fluctuate_as_their_constraints_say(uncertain):

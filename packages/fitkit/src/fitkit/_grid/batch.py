@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 from .._custom_types import Mask
 from .._fit.fit import FitOptions, minimise
 from .._hypotest.asymptotics import Asymptotics
-from .._hypotest.hypotest import _result as result_of_test
-from .._hypotest.limit import _limits as limits_of_twin
+from .._hypotest.hypotest import result_of_test
+from .._hypotest.limit import limits_of_twin
 from .._hypotest.profiling import pick, prepare, statistics_at
 from .._hypotest.statistic import AbstractTestStatistic
 from .._likelihood import AbstractNegativeLogLikelihood
@@ -38,7 +38,7 @@ class Lane(NamedTuple):
 
     likelihood: AbstractNegativeLogLikelihood
     options: FitOptions
-    poi: Mask
+    poi: Mask | np.ndarray
 
     def shape(self) -> tuple[Any, ...]:
         """What the lanes of one batch have in common."""

@@ -14,7 +14,8 @@ from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
 from .._precision import require_float64
 from .._workspace import UNSET, Patch, PatchSet
-from .._workspace.read import Unset
+from .._workspace.series import SeriesReader
+from .._workspace.specification import Choices, Unset
 from .points import Document, Point, points_of
 from .stored import key_of, load_rows, save_rows
 from .task import OPTIONS, Row, Task, run
@@ -103,7 +104,7 @@ def grid(
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
-    chunk: int = 32,
+    chunk: int = 64,
     executor: concurrent.futures.Executor | None = None,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -166,13 +167,9 @@ def grid(
     if chunk < 1:
         raise ValueError(f"`grid(chunk=...)` must be at least 1; got {chunk}.")
     labels, points = points_of(documents, patches)
-    reading = {
-        "measurement": measurement,
-        "poi": poi,
-        "normsys_code": normsys_code,
-        "histosys_code": histosys_code,
-        "staterror_constraint": staterror_constraint,
-    }
+    reading = Choices(
+        measurement, poi, normsys_code, histosys_code, staterror_constraint
+    )
     # Chunks of the same size but for the last.
     lanes = -(-len(points) // -(-len(points) // chunk))
     tasks = [
@@ -247,8 +244,9 @@ def _computed(
 ) -> Iterator[tuple[int, list[Row]]]:
     """Number and rows of each task that is left, as they come."""
     if executor is None:
+        reader = SeriesReader(tasks[0].reading)
         for number in left:
-            yield number, run(tasks[number])
+            yield number, run(tasks[number], reader)
         return
     futures = {executor.submit(run, tasks[number]): number for number in left}
     try:
@@ -270,11 +268,15 @@ def _result(
         labels=labels,
         values=tuple(point.values for point in points),
         columns={
-            name: np.array(
-                [row.get(name, np.full(shape, np.nan)) for row in rows], dtype=float
-            )
+            name: _column([row.get(name) for row in rows], shape)
             for name, shape in shapes.items()
         },
         converged=np.array([row["converged"] for row in rows], dtype=bool),
         messages=tuple(row["message"] for row in rows),
     )
+
+
+def _column(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """One number or array for each point; NaN where there is none."""
+    none = np.full(shape, np.nan)
+    return np.array([none if each is None else each for each in values], dtype=float)

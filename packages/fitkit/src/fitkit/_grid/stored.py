@@ -23,7 +23,7 @@ def key_of(task: Task) -> str:
         _VERSION,
         task.compute.__name__,
         {name: repr(value) for name, value in sorted(task.options.items())},
-        {name: repr(value) for name, value in sorted(task.reading.items())},
+        {name: repr(value) for name, value in sorted(task.reading._asdict().items())},
     ]
     for part in parts:
         content.update(json.dumps(part).encode())

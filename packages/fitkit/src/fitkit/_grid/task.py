@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, final
 
 import jax
@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._fit.diagnose import FitError
-from .._fit.fit import fit, fit_options, fixed_poi_fit, poi_mask
+from .._fit.fit import FitOptions, fit, fit_options, fixed_poi_fit, poi_mask
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit
 from .._hypotest.statistic import QMuTilde
-from .._model import AbstractModel, Data
 from .._workspace import WorkspaceError, read_workspace
+from .._workspace.series import Form, SeriesReader
+from .._workspace.specification import Choices
 from .batch import Lane, fits, limits, stacked, tests
 from .points import Point
 
@@ -59,14 +60,14 @@ class Task:
         points: the group.
         compute: `hypotest`, `upper_limit` or `fit`.
         options: all of its keyword arguments.
-        reading: those of `read_workspace`.
+        reading: what `read_workspace` is told.
         lanes: how many points make a full batch.
     """
 
     points: tuple[Point, ...]
     compute: Callable[..., Any]
     options: Mapping[str, Any]
-    reading: Mapping[str, Any]
+    reading: Choices
     lanes: int
 
     @property
@@ -88,56 +89,75 @@ Row = dict[str, Any]
 """Of one point: its columns, `converged`, and a `message` where something is wrong."""
 
 
-def run(task: Task) -> list[Row]:
+def run(task: Task, reader: SeriesReader | None = None) -> list[Row]:
     """Read the points of a group, fit those of one shape together, and say how it went.
+
+    Args:
+        task: the group.
+        reader: that of other groups in this process, with the same `reading`.
 
     Returns:
         One row for each point, in order, of plain numbers and lists.
     """
     # A worker process starts with jax's defaults; only this call changes them.
     with jax.enable_x64(True):
-        return _run(task)
+        return _run(task, reader or SeriesReader(task.reading))
 
 
-def _run(task: Task) -> list[Row]:
+class _Lanes:
+    """Makes lanes of points; what those of one form share is made once."""
+
+    def __init__(self, task: Task, reader: SeriesReader):
+        self._task, self._reader = task, reader
+        self._shared: dict[Form, tuple[FitOptions, np.ndarray, Hashable]] = {}
+
+    def __call__(self, point: Point) -> tuple[Lane, Hashable]:
+        """The lane of a point, and its shape."""
+        if point.problem:
+            raise WorkspaceError(point.problem)
+        form, likelihood = self._reader(point.document, point.patch)
+        if form not in self._shared:
+            options, poi = self._options(form)
+            lane = Lane(likelihood, options, poi)
+            self._shared[form] = options, poi, lane.shape()
+        *shared, shape = self._shared[form]
+        return Lane(likelihood, *shared), shape
+
+    def _options(self, form: Form) -> tuple[FitOptions, np.ndarray]:
+        model, given = form.model, self._task.options
+        options = fit_options(model, given["init"], given["fixed"], given["bounds"])
+        if self._task.compute is fit and model.poi is None:
+            return options, np.zeros(options.init.given.shape, dtype=bool)
+        if form.without_poi:
+            raise WorkspaceError(form.without_poi)
+        return options, poi_mask(model, "grid")
+
+
+def _run(task: Task, reader: SeriesReader) -> list[Row]:
     rows: list[Row] = [{} for _ in task.points]
-    read: dict[int, tuple[AbstractModel, Data, Lane]] = {}
+    lanes: dict[int, Lane] = {}
+    groups: dict[Hashable, list[int]] = {}
+    lane_of = _Lanes(task, reader)
     for number, point in enumerate(task.points):
         try:
-            read[number] = _read(task, point)
+            lanes[number], shape = lane_of(point)
+            groups.setdefault(shape, []).append(number)
         except (WorkspaceError, ValueError) as error:
             rows[number] = {"converged": False, "message": str(error)}
-    groups: dict[Any, list[int]] = {}
-    for number, (*_, lane) in read.items():
-        groups.setdefault(lane.shape(), []).append(number)
     for members in groups.values():
         # Powers of two, so that groups of any size share a few compilations.
         size = min(task.lanes, 1 << (len(members) - 1).bit_length())
-        batch = stacked([read[number][2] for number in members], size)
+        batch = stacked([lanes[number] for number in members], size)
         found = {k: np.asarray(v) for k, v in _computed(task, batch).items()}
+        of_all = found["converged"].reshape(size, -1)
+        good: list[bool] = np.all(of_all, axis=1).tolist()
+        listed = {name: column.tolist() for name, column in found.items()}
         for i, number in enumerate(members):
-            row = {name: column[i].tolist() for name, column in found.items()}
-            row["converged"] = bool(np.all(found["converged"][i]))
-            row["message"] = "" if row["converged"] else _why(task, *read[number][:2])
+            row = {name: values[i] for name, values in listed.items()}
+            row["converged"] = good[i]
+            row["message"] = "" if good[i] else _why(task, task.points[number])
             rows[number] = row
     return rows
-
-
-def _read(task: Task, point: Point) -> tuple[AbstractModel, Data, Lane]:
-    if point.problem:
-        raise WorkspaceError(point.problem)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        model, data = read_workspace(point.document, patch=point.patch, **task.reading)
-    options = fit_options(*[model, *(task.options[k] for k in list(_FITS)[:3])])
-    if task.compute is fit and model.poi is None:
-        poi = np.zeros(options.init.given.shape, dtype=bool)
-    elif model.poi is None and caught:
-        # Why there is none, as the reader says it, names the place in the document.
-        raise WorkspaceError(str(caught[-1].message))
-    else:
-        poi = poi_mask(model, "grid")
-    return model, data, Lane(model.negative_log_likelihood(data), options, poi)
 
 
 def _computed(task: Task, lanes: Lane) -> dict[str, Any]:
@@ -154,8 +174,13 @@ def _computed(task: Task, lanes: Lane) -> dict[str, Any]:
     return tests(lanes, poi_value, *how, names)
 
 
-def _why(task: Task, model: AbstractModel, data: Data) -> str:
+def _why(task: Task, point: Point) -> str:
     """Why a point has not converged: the fits to its data again, one at a time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it has no POI: it is fitted
+        model, data = read_workspace(
+            point.document, patch=point.patch, **task.reading._asdict()
+        )
     how = {name: task.options[name] for name in _FITS}
     try:
         fit(model, data, **how)

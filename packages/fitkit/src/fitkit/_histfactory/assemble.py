@@ -162,7 +162,7 @@ class _Collector:
     def __init__(self, normsys_code: str, histosys_code: str) -> None:
         self.parameters: dict[str, _Collected] = {}
         # (slot, row, bins, parameter, entries of the parameter, uncertainty)
-        self.factors: list[tuple[int, int, slice, str, np.ndarray, Any]] = []
+        self.factors: list[tuple[int, int, slice, str, np.ndarray | int, Any]] = []
         self.factors_of: dict[tuple[int, int], int] = {}
         # (code, parameter), row, place in the row, lo, hi
         self.normsys_entries: list[tuple[Variation, int, int, Any, Any]] = []
@@ -213,14 +213,13 @@ class _Collector:
         self,
         name: str,
         place: Place,
-        entries: Sequence[int] | int,
+        entries: np.ndarray | int,
         uncertainty: Any = None,
     ) -> None:
         element = (place.row, place.channel_index)
         slot = self.factors_of.get(element, 0)
         self.factors_of[element] = slot + 1
-        index = np.broadcast_to(np.asarray(entries, dtype=int), (place.size,))
-        self.factors.append((slot, place.row, place.bins, name, index, uncertainty))
+        self.factors.append((slot, place.row, place.bins, name, entries, uncertainty))
 
     def normsys(
         self, name: str, place: Place, lo: Any, hi: Any, code: str | None
@@ -254,7 +253,7 @@ def _table(
     size = math.prod(shape)
     if not positions:
         return np.full(shape, background)
-    index = np.concatenate([np.atleast_1d(p) for p in positions])
+    index = np.concatenate(positions)
     if any(isinstance(value, jax.Array) for value in values):
         flat = jnp.concatenate(
             [jnp.atleast_1d(jnp.asarray(v, dtype=float)) for v in values]
@@ -262,7 +261,7 @@ def _table(
         table = jnp.full(size, background, dtype=flat.dtype).at[index].set(flat)
         return table.reshape(shape)
     plain = np.full(size, background)
-    plain[index] = np.concatenate([np.atleast_1d(v) for v in values])
+    plain[index] = np.concatenate([v if v.ndim else v[None] for v in values])
     return plain.reshape(shape)
 
 
@@ -309,11 +308,8 @@ def _declare(
     return places, declared
 
 
-def _setting(
-    settings: Mapping[str, ParameterSettings], name: str, field: str, size: int
-) -> Any:
-    """One field of a parameter's settings as `[size]`, or None where not given."""
-    given = getattr(settings[name], field) if name in settings else None
+def _setting(name: str, field: str, given: Any, size: int) -> Any:
+    """What the settings say of a parameter as `[size]`, or None where not given."""
     if given is None:
         return None
     if jnp.size(given) not in (1, size):
@@ -340,40 +336,35 @@ def _parameter_vectors(
     names = ("init", "lower", "upper", "fixed", "aux", "sigma")
     values: dict[str, list[Any]] = {name: [] for name in names}
     given: dict[str, list[Any]] = {name: [] for name in names}
+    none = ParameterSettings()
     for name, collected in parameters.items():
         size, declaration = collected.size, collected.declaration
-        sigma = _setting(settings, name, "sigma", size)
+        said = settings.get(name, none)
         needs_sigma = declaration.kind == ParameterKind.NORMAL
-        if needs_sigma and sigma is None and declaration.sigma is None:
+        if needs_sigma and said.sigma is None and declaration.sigma is None:
             raise ValueError(
                 f"the constraint of parameter {name!r} has no width. Give "
                 f"`Lumi({name!r}, sigma=...)` or "
                 f"`settings={{{name!r}: ParameterSettings(sigma=...)}}`."
             )
-        bounds = settings[name].bounds if name in settings else None
-        defaults = {
-            "init": declaration.init,
-            "lower": declaration.lower,
-            "upper": declaration.upper,
-            "fixed": False,
-            "aux": declaration.aux,
-            "sigma": 1.0 if declaration.sigma is None else declaration.sigma,
-        }
-        for field, default in defaults.items():
-            if field in ("lower", "upper"):
-                side = None if bounds is None else bounds[field == "upper"]
-                one = {name: ParameterSettings(init=side)}
-                value = _setting(one, name, "init", size)
-            else:
-                value = _setting(settings, name, field, size)
-            given[field].append(np.full(size, value is not None))
-            values[field].append(
-                jnp.broadcast_to(default, (size,))
-                if value is None and isinstance(default, jax.Array)
-                else np.broadcast_to(default, (size,))
-                if value is None
-                else value
-            )
+        lower, upper = said.bounds or (None, None)
+        width = 1.0 if declaration.sigma is None else declaration.sigma
+        for field, own, default in (
+            ("init", said.init, declaration.init),
+            ("lower", lower, declaration.lower),
+            ("upper", upper, declaration.upper),
+            ("fixed", said.fixed, False),
+            ("aux", said.aux, declaration.aux),
+            ("sigma", said.sigma, width),
+        ):
+            value = _setting(name, field, own, size)
+            given[field].append([value is not None] * size)
+            if value is None:
+                traced = isinstance(default, jax.Array)
+                value = (
+                    jnp.broadcast_to(default, (size,)) if traced else [default] * size
+                )
+            values[field].append(value)
     vectors = {
         field: _vector(parts, bool if field == "fixed" else float)
         for field, parts in values.items()

@@ -1,5 +1,7 @@
 """The constraint terms of a HistFactory model, from its templates and settings."""
 
+import operator
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -91,7 +93,9 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     index = xp.asarray(arrays.factor_index).reshape(-1)
 
     def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
-        wanted = xp.isin(kind_of, np.array([int(each) for each in of]))
+        if not traced and not any((kind == each).any() for each in of):
+            return np.zeros(size)
+        wanted = reduce(operator.or_, (kind_of == each for each in of))
         chosen = xp.where(wanted, values, 0.0).reshape(-1)
         if xp is jnp:
             return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
@@ -132,3 +136,13 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
         ),
         fixed=xp.where(arrays.fixed_given, arrays.fixed, empty),
     )
+
+
+def nominal_aux(arrays: Arrays) -> Vector:
+    """The nominal auxiliary data of `constraint_terms`, alone.
+
+    Where no constraint is Poisson they are what the settings say: nothing is derived.
+    """
+    kind = np.asarray(arrays.kind)
+    poisson = (kind == ParameterKind.POISSON) | (kind == ParameterKind.POISSON_STAT)
+    return constraint_terms(arrays).nominal_aux if poisson.any() else arrays.aux

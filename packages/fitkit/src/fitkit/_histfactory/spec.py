@@ -7,22 +7,17 @@ through the construction of the model.
 from collections.abc import Sequence
 from typing import final
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .modifiers import AbstractModifier
-
-
-def _as_array(value: ArrayLike) -> Array | np.ndarray:
-    """Keep traced and jax arrays; read anything else with numpy, which is faster."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
+from .modifiers._base import as_values, record
 
 
 @final
-class Sample(eqx.Module):
+@record
+class Sample:
     """One process in one channel.
 
     Attributes:
@@ -37,7 +32,7 @@ class Sample(eqx.Module):
         array([ 5., 11.])
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     yields: Array | np.ndarray
     modifiers: tuple[AbstractModifier, ...]
 
@@ -47,15 +42,13 @@ class Sample(eqx.Module):
         yields: ArrayLike,
         modifiers: Sequence[AbstractModifier] = (),
     ):
-        self.name = name
-        self.yields = _as_array(yields)
-        self.modifiers = tuple(modifiers)
-
-    def __check_init__(self):
-        if jnp.ndim(self.yields) != 1:
+        vars(self).update(
+            name=name, yields=as_values(yields), modifiers=tuple(modifiers)
+        )
+        if self.yields.ndim != 1:
             raise ValueError(
                 f"sample {self.name!r}: `yields` must have shape (bins,); got "
-                f"{jnp.shape(self.yields)}."
+                f"{self.yields.shape}."
             )
         for modifier in self.modifiers:
             if not isinstance(modifier, AbstractModifier):
@@ -66,7 +59,8 @@ class Sample(eqx.Module):
 
 
 @final
-class Channel(eqx.Module):
+@record
+class Channel:
     """One region of the data, with its bins and the samples that populate it.
 
     Attributes:
@@ -74,14 +68,11 @@ class Channel(eqx.Module):
         samples: at least one, all with the same number of bins.
     """
 
-    name: str = eqx.field(static=True)
+    name: str
     samples: tuple[Sample, ...]
 
     def __init__(self, name: str, samples: Sequence[Sample]):
-        self.name = name
-        self.samples = tuple(samples)
-
-    def __check_init__(self):
+        vars(self).update(name=name, samples=tuple(samples))
         if not self.samples:
             raise ValueError(f"channel {self.name!r} has no samples.")
         names = [sample.name for sample in self.samples]
@@ -102,7 +93,8 @@ class Channel(eqx.Module):
 
 
 @final
-class ParameterSettings(eqx.Module):
+@record
+class ParameterSettings:
     """What a measurement says about one parameter; None keeps the modifier's default.
 
     Attributes:
@@ -127,14 +119,12 @@ class ParameterSettings(eqx.Module):
         aux: ArrayLike | None = None,
         sigma: ArrayLike | None = None,
     ):
-        self.init = None if init is None else _as_array(init)
-        self.bounds = (
-            None if bounds is None else (_as_array(bounds[0]), _as_array(bounds[1]))
+        pair = None if bounds is None else (as_values(bounds[0]), as_values(bounds[1]))
+        traced = isinstance(fixed, jax.Array)
+        vars(self).update(
+            init=None if init is None else as_values(init),
+            bounds=pair,
+            fixed=fixed if fixed is None or traced else np.asarray(fixed),
+            aux=None if aux is None else as_values(aux),
+            sigma=None if sigma is None else as_values(sigma),
         )
-        self.fixed = (
-            fixed
-            if fixed is None or isinstance(fixed, jax.Array)
-            else np.asarray(fixed)
-        )
-        self.aux = None if aux is None else _as_array(aux)
-        self.sigma = None if sigma is None else _as_array(sigma)

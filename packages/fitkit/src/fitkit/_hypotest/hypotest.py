@@ -16,7 +16,7 @@ from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
 from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde, TMu, TMuTilde
-from .toys import Toys, ToysResult, toys_test
+from .toys import Toys, ToysResult, start_toys, toys_test
 
 
 @final
@@ -263,9 +263,9 @@ def hypotest(
     options = fit_options(model, init, fixed, bounds)
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):
-        result = toys_test(
-            likelihood, options, mask, tested, statistic, solver, calculator
-        )
+        common = likelihood, options, mask
+        start = start_toys(*common, statistic, solver, calculator, several=False)
+        result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:
             return result
         q = require_converged(result.statistic, result.converged, "hypotest")
@@ -274,7 +274,9 @@ def hypotest(
     q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
     if throw:
         q = require_converged(q, converged, "hypotest")
-    return _result(tested, q, q_asimov, twin.best, converged, statistic, calculator)
+    return result_of_test(
+        tested, q, q_asimov, twin.best, converged, statistic, calculator
+    )
 
 
 def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
@@ -294,7 +296,7 @@ def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Ar
 
 
 @eqx.filter_jit
-def _result(
+def result_of_test(
     tested: Array,
     q: Array,
     q_asimov: Array,
@@ -303,6 +305,15 @@ def _result(
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
 ) -> HypotestResult | DiscoveryResult:
+    """What the statistics of a test say, in words of the statistic's kind.
+
+    Args:
+        tested: the tested value; 0 for discovery.
+        q, q_asimov: the statistic of the data and of the Asimov data.
+        best: best fit of the parameter of interest.
+        converged: whether all fits found their minima.
+        statistic, calculator: as in `hypotest`.
+    """
     observed = observed_tails(statistic, q, q_asimov)
     expected = expected_tails(statistic, q_asimov, calculator)
     convention = type(statistic).__name__, calculator.band

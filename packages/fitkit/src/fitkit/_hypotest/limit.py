@@ -156,7 +156,9 @@ def upper_limit(
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
     twin = prepare(likelihood, options, mask, statistic, solver, formulae.nominal_aux)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
-    limits, converged = _limits(twin, log_level, statistic, formulae, solver, tolerance)
+    limits, converged = limits_of_twin(
+        twin, log_level, statistic, formulae, solver, tolerance
+    )
     if isinstance(calculator, Toys):
         result = limits_by_toys(
             likelihood, options, mask, limits, level, statistic, solver, calculator
@@ -216,7 +218,7 @@ def _as_jax(tree):
 
 
 @eqx.filter_jit
-def _limits(
+def limits_of_twin(
     twin: Twin,
     log_level: Array,
     statistic: AbstractTestStatistic,
@@ -224,7 +226,16 @@ def _limits(
     solver: optx.AbstractMinimiser | None,
     tolerance: float,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
-    """All six limits, differentiable."""
+    """The observed limit and the five of the band, differentiable.
+
+    Args:
+        twin: the data and their Asimov twin, fitted.
+        log_level: logarithm of the CLs that limits have.
+        statistic, calculator, solver, tolerance: as in `upper_limit`.
+
+    Returns:
+        The limits, and whether all fits and the search of each ended.
+    """
     still, still_level = freeze(_as_jax(twin)), jax.lax.stop_gradient(log_level)
 
     def excess(mu):

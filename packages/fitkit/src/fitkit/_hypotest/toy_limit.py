@@ -14,7 +14,7 @@ from .._custom_types import Mask
 from .._fit.fit import FitOptions
 from .._likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
-from .toys import Toys, ToysResult, toys_test
+from .toys import Toys, ToysResult, start_toys, toys_test
 
 # First bracket around the asymptotic limit, and how fast it grows.
 _BRACKET = 1.2
@@ -84,7 +84,8 @@ def limits_by_toys(
     """Search the six limits, observed and the band, each from a guess.
 
     The same key at every tested value makes CLs a nearly smooth function of it, which
-    a bracket can follow; each is narrowed to a part of its statistical error.
+    a bracket can follow; each is narrowed to a part of its statistical error. The
+    background-only experiments are the same at every value, and fitted freely once.
 
     Args:
         likelihood, options, poi, statistic, solver, toys: as in `toys_test`.
@@ -93,12 +94,14 @@ def limits_by_toys(
     """
     known: dict[float, ToysResult] = {}
     log_level = math.log(float(level))
+    start = start_toys(likelihood, options, poi, statistic, solver, toys, several=True)
 
     def excess(value: float, lane: int) -> float:
         """Log CLs less log level; with no experiment left, as if half of one were."""
         if value not in known:
+            tested = jnp.asarray(value)
             known[value] = toys_test(
-                likelihood, options, poi, jnp.asarray(value), statistic, solver, toys
+                likelihood, options, poi, tested, statistic, solver, toys, start
             )
         cls = _six(known[value])[lane]
         return math.log(max(np.nan_to_num(cls), 0.5 / toys.n)) - log_level
@@ -135,15 +138,15 @@ def limits_by_toys(
                 high, f_high = x, f
         limits[lane] = low - f_low * (high - low) / (f_high - f_low)
         errors[lane] = error(low, slope, lane)
-    tested = sorted(known)
-    results = [known[value] for value in tested]
+    points = sorted(known)
+    results = [known[value] for value in points]
     return ToysLimit(
         observed=jnp.asarray(limits[0]),
         expected=jnp.asarray(limits[1:]),
         observed_error=jnp.asarray(errors[0]),
         expected_error=jnp.asarray(errors[1:]),
         level=jnp.asarray(level, dtype=float),
-        tested=jnp.array(tested),
+        tested=jnp.array(points),
         curves=jnp.array([_six(result) for result in results]),
         failed=jnp.array([result.failed for result in results]),
         converged=jnp.array(

@@ -11,7 +11,7 @@ References:
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import final
+from typing import NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -21,7 +21,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimise, minimised
+from .._fit.fit import FitOptions, Minimum, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .profiling import pick
 from .statistic import AbstractTestStatistic
@@ -184,8 +184,8 @@ def tail_error(toys: Float[Array, " toys"], p: Array) -> Array:
 
 
 def for_each_toy(
-    function: Callable[[Int[Array, " toys"]], Float[Array, " toys"]], toys: Toys
-) -> Float[Array, " toys"]:
+    function: Callable[[Int[Array, " some"]], Float[Array, "some ..."]], toys: Toys
+) -> Float[Array, "toys ..."]:
     """Call a compiled function of the pseudo-experiments' numbers, chunk by chunk."""
     size = min(toys.chunk, toys.n)
     parts = []
@@ -207,6 +207,7 @@ def statistics_of_toys(
     solver: optx.AbstractMinimiser | None,
     truth: Float[Array, " params"],
     toys: Toys,
+    free: Float[Array, "toys 2"] | None = None,
 ) -> Float[Array, " toys"]:
     """The statistic of pseudo-experiments of one hypothesis.
 
@@ -219,13 +220,15 @@ def statistics_of_toys(
         solver: the minimiser.
         truth: all parameters, where the experiments are made.
         toys: how many, and from which key.
+        free: their `free_fits_of_toys`, where these have been made already.
 
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
     """
-    return for_each_toy(
-        partial(
-            _statistics,
+
+    def of(numbers: Int[Array, " some"]) -> Float[Array, " some"]:
+        fitted = None if free is None else free[numbers]
+        return _statistics(
             likelihood,
             options,
             poi,
@@ -234,9 +237,78 @@ def statistics_of_toys(
             solver,
             truth,
             toys.key,
-        ),
-        toys,
-    )
+            numbers,
+            fitted,
+        )
+
+    return for_each_toy(of, toys)
+
+
+def free_fits_of_toys(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser | None,
+    truth: Float[Array, " params"],
+    toys: Toys,
+) -> Float[Array, "toys 2"]:
+    """The free fits of pseudo-experiments, which serve tests of every value.
+
+    Args:
+        likelihood, options, poi, statistic, solver, truth, toys: as in
+            `statistics_of_toys`.
+
+    Returns:
+        The best fit of the parameter of interest and the value there; NaN where a fit
+        finds no minimum.
+    """
+    fixed = likelihood, options, poi, statistic, solver, truth, toys.key
+    return for_each_toy(partial(_free_fits, *fixed), toys)
+
+
+def _toy(
+    likelihood: AbstractNegativeLogLikelihood,
+    truth: Float[Array, " params"],
+    key: PRNGKeyArray,
+    number: Int[Array, ""],
+) -> AbstractNegativeLogLikelihood:
+    """The likelihood of the pseudo-experiment of a number."""
+    return likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
+
+
+def _free_fit(
+    toy: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser | None,
+) -> Float[Array, "2"]:
+    free = options.at_least(poi, 0.0) if statistic.physical else options
+    # A failed fit must not raise for the others: `minimise` only tells.
+    best = minimise(toy, free, solver)
+    found = jnp.stack([pick(best.y, poi), best.value])
+    return jnp.where(best.converged, found, jnp.nan)
+
+
+@eqx.filter_jit
+def _free_fits(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser | None,
+    truth: Float[Array, " params"],
+    key: PRNGKeyArray,
+    numbers: Int[Array, " some"],
+) -> Float[Array, "some 2"]:
+    likelihood, options = likelihood.prepared(), options.starting_at(truth)
+
+    def one(number: Array) -> Array:
+        toy = _toy(likelihood, truth, key, number)
+        return _free_fit(toy, options, poi, statistic, solver)
+
+    return jax.vmap(one)(numbers)
 
 
 @eqx.filter_jit
@@ -249,22 +321,72 @@ def _statistics(
     solver: optx.AbstractMinimiser | None,
     truth: Float[Array, " params"],
     key: PRNGKeyArray,
-    numbers: Int[Array, " toys"],
-) -> Float[Array, " toys"]:
+    numbers: Int[Array, " some"],
+    free: Float[Array, "some 2"] | None,
+) -> Float[Array, " some"]:
     likelihood = likelihood.prepared()
     # Fits start where the experiment was made: near their minimum, wherever that is.
     options = options.starting_at(truth)
-    free = options.at_least(poi, 0.0) if statistic.physical else options
     held = options.holding(poi, tested)
 
-    def one(number: Array) -> Array:
-        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
-        best, at = minimise(toy, free, solver), minimise(toy, held, solver)
-        q = statistic.ratio(pick(best.y, poi), tested, at.value, best.value)
-        return jnp.where(best.converged & at.converged, q, jnp.nan)
+    def one(number: Array, fitted: Array | None) -> Array:
+        toy = _toy(likelihood, truth, key, number)
+        if fitted is None:
+            fitted = _free_fit(toy, options, poi, statistic, solver)
+        best, value = fitted
+        at = minimise(toy, held, solver)
+        q = statistic.ratio(best, tested, at.value, value)
+        return jnp.where(at.converged & ~jnp.isnan(value), q, jnp.nan)
 
-    # A failed fit must not raise for the others: `minimise` only tells.
-    return jax.vmap(one)(numbers)
+    return jax.vmap(one)(numbers, free)
+
+
+@final
+class ToysStart(NamedTuple):
+    """What tests of every value by pseudo-experiments have in common.
+
+    Attributes:
+        best: the free fit to the data.
+        alternative: the fit to the data with the alternative's signal strength held.
+        free: the free fits of the experiments made there.
+    """
+
+    best: Minimum
+    alternative: Minimum
+    free: Float[Array, "toys 2"] | None
+
+
+def start_toys(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    solver: optx.AbstractMinimiser | None,
+    toys: Toys,
+    *,
+    several: bool,
+) -> ToysStart:
+    """Do what does not depend on the tested value.
+
+    Args:
+        likelihood, options, poi, statistic, solver, toys: as in `toys_test`.
+        several: whether more than one value will be tested. For a single one all fits
+            of an experiment are better made at once.
+    """
+    free = options.at_least(poi, 0.0) if statistic.physical else options
+    best = minimised(likelihood, free, solver)
+    held = options.holding(poi, statistic.asimov_poi)
+    alternative = minimised(likelihood, held, solver)
+    of = likelihood, options, poi, statistic, solver, alternative.y
+    fits = free_fits_of_toys(*of, _of_each(toys)[1]) if several else None
+    return ToysStart(best, alternative, fits)
+
+
+def _of_each(toys: Toys) -> tuple[Toys, Toys]:
+    """Those of the tested hypothesis and of the alternative."""
+    sb, b = jax.random.split(toys.key)
+    rest = toys.n, toys.chunk, toys.progress
+    return Toys(sb, *rest), Toys(b, *rest)
 
 
 def toys_test(
@@ -275,26 +397,26 @@ def toys_test(
     statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser | None,
     toys: Toys,
+    start: ToysStart,
 ) -> ToysResult:
-    """Test a value of the parameter of interest by pseudo-experiments."""
-    free = options.at_least(poi, 0.0) if statistic.physical else options
-    fit = partial(minimised, likelihood, solver=solver)
-    best, held = fit(free), fit(options.holding(poi, tested))
-    alternative = fit(options.holding(poi, statistic.asimov_poi))
+    """Test a value of the parameter of interest by pseudo-experiments.
+
+    Args:
+        likelihood: at the data.
+        options: of every fit.
+        poi: the entry of the parameter of interest.
+        tested: its tested value.
+        statistic: which statistic.
+        solver: the minimiser.
+        toys: how many, and from which key.
+        start: what `start_toys` says.
+    """
+    best, alternative, free = start
+    held = minimised(likelihood, options.holding(poi, tested), solver)
     q = statistic.ratio(pick(best.y, poi), tested, held.value, best.value)
-    keys = jax.random.split(toys.key)
-    sb, b = (
-        statistics_of_toys(
-            likelihood,
-            options,
-            poi,
-            tested,
-            statistic,
-            solver,
-            truth,
-            Toys(key, toys.n, toys.chunk, toys.progress),
-        )
-        for truth, key in ((held.y, keys[0]), (alternative.y, keys[1]))
-    )
+    of = likelihood, options, poi, tested, statistic, solver
+    of_sb, of_b = _of_each(toys)
+    sb = statistics_of_toys(*of, held.y, of_sb)
+    b = statistics_of_toys(*of, alternative.y, of_b, free)
     converged = best.converged & held.converged & alternative.converged
     return ToysResult(tested, q, sb, b, converged, statistic.discovery)

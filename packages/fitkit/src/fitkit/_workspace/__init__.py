@@ -9,9 +9,9 @@ from .combine import rename as rename
 from .patchset import Patch as Patch
 from .patchset import PatchSet as PatchSet
 from .patchset import read_patchset as read_patchset
-from .read import UNSET as UNSET
 from .read import read_workspace as read_workspace
 from .schema import WorkspaceError as WorkspaceError
+from .specification import UNSET as UNSET
 from .validate import Finding as Finding
 from .validate import validate as validate
 from .write import write_workspace as write_workspace

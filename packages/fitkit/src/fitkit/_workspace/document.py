@@ -36,14 +36,14 @@ def decode(content: bytes, name: str) -> Any:
         ) from None
 
 
-def patched(document: Any, patch: Any, *, owned: bool) -> Any:
+def patched(document: Any, patch: Any) -> Any:
     """The document with one JSON Patch (RFC 6902), or several in turn, applied.
 
     `patch` is a path, a list of operations, a `Patch`, or a list of these. The caller's
-    own document and patches stay as they are (`owned`: may be changed in place).
+    own document and patches stay as they are; what no operation touches is not copied,
+    but the same object in both documents.
     """
     try:
-        document = document if owned else copied(document)
         for operations in _each(patch):
             document = _apply(document, operations)
     except RecursionError:
@@ -92,11 +92,7 @@ def _apply(document: Any, operations: Any) -> Any:
         )
     for number, operation in enumerate(operations):
         try:
-            # one by one, so that the message can say which; the patch's own values
-            # are copied, for a later operation may change them
-            document = jsonpatch.JsonPatch([copied(operation)]).apply(
-                document, in_place=True
-            )
+            document = _applied(document, operation)
         except Exception as error:  # jsonpatch lets KeyError, TypeError, … escape
             raise WorkspaceError(
                 f"patch[{number}] ({_headline(operation)}) does not apply: "
@@ -104,6 +100,44 @@ def _apply(document: Any, operations: Any) -> Any:
                 "this document."
             ) from None
     return document
+
+
+class _Shared(dict):
+    """A value of a patch, which jsonpatch then does not copy."""
+
+    def __deepcopy__(self, memo: Any) -> "_Shared":
+        return self
+
+
+def _applied(document: Any, operation: Any) -> Any:
+    """The document with one operation applied.
+
+    Containers on the way to what it changes are copied first, all others shared. So an
+    operation in place changes neither the caller's document nor what an earlier one
+    took from its patch.
+    """
+    known = jsonpatch.JsonPatch.operations
+    kind: Any = operation.get("op") if isinstance(operation, Mapping) else None
+    if not isinstance(kind, str) or kind not in known:
+        jsonpatch.JsonPatch([operation])  # says what is wrong with it
+    if type(operation.get("value")) is dict:
+        operation = {**operation, "value": _Shared(operation["value"])}
+    ready = known[kind](operation)
+    document = _with_own_way(document, ready.pointer.parts)
+    if kind == "move" and isinstance(operation.get("from"), str):
+        document = _with_own_way(document, type(ready.pointer)(operation["from"]).parts)
+    return ready.apply(document)
+
+
+def _with_own_way(value: Any, keys: Sequence[str]) -> Any:
+    """`value`, copied along the way that `keys` go, as far as they go."""
+    if not keys or not isinstance(value, (dict, list)):
+        return value
+    own, (key, *others) = value.copy(), keys
+    at: Any = int(key) if isinstance(own, list) and key.isdecimal() else key
+    if at in (own if isinstance(own, dict) else range(len(own))):
+        own[at] = _with_own_way(own[at], others)
+    return own
 
 
 def _headline(operation: Any) -> str:

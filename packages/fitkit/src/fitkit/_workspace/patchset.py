@@ -9,7 +9,7 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from .combine import digest
-from .document import load, patched
+from .document import copied, load, patched
 from .schema import WorkspaceError, explain
 
 
@@ -61,7 +61,7 @@ class Patch:
         Raises:
             WorkspaceError: where one does not apply; says which.
         """
-        return patched(document, self.operations, owned=False)
+        return copied(patched(document, self.operations))
 
 
 @final

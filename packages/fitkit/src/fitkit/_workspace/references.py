@@ -1,6 +1,6 @@
 """What the format alone cannot say: unique names of one meaning, bins that agree."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -73,14 +73,44 @@ def check_references(workspace: WorkspaceDocument) -> dict[str, Declared]:
         WorkspaceError: names the first place that refers to what is not there, or
             contradicts another place.
     """
-    _unique("channels", [channel.name for channel in workspace.channels])
-    _unique("measurements", [each.name for each in workspace.measurements])
-    _unique("observations", [each.name for each in workspace.observations])
-    _check_observations(workspace)
+    _check_lists(workspace)
     parameters = _declared_parameters(workspace.channels)
     for number, measurement in enumerate(workspace.measurements):
         _check_settings(f"measurements[{number}].config", measurement, parameters)
     return parameters
+
+
+def check_names(workspace: WorkspaceDocument) -> None:
+    """Check what `form` leaves open: the names of samples, and the observations.
+
+    Raises:
+        WorkspaceError: as `check_references`, which says the same and more.
+    """
+    _check_lists(workspace)
+    for c, channel in enumerate(workspace.channels):
+        _unique(f"channels[{c}].samples", [sample.name for sample in channel.samples])
+
+
+def form(workspace: WorkspaceDocument) -> Hashable:
+    """All about a document but the names of samples, the observations, and numbers.
+
+    Documents of one form declare the same parameters. Those of a measurement's settings
+    are not numbers in this sense.
+    """
+    return (
+        tuple(
+            (channel.name, *(sample.content.form for sample in channel.samples))
+            for channel in workspace.channels
+        ),
+        tuple(each.content for each in workspace.measurements),
+    )
+
+
+def _check_lists(workspace: WorkspaceDocument) -> None:
+    _unique("channels", [channel.name for channel in workspace.channels])
+    _unique("measurements", [each.name for each in workspace.measurements])
+    _unique("observations", [each.name for each in workspace.observations])
+    _check_observations(workspace)
 
 
 def _unique(where: str, names: list[str]) -> None:

@@ -5,8 +5,12 @@ NaN. What refers to something else in the document (names, numbers of bins) is
 checked by `read.py`, which knows the whole.
 """
 
-from typing import Annotated, Any, Literal
+import functools
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import pydantic
 from pydantic import ConfigDict, Field
 
@@ -90,10 +94,48 @@ ModifierDocument = Annotated[
 ]
 
 
+class SampleContent(NamedTuple):
+    """What a sample holds, its name apart.
+
+    Attributes:
+        arrays: each modifier with its numbers.
+        numbers: the yields and then these arrays, side by side.
+        form: all but the numbers.
+    """
+
+    arrays: list[tuple[ModifierDocument, tuple[list[float], ...]]]
+    numbers: np.ndarray
+    form: tuple[int, tuple[tuple[Any, ...], ...]]
+
+
 class SampleDocument(_Document):
     name: str
     data: Numbers
     modifiers: list[ModifierDocument]
+
+    @functools.cached_property
+    def content(self) -> SampleContent:
+        """What the sample holds, its name apart."""
+        arrays = [(each, arrays_of(each)) for each in self.modifiers]
+        numbers = self.data.copy()
+        for _, listed in arrays:
+            for array in listed:
+                numbers += array
+        form = tuple((of.type, of.name, *map(len, listed)) for of, listed in arrays)
+        return SampleContent(arrays, np.array(numbers), (len(self.data), form))
+
+
+def arrays_of(modifier: ModifierDocument) -> tuple[list[float], ...]:
+    """The numbers of a modifier."""
+    match modifier.type:
+        case "histosys":
+            return modifier.data.lo_data, modifier.data.hi_data
+        case "normsys":
+            return [modifier.data.lo], [modifier.data.hi]
+        case "shapesys" | "staterror":
+            return (modifier.data,)
+        case _:
+            return ()
 
 
 class ChannelDocument(_Document):
@@ -124,6 +166,11 @@ class ConfigDocument(_Document):
 class MeasurementDocument(_Document):
     name: str
     config: ConfigDocument
+
+    @functools.cached_property
+    def content(self) -> str:
+        """All that it says."""
+        return self.model_dump_json()
 
 
 class WorkspaceDocument(_Document):
@@ -171,16 +218,65 @@ def json_path(*keys: str | int) -> str:
     return path or "the document"
 
 
-def parse(document: Any) -> WorkspaceDocument:
+def parse(
+    document: Any, known: Mapping[int, pydantic.BaseModel] | None = None
+) -> WorkspaceDocument:
     """Checks a decoded document against the format.
+
+    Args:
+        document: the document.
+        known: what an earlier call made of some of its parts, see `parts`, by their
+            identity; they are taken as they are.
 
     Raises:
         WorkspaceError: names the first place that does not fit and what to do.
     """
     try:
-        return WorkspaceDocument.model_validate(document)
+        return WorkspaceDocument.model_validate(_with_known(document, known or {}))
     except pydantic.ValidationError as error:
+        if known:  # whose parts would stand in the message
+            return parse(document)
         raise WorkspaceError(explain(error)) from None
+
+
+def parts(document: Any, workspace: WorkspaceDocument) -> dict[int, pydantic.BaseModel]:
+    """What `parse` made of the parts of a document, by their identity.
+
+    For use as long as the document is there and does not change.
+    """
+    pairs = itertools.chain(
+        zip(document["observations"], workspace.observations, strict=True),
+        zip(document["measurements"], workspace.measurements, strict=True),
+        *(
+            zip(raw["samples"], channel.samples, strict=True)
+            for raw, channel in zip(
+                document["channels"], workspace.channels, strict=True
+            )
+        ),
+    )
+    return {id(raw): part for raw, part in pairs}
+
+
+def _with_known(document: Any, known: Mapping[int, pydantic.BaseModel]) -> Any:
+    """The document with known parts in the place of what they were made of."""
+    if not known:
+        return document
+
+    def some(listed: list[Any]) -> list[Any]:
+        return [known.get(id(each), each) for each in listed]
+
+    try:
+        return {
+            **document,
+            "observations": some(document["observations"]),
+            "measurements": some(document["measurements"]),
+            "channels": [
+                {**each, "samples": some(each["samples"])}
+                for each in document["channels"]
+            ],
+        }
+    except (KeyError, TypeError):  # no workspace: the schema says why
+        return document
 
 
 def explain(error: pydantic.ValidationError) -> str:

@@ -105,7 +105,7 @@ def validate(
     """
     document = load(source)
     if patch is not None:
-        document = patched(document, patch, owned=isinstance(source, (str, Path)))
+        document = patched(document, patch)
     workspace = parse(document)
     check_references(workspace)
     bounds = _Bounds(largest_normalisation, largest_mc_error)

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import enum
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 import jax
 import jax.tree_util as jtu
@@ -28,8 +28,7 @@ class ParameterKind(enum.IntEnum):
     """Poisson constraint, with the relative uncertainty of the samples' total."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ParameterDeclaration:
+class ParameterDeclaration(NamedTuple):
     """A parameter as one of its modifiers sees it, before any settings."""
 
     size: int
@@ -42,8 +41,7 @@ class ParameterDeclaration:
     sigma: ArrayLike | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a sample lies in the tables: its row, its channel, its bins."""
 
     channel: str
@@ -70,7 +68,7 @@ class Tables(Protocol):
         self,
         name: str,
         place: Place,
-        entries: Sequence[int] | int,
+        entries: np.ndarray | int,
         uncertainty: Any = None,
     ) -> None: ...
 
@@ -86,9 +84,7 @@ class Tables(Protocol):
 class AbstractModifier(abc.ABC):
     """How one parameter changes the yields of one sample.
 
-    A document has thousands of modifiers, so that they are frozen dataclasses and not
-    `eqx.Module`s, which take twenty times as long to make and to read. `modifier` makes
-    a subclass a pytree all the same.
+    A document has thousands of modifiers; see `record`.
 
     Attributes:
         name: the name of its parameter; modifiers of one name share it.
@@ -101,15 +97,17 @@ class AbstractModifier(abc.ABC):
         """Enter this modifier of the sample at `place` into the tables."""
 
 
-# Fields of a modifier that are no numbers.
+# Fields of records that are no numbers.
 _STATIC = ("name", "code", "constraint")
 
 
 @dataclass_transform(frozen_default=True)
-def modifier(cls: type[T]) -> type[T]:
+def record(cls: type[T]) -> type[T]:
     """Make a class a frozen dataclass and a pytree, whose numbers are the leaves.
 
-    An `__init__` of its own fills `vars(self)`, for a frozen dataclass has no setters.
+    For what a document has by the thousand: an `eqx.Module` takes twenty times as long
+    to make and to read. An `__init__` of its own fills `vars(self)`, for a frozen
+    dataclass has no setters.
     """
     made: Any = dataclasses.dataclass(frozen=True, eq=False)(cls)
     fields = tuple(f.name for f in dataclasses.fields(made))

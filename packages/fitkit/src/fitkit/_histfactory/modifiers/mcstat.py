@@ -14,7 +14,7 @@ from ._base import (
     Tables,
     as_values,
     check_bins,
-    modifier,
+    record,
 )
 
 # A factor of a bin stays positive: at 0 the bin could not produce what it holds.
@@ -23,7 +23,7 @@ _KINDS = {Normal: ParameterKind.MC_STAT, Poisson: ParameterKind.POISSON_STAT}
 
 
 @final
-@modifier
+@record
 class ShapeSys(AbstractModifier):
     """One factor per bin of one sample, with a Poisson constraint of (yield/error)^2.
 
@@ -55,11 +55,11 @@ class ShapeSys(AbstractModifier):
                 f"{self.name!r} is used a second time, but its constraint belongs to "
                 "one sample of one channel. Give each its own name."
             )
-        tables.factor(self.name, place, range(place.size), uncertainty)
+        tables.factor(self.name, place, np.arange(place.size), uncertainty)
 
 
 @final
-@modifier
+@record
 class StatError(AbstractModifier):
     """One factor per bin for the Monte Carlo statistics of a channel's total.
 
@@ -113,4 +113,5 @@ class StatError(AbstractModifier):
                 aux=1.0,
             ),
         )
-        tables.factor(self.name, place, range(start, start + place.size), uncertainty)
+        entries = np.arange(start, start + place.size)
+        tables.factor(self.name, place, entries, uncertainty)

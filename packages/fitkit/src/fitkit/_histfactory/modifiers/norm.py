@@ -15,12 +15,14 @@ from ._base import (
     Tables,
     as_values,
     check_code,
-    modifier,
+    record,
 )
+
+_FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0)
 
 
 @final
-@modifier
+@record
 class NormFactor(AbstractModifier):
     """A free factor: signal strengths, normalisations measured in control channels.
 
@@ -33,16 +35,12 @@ class NormFactor(AbstractModifier):
     name: str
 
     def declare(self, tables: Tables, place: Place) -> None:
-        tables.parameter(
-            self.name,
-            place,
-            ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0),
-        )
+        tables.parameter(self.name, place, _FREE)
         tables.factor(self.name, place, 0)
 
 
 @final
-@modifier
+@record
 class NormSys(AbstractModifier):
     """A normalisation uncertainty with a unit normal constraint.
 
@@ -70,7 +68,7 @@ class NormSys(AbstractModifier):
 
 
 @final
-@modifier
+@record
 class Lumi(AbstractModifier):
     """The luminosity: one factor with a normal constraint of given width.
 

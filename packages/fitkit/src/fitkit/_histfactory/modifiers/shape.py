@@ -16,12 +16,12 @@ from ._base import (
     as_values,
     check_bins,
     check_code,
-    modifier,
+    record,
 )
 
 
 @final
-@modifier
+@record
 class HistoSys(AbstractModifier):
     """A correlated shape uncertainty: the templates at -1 and +1 standard deviation.
 
@@ -50,7 +50,7 @@ class HistoSys(AbstractModifier):
 
 
 @final
-@modifier
+@record
 class ShapeFactor(AbstractModifier):
     """One free factor for each bin: a shape taken from the data.
 
@@ -66,4 +66,4 @@ class ShapeFactor(AbstractModifier):
             place,
             ParameterDeclaration(place.size, False, ParameterKind.FREE, 1.0, 0.0, 10.0),
         )
-        tables.factor(self.name, place, range(place.size))
+        tables.factor(self.name, place, np.arange(place.size))

@@ -12,52 +12,86 @@ EDGES = jnp.array([-1.0, 0.0, 1.0])
 FALLING = jnp.array([-1.0, 0.5, 0.2])
 
 
+VALUES = [
+    (
+        {"edges": FALLING},
+        r"edges=.*must increase; got edges\[2\]=0.2 <= edges\[1\]=0.5.*monotone_edges",
+    ),
+    ({"bandwidth": 0.0}, r"bandwidth=.*positive; got 0.*hard_hist"),
+    ({"bandwidth": -1.0}, r"bandwidth=.*positive; got -1"),
+    ({"bandwidth": jnp.nan}, r"bandwidth=.*positive; got nan"),
+    ({"bandwidth": jnp.ones(11).at[7].set(-2.0)}, r"bandwidth=.*positive; got -2"),
+    ({"data": DATA.at[4:6].set(jnp.nan)}, r"data=.*2 NaN, the first at index 4"),
+    (
+        {"weights": jnp.ones(11).at[3].set(jnp.nan)},
+        r"weights=.*1 NaN, the first at index 3",
+    ),
+    (
+        {"flow": "reflect", "edges": EDGES.at[0].set(-jnp.inf)},
+        r'flow="reflect"\).*got edges\[0\]=-inf.*flow="clip"',
+    ),
+    (
+        {"flow": "reflect", "edges": EDGES.at[-1].set(jnp.inf)},
+        r'flow="reflect"\).*got edges\[-1\]=inf.*flow="clip"',
+    ),
+]
+SHAPES = [
+    ({"edges": EDGES[:1]}, r"edges=.*at least two.*\(1,\).*regular_edges"),
+    ({"bandwidth": jnp.ones(3)}, r"`hist.*bandwidth=.*\(\), \(11,\); got \(3,\)"),
+    ({"weights": jnp.ones(3)}, r"weights=.*one weight per event.*\(11,\).*\(3,\)"),
+    ({"data": DATA.reshape(11, 1, 1)}, r"data=.*vmap"),
+    ({"flow": "keep"}, r"flow=.*one of drop, clip, reflect.*'keep'"),
+]
+
+
 @pytest.mark.parametrize("call", [relaxed.hist, relaxed.hist_variance])
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"edges": FALLING}, r"edges=.*must increase.*edges\[2\]=0.2.*monotone_edges"),
-        ({"edges": EDGES[:1]}, r"edges=.*at least two.*\(1,\).*regular_edges"),
-        ({"bandwidth": 0.0}, r"bandwidth=.*positive; got 0.*hard_hist"),
-        ({"bandwidth": -1.0}, r"bandwidth=.*positive; got -1"),
-        ({"weights": jnp.ones(3)}, r"weights=.*one weight per event.*\(11,\).*\(3,\)"),
-        ({"data": DATA.at[4:6].set(jnp.nan)}, r"data=.*2 NaN.*first at index 4"),
-        ({"data": DATA.reshape(11, 1, 1)}, r"data=.*vmap"),
-        ({"flow": "keep"}, r"flow=.*one of drop, clip, reflect.*'keep'"),
-        (
-            {"flow": "reflect", "edges": EDGES.at[0].set(-jnp.inf)},
-            r'flow="reflect"\).*got edges\[0\] infinite.*flow="clip"',
-        ),
-    ],
-)
+@pytest.mark.parametrize(("changes", "message"), VALUES + SHAPES)
 def test_hist(call, changes, message):
     arguments = {"data": DATA, "edges": EDGES, "bandwidth": 0.1} | changes
     with pytest.raises(ValueError, match=message):
         call(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"edges": FALLING}, r"must increase; got edges\[2\] <= edges\[1\]"),
-        ({"bandwidth": 0.0}, "bandwidth=.*must be positive"),
-        ({"data": DATA.at[4:6].set(jnp.nan)}, "data=.*2 NaN, the first at index 4"),
-        (
-            {"flow": "reflect", "edges": EDGES.at[-1].set(jnp.inf)},
-            r'flow="reflect"\).*got edges\[-1\] infinite.*flow="clip"',
-        ),
-    ],
-)
+@pytest.mark.parametrize(("changes", "message"), VALUES)
 def test_hist_under_jit(changes, message):
     arguments = {"data": DATA, "edges": EDGES, "bandwidth": 0.1} | changes
     with pytest.raises(Exception, match=message):
         jax.block_until_ready(eqx.filter_jit(relaxed.hist)(**arguments))
 
 
+def test_event_of_a_row_is_named():
+    rows = jnp.zeros((5, 2)).at[3, 1].set(jnp.nan)
+    with pytest.raises(ValueError, match=r"data=.*1 NaN, the first at index 3"):
+        relaxed.hist(rows, [EDGES, EDGES], bandwidth=0.1)
+
+
+def test_infinite_events_are_no_nan():
+    """Also where both signs meet, whose sum is NaN."""
+    data = DATA.at[2].set(jnp.inf).at[3].set(-jnp.inf)
+    counts = jax.jit(lambda data: relaxed.hist(data, EDGES, bandwidth=0.1))(data)
+    assert bool(jnp.all(jnp.isfinite(counts)))
+
+
+@pytest.mark.parametrize("name", ["data", "bandwidth"])
+def test_one_of_a_batch(name):
+    """A broken entry of any member is found, and none where there is none."""
+    arguments = {"data": DATA, "bandwidth": jnp.array(0.1)}
+    good = jnp.stack([arguments[name]] * 3)
+    bad = good.at[(1, ...) if name == "bandwidth" else (1, 4)].set(jnp.nan)
+
+    def of(x):
+        return relaxed.hist(**(arguments | {name: x}), edges=EDGES)
+
+    batched = eqx.filter_jit(jax.vmap(of))
+    assert bool(jnp.all(jnp.isfinite(batched(good))))
+    with pytest.raises(Exception, match=r"first at index 4|positive; got nan"):
+        jax.block_until_ready(batched(bad))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"edges": FALLING}, r"must increase; got edges\[2\] <= edges\[1\]"),
+        ({"edges": FALLING}, r"got edges\[2\]=0.2 <= edges\[1\]=0.5"),
         ({"data": DATA.at[4:6].set(jnp.nan)}, "data=.*2 NaN, the first at index 4"),
     ],
 )

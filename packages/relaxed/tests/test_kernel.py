@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import relaxed
+from relaxed._exponential import exp_of_negative
 
 KERNELS = [
     relaxed.GaussianKernel(),
@@ -40,3 +41,17 @@ def test_float32_tail_keeps_its_digits(kernel):
     exact = kernel.tail(jnp.asarray(z, float))
     # float32's 6e-8, amplified by the exponent z²/2 = 72.
     np.testing.assert_allclose(kernel.tail(jnp.asarray(z)), exact, rtol=72 * 6e-8)
+
+
+def test_float32_exponential():
+    x = np.concatenate([-np.geomspace(1e-30, 86.9, 100_001), -np.linspace(0, 86.9, 7)])
+    x = x.astype(np.float32)
+    # NumPy's in float64 is the reference; 1e-7 of the polynomial and the rounding.
+    exact = np.exp(x.astype(float))
+    np.testing.assert_allclose(jax.jit(exp_of_negative)(x), exact, rtol=2e-7)
+    slope = jax.jit(jax.vmap(jax.grad(jax.grad(exp_of_negative))))(x)
+    np.testing.assert_allclose(slope, exact, rtol=2e-7)
+    far = jnp.array([-87.1, -1e6, -5e11, -jnp.inf], jnp.float32)
+    np.testing.assert_array_equal(exp_of_negative(far), 0)
+    np.testing.assert_array_equal(jax.vmap(jax.grad(exp_of_negative))(far), 0)
+    assert jnp.isnan(exp_of_negative(jnp.array(jnp.nan, jnp.float32)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int, Num
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 
 from ._checks import (
     as_edges,
@@ -118,14 +118,14 @@ def smoothing_bias(
     call = "smoothing_bias"
     arguments = (data, edges, bandwidth, weights, kernel, flow)
     histogram, events = prepare(call, 2, *arguments)
-    variance = sum_over_events(_squared_difference, histogram, events)
+    variance = sum_over_events(_squared_difference, histogram, events, histogram.bins)
     soft = soft_sum(call, 1, *arguments)
     hard = hard_hist(data, edges, weights, flow=flow)
     return SmoothingBias(soft - hard, jnp.sqrt(variance))
 
 
 def _squared_difference(
-    histogram: Histogram, events: Events, k: int
+    histogram: Histogram, events: Events, new: Bool[Array, " events"], k: int
 ) -> Float[Array, "*bins"]:
     """Return Σ w² (p - hard)² of one chunk, [bins, ..., events] at a time."""
     soft = hard = jnp.ones_like(events.data[0])
@@ -134,7 +134,7 @@ def _squared_difference(
         soft = soft[..., None, :] * p
         # The same areas without smearing: a bandwidth that reaches no neighbour.
         hard = hard[..., None, :] * _inside(axis, data)
-    return jnp.sum((weights_of(events) * (soft - hard)) ** 2, axis=-1)
+    return jnp.sum((weights_of(events, new) * (soft - hard)) ** 2, axis=-1)
 
 
 def _inside(axis: Axis, data: Float[Array, " events"]) -> Float[Array, "bins events"]:

@@ -10,13 +10,14 @@ from ._checks import (
     as_edges,
     as_vector,
     as_weights,
-    enforce_with_data,
+    enforce,
     increasing,
+    no_nan,
     one_of,
     positive,
     with_ends,
 )
-from ._chunked import in_chunks, in_each_chunk, sum_over_events
+from ._chunked import sum_over_events
 from ._custom_types import Flow
 from ._kernel import AbstractKernel, GaussianKernel
 from ._smear import WINDOW, Axis, Events, Histogram, add_to_all, add_within_reach
@@ -84,8 +85,8 @@ def hist(
 
     Raises:
         ValueError: edges that do not increase, a bandwidth that is not positive, a
-            shape that does not fit, NaN in `data`. (Traced values are checked by
-            `equinox.error_if`, which raises at run time.)
+            shape that does not fit, NaN in `data` or `weights`. (Traced values are
+            checked at run time, as by `equinox.error_if`.)
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -141,24 +142,25 @@ def prepare(
     kernel: AbstractKernel,
     flow: Flow,
 ) -> tuple[Histogram, Events]:
-    """Return the histogram and its events in chunks, all checked."""
+    """Return the histogram and its events, all checked."""
     one_of(flow, FLOWS, call, "flow")
     columns = columns_of(data, edges, call)
     several = is_several(edges)
     edges = [as_edges(e, call) for e in (edges if several else [edges])]
     events = columns[0].shape[0]
-    if weights is not None:
-        weights = in_chunks(as_weights(weights, columns[0], call))
     bandwidth = jnp.asarray(bandwidth)
-    bandwidth = enforce_with_data(
-        bandwidth,
-        data,
-        call,
-        *(increasing(e, call) for e in edges),
+    rules = [increasing(e, call) for e in edges]
+    if flow == "reflect":
+        rules += [with_ends(e, call) for e in edges]
+    rules += [
         positive(bandwidth, call, "bandwidth"),
-        *(with_ends(e, call) for e in edges if flow == "reflect"),
-    )
-    bandwidths = _per_dimension(bandwidth, len(columns), events, several)
+        no_nan(jnp.asarray(data), call),
+    ]
+    if weights is not None:
+        weights = as_weights(weights, columns[0], call)
+        rules.append(no_nan(weights, call, "weights"))
+    bandwidth = enforce(bandwidth, *rules)
+    bandwidths = _per_dimension(bandwidth, len(columns), events, several, call)
     windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
     axes, passes = zip(
         *(
@@ -168,12 +170,10 @@ def prepare(
         strict=True,
     )
     shared = tuple(h if h.ndim == 0 else None for h in bandwidths)
-    own = tuple(None if h.ndim == 0 else in_chunks(h, 1.0) for h in bandwidths)
-    data_in_chunks = tuple(in_chunks(x) for x in columns)
-    number = in_each_chunk(events)
+    own = tuple(None if h.ndim == 0 else h for h in bandwidths)
     return (
         Histogram(kernel, axes, shared, passes, power),
-        Events(data_in_chunks, own, weights, number),
+        Events(tuple(columns), own, weights),
     )
 
 
@@ -192,11 +192,12 @@ def soft_sum(
         call, power, data, edges, bandwidth, weights, kernel, flow
     )
     if all(axis.table is None for axis in histogram.axes):
-        return sum_over_events(add_to_all, histogram, events)
+        return sum_over_events(add_to_all, histogram, events, histogram.bins)
     return sum_over_events(
         add_within_reach,
         histogram,
         events,
+        histogram.bins,
         math.prod(histogram.passes),
         most_passes=math.prod(axis.most_passes for axis in histogram.axes),
     )
@@ -227,14 +228,15 @@ def columns_of(
 
 
 def _per_dimension(
-    bandwidth: Num[Array, "..."], dims: int, events: int, several: bool
+    bandwidth: Num[Array, "..."], dims: int, events: int, several: bool, call: str
 ) -> list[Num[Array, ""] | Num[Array, " events"]]:
     """Return the bandwidth of each dimension: one number, or one per event."""
     allowed = [(), (dims,), (events, dims)] if several else [(), (events,)]
     if bandwidth.shape not in allowed:
         shapes = ", ".join(map(str, allowed))
         raise ValueError(
-            f"`bandwidth` must have one of the shapes {shapes}; got {bandwidth.shape}."
+            f"`{call}(bandwidth=...)` must have one of the shapes {shapes}; got "
+            f"{bandwidth.shape}."
         )
     if several and bandwidth.ndim:
         return [bandwidth[..., d] for d in range(dims)]

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._exponential import exp_of_negative
+
 #: In bandwidths. No kernel reaches this far, and z⁴ is still finite in float32.
 _FAR = 1e6
 
@@ -85,7 +87,7 @@ class GaussianKernel(AbstractKernel):
         polynomial = jnp.full_like(t, _TAIL_COEFFICIENTS[0])
         for coefficient in _TAIL_COEFFICIENTS[1:]:
             polynomial = polynomial * t + coefficient
-        return t * polynomial * jnp.exp(-0.5 * distance * distance)
+        return t * polynomial * exp_of_negative(-0.5 * distance * distance)
 
 
 @final
@@ -185,29 +187,34 @@ def standardise(
     0 · inf of that.
     """
     distance = finite_edges(edges) - finite_data(data)
-    return jnp.clip(distance * _inverse(bandwidth), -_FAR, _FAR)
+    return _clamp(distance * inverse(bandwidth), _FAR)
 
 
 @standardise.defjvp
 def _standardise_jvp(primals, tangents):
     d_edges, d_data, d_bandwidth = tangents
     z = standardise(*primals)
-    return z, (d_edges - d_data - z * d_bandwidth) * _inverse(primals[2])
+    return z, (d_edges - d_data - z * d_bandwidth) * inverse(primals[2])
 
 
 def finite_edges(edges: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return the edges, infinite ones moved to where no event is."""
     largest = jnp.finfo(edges.dtype).max / 8
-    return jnp.clip(edges, -largest, largest)
+    return _clamp(edges, largest)
 
 
 def finite_data(data: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return the events, infinite ones moved inside of infinite edges."""
     largest = jnp.finfo(data.dtype).max / 16
-    return jnp.clip(data, -largest, largest)
+    return _clamp(data, largest)
 
 
-def _inverse(bandwidth: Float[Array, "..."]) -> Float[Array, "..."]:
+def _clamp(x: Float[Array, "..."], most: float) -> Float[Array, "..."]:
+    # One operation, where `jnp.clip` is a function of two that XLA has to inline.
+    return jax.lax.clamp(jnp.asarray(-most, x.dtype), x, jnp.asarray(most, x.dtype))
+
+
+def inverse(bandwidth: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return 1 / h, to be multiplied by: one division in place of one per edge."""
     # Finite for the smallest bandwidths too, so that 0 · (1 / h) is not NaN.
     return jnp.minimum(1.0 / bandwidth, jnp.finfo(bandwidth.dtype).max)

@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Num, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
 
 from ._checks import as_vector, as_weights, enforce, no_nan, positive
-from ._chunked import in_chunks, sum_over_events
+from ._chunked import sum_over_events
 from ._kernel import AbstractKernel, GaussianKernel, standardise
 
 #: Background events that are compared with a chunk of signal at a time.
@@ -51,13 +51,15 @@ def soft_roc_auc(
     )
     w = as_weights(signal_weights, signal, "soft_roc_auc")
     shared = {"background": _tiles(background, v), "bandwidth": bandwidth}
-    chunks = {"signal": in_chunks(signal), "weights": in_chunks(w)}
+    events = {"signal": signal, "weights": w}
 
-    def wins(shared: PyTree, chunk: PyTree, k: int) -> Float[Array, ""]:
+    def wins(
+        shared: PyTree, chunk: PyTree, new: Bool[Array, " events"], k: int
+    ) -> Float[Array, ""]:
         lost = _fraction_above(kernel, chunk["signal"], **shared)
-        return jnp.sum(chunk["weights"] * (1.0 - lost))
+        return jnp.sum(new * chunk["weights"] * (1.0 - lost))
 
-    return sum_over_events(wins, shared, chunks) / jnp.sum(w)
+    return sum_over_events(wins, shared, events, ()) / jnp.sum(w)
 
 
 def soft_efficiency(
@@ -114,16 +116,18 @@ def soft_efficiency(
         "beta": beta,
         "width": of_ranks,
     }
-    chunks = {"signal": in_chunks(signal), "weights": in_chunks(w)}
+    events = {"signal": signal, "weights": w}
 
-    def passes(shared: PyTree, chunk: PyTree, k: int) -> Float[Array, ""]:
+    def passes(
+        shared: PyTree, chunk: PyTree, new: Bool[Array, " events"], k: int
+    ) -> Float[Array, ""]:
         rank = _fraction_above(
             kernel, chunk["signal"], shared["background"], shared["bandwidth"]
         )
         z = standardise(shared["beta"], rank, shared["width"])
-        return jnp.sum(chunk["weights"] * kernel.cdf(z))
+        return jnp.sum(new * chunk["weights"] * kernel.cdf(z))
 
-    return sum_over_events(passes, shared, chunks) / jnp.sum(w)
+    return sum_over_events(passes, shared, events, ()) / jnp.sum(w)
 
 
 def _checked(call, signal, background, weights, bandwidth):

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ._kernel import (
     AbstractKernel,
     finite_data,
     finite_edges,
+    inverse,
     signed_tail,
     standardise,
     step,
@@ -57,19 +58,25 @@ class Histogram(eqx.Module):
     passes: tuple[Int[Array, ""] | int, ...]  # windows that hold all that is reached
     power: int = eqx.field(static=True)
 
+    @property
+    def bins(self) -> tuple[int, ...]:
+        """How many bins in each dimension."""
+        return tuple(axis.bins for axis in self.axes)
+
 
 class Events(eqx.Module):
     """What each event has of its own; a tuple has one entry per dimension."""
 
-    data: tuple[Float[Array, "*chunks events"], ...]
-    bandwidths: tuple[Float[Array, "*chunks events"] | None, ...]
-    weights: Float[Array, "*chunks events"] | None  # None: one each
-    number: Int[Array, "*chunks"]  # those after the first `number` only fill the chunk
+    data: tuple[Float[Array, " events"], ...]
+    bandwidths: tuple[Float[Array, " events"] | None, ...]
+    weights: Float[Array, " events"] | None  # None: one each
 
 
-def add_to_all(histogram: Histogram, events: Events, k: int) -> Float[Array, "*bins"]:
+def add_to_all(
+    histogram: Histogram, events: Events, new: Bool[Array, " events"], k: int
+) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ of one chunk, with every event evaluated at every edge."""
-    weights = weights_of(events) ** histogram.power
+    weights = weights_of(events, new) ** histogram.power
     if len(histogram.axes) == histogram.power == 1:
         ((axis, data, bandwidth),) = dimensions(histogram, events)
         return _sum_of_areas(histogram.kernel, axis, data, bandwidth, weights)
@@ -85,7 +92,10 @@ def add_to_all(histogram: Histogram, events: Events, k: int) -> Float[Array, "*b
 
 
 def add_within_reach(
-    histogram: Histogram, events: Events, k: Int[Array, ""]
+    histogram: Histogram,
+    events: Events,
+    new: Bool[Array, " events"],
+    k: Int[Array, ""],
 ) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ of one chunk for the k-th window of the bins that events reach.
 
@@ -100,7 +110,7 @@ def add_within_reach(
         near = _areas_near(histogram.kernel, axis, start, data, bandwidth)
         starts.append(start)
         factors.append(near**histogram.power)
-    weights = weights_of(events) ** histogram.power
+    weights = weights_of(events, new) ** histogram.power
     dims = tuple(range(len(factors)))
     # Room for a window that starts at the last bin.
     room = [axis.bins + axis.window for axis in histogram.axes]
@@ -171,7 +181,7 @@ def _sum_of_areas(
     for edges, image in _images(axis, data):
         tails = _sum_of_tails(kernel, edges, image, bandwidth, weights)
         # The signs of z, from numbers that XLA need not keep for every edge and event.
-        edges, image = finite_edges(edges)[:, None], finite_data(image)
+        edges, image = finite_edges(edges[:, None]), finite_data(image)
         inside = (edges[:-1] < image) & (image <= edges[1:])
         hard = _dot(inside.astype(weights.dtype), weights)
         total += hard + (tails[1:] - tails[:-1])
@@ -200,7 +210,7 @@ def _sum_of_tails_jvp(primals, tangents):
     _, d_edges, d_data, d_bandwidth, d_weights = tangents
     z = standardise(edges[:, None], data, bandwidth)
     pdf = kernel.pdf(z)
-    density = weights / bandwidth
+    density = weights * inverse(bandwidth)
     tangent = jnp.zeros_like(edges)
     if d_edges is not None:
         tangent += _dot(pdf, density) * d_edges
@@ -287,12 +297,10 @@ def dimensions(histogram: Histogram, events: Events) -> Iterator[tuple]:
         yield axis, data, bandwidth.astype(data.dtype)
 
 
-def weights_of(events: Events) -> Float[Array, " events"]:
-    """Return the weights of a chunk in the precision of data, zero for its filling."""
-    data = events.data[0]
-    if events.weights is not None:
-        return events.weights.astype(data.dtype)
-    return (jnp.arange(data.shape[0]) < events.number).astype(data.dtype)
+def weights_of(events: Events, new: Bool[Array, " events"]) -> Float[Array, " events"]:
+    """Return the weights in the precision of data, zero for events that are not new."""
+    weights = new.astype(events.data[0].dtype)
+    return weights if events.weights is None else weights * events.weights
 
 
 def _outer(

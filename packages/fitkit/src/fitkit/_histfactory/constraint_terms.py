@@ -93,7 +93,7 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     index = xp.asarray(arrays.factor_index).reshape(-1)
 
     def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
-        if not traced and not any((kind == each).any() for each in of):
+        if xp is np and not any((kind == each).any() for each in of):
             return np.zeros(size)
         wanted = reduce(operator.or_, (kind_of == each for each in of))
         chosen = xp.where(wanted, values, 0.0).reshape(-1)

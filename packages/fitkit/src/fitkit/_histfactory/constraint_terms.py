@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
-from .assemble import Arrays
+from .arrays import Arrays
 from .modifiers import ParameterKind
 
 

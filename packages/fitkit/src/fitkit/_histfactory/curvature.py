@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int
 
 from .._bordered import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
-from .assemble import Arrays
+from .arrays import Arrays
 from .partition import Interpolated, OneBinEach
 from .rates import Elements, Interpolation, scattered, sum_of_rows
 

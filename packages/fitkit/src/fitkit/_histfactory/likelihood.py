@@ -20,7 +20,7 @@ from .._custom_types import Mask, Vector
 from .._interpolation import has_kink
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._parameters import ParameterVectors
-from .assemble import Arrays
+from .arrays import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
 from .curvature import derivatives_of_counts
 from .partition import Interpolated, OneBinEach

@@ -19,7 +19,8 @@ from _measure import seconds, table
 from _workspaces import SHAPES, generated, published
 
 import fitkit
-from fitkit._fit.fit import fit_options, minimised
+from fitkit._fit.fit import fit_options
+from fitkit._fit.minimum import minimised
 from fitkit._fit.stationarity import factorise, substitute
 
 jax.config.update("jax_enable_x64", True)

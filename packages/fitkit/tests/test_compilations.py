@@ -1,13 +1,16 @@
 """One compilation serves every model of a shape: names and numbers play no part."""
 
 import contextlib
+import gc
 import logging
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import fitkit
+from fitkit._histfactory import likelihood
 
 
 @contextlib.contextmanager
@@ -93,3 +96,24 @@ def test_what_changes_from_call_to_call_is_traced():
         fitkit.fit(model, data, fixed={"uncorr_bkguncrt": True}, init={"mu": 0.3})
         fitkit.fit(model, data, fixed={"uncorr_bkguncrt": [True, False]})
     assert fits(names) == []
+
+
+def test_a_model_is_prepared_once_also_where_its_data_are_traced():
+    model = fitkit.uncorrelated_background([3.0, 4.0], [50.0, 60.0], [5.0, 6.0])
+
+    @jax.jit
+    def best(counts):
+        return fitkit.fit(model, model.data({"singlechannel": counts}), throw=False).y
+
+    counts = jnp.array([55.0, 62.0])
+    traced = best(counts)
+    plain = fitkit.fit(model, model.data({"singlechannel": counts}))
+    np.testing.assert_allclose(traced, plain.y, rtol=1e-12)
+    data = model.data({"singlechannel": counts})
+    first, second = (model.negative_log_likelihood(data).at_hand() for _ in range(2))
+    assert first.arrays is second.arrays
+    known = id(model.arrays)
+    assert known in likelihood._at_hand
+    del model, best
+    gc.collect()
+    assert known not in likelihood._at_hand

@@ -20,7 +20,14 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._bordered import Bordered, Factor, factorise, scale_of, substitute
+from .._bordered import (
+    Bordered,
+    Factor,
+    factorise,
+    scale_of,
+    substitute,
+    unfactorised,
+)
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .stationarity import stationarity
@@ -330,9 +337,7 @@ def _positive_definite(
         return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
     none = jnp.zeros_like(at.value)
-    unknown = jax.eval_shape(lambda: factorise(at.hessian, free, width)[0])
-    unknown = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), unknown)
-    start = (none, none + _FLAT, jnp.array(False), unknown)
+    start = (none, none + _FLAT, jnp.array(False), unfactorised(at.hessian))
     shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
     matrix = _choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
     return matrix, positive & (shift == _FLAT), factor, positive

@@ -11,7 +11,7 @@ import optimistix as optx
 from jaxtyping import Array, Float
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimise
+from .._fit.minimum import FitOptions, minimise
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import result_of_test
 from .._hypotest.limit import limits_of_twin

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._fit.diagnose import FitError
-from .._fit.fit import FitOptions, fit, fit_options, fixed_poi_fit, poi_mask
+from .._fit.fit import fit, fit_options, fixed_poi_fit, poi_mask
+from .._fit.minimum import FitOptions
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit

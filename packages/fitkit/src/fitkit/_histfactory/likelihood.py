@@ -87,7 +87,9 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             return self
         known = _at_hand.get(id(self.arrays))
         if known is None:
-            ready = jax.device_put((self.arrays, self.constraints, self.interpolation))
+            parts = self.arrays, self.constraints, self.interpolation
+            with jax.ensure_compile_time_eval():  # also where only the data are traced
+                ready = jax.device_put(parts)
             forget = weakref.finalize(self.arrays, _at_hand.pop, id(self.arrays))
             forget.atexit = False
             known = _at_hand[id(self.arrays)] = ready

@@ -259,7 +259,7 @@ def hypotest(
     """
     require_float64()
     mask = poi_mask(model, "hypotest")
-    likelihood = model.negative_log_likelihood(data)
+    likelihood = model.negative_log_likelihood(data).at_hand()
     options = fit_options(model, init, fixed, bounds)
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):

@@ -11,7 +11,7 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions
+from .._fit.minimum import FitOptions
 from .._likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
 from .toys import Toys, ToysResult, start_toys, toys_test

@@ -21,7 +21,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, Minimum, minimise, minimised
+from .._fit.minimum import FitOptions, Minimum, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .profiling import pick
 from .statistic import AbstractTestStatistic

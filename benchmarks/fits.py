@@ -1,9 +1,9 @@
 """Fits of generated and published likelihoods: fitkit against pyhf's backends.
 
-One process for each side and model. evermore fits the generated ones only, and only
-where `EVERMORE_PYTHON` names an interpreter that has it. Warm is the median of repeats in that process; the
+One process for each side and model. Warm is the median of repeats in that process; the
 gradient is that of one best-fit parameter with respect to every template, over the time
-of the same compiled fit. A side that needs longer than the limit is given up.
+of the same compiled fit. A side that needs longer than the limit is given up. evermore
+fits the generated ones only, where `EVERMORE_PYTHON` names an interpreter that has it.
 
     fits.py [--limit SECONDS] [--minuit] [--threads 1|default] [MODEL ...]
 """

@@ -188,11 +188,10 @@ class BoundedNewton(optx.AbstractMinimiser):
 
     def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
         infinite, no = jnp.array(jnp.inf, y.dtype), jnp.array(False)
-        nothing = jax.eval_shape(lambda: args.derivatives(y))
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), nothing)
+        nothing = jax.tree.map(jnp.asarray, args.no_derivatives())
         return NewtonState(
             y=y,
-            at=nothing._replace(value=infinite),
+            at=nothing,
             promised=jnp.zeros_like(infinite),
             stiffness=jnp.zeros_like(infinite),
             damping=jnp.zeros_like(infinite),

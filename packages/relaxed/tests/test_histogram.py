@@ -34,6 +34,12 @@ each_case = pytest.mark.parametrize(
         *((kernel, "drop") for kernel in KERNELS),
         *((KERNELS[0], flow) for flow in FLOWS[1:]),
         (KERNELS[3], "reflect"),
+        *(
+            pytest.param(kernel, flow, marks=pytest.mark.slow)
+            for kernel in KERNELS[1:]
+            for flow in FLOWS[1:]
+            if (kernel, flow) != (KERNELS[3], "reflect")
+        ),
     ],
     ids=name,
 )
@@ -222,6 +228,12 @@ def test_bandwidth_of_each_event(rng, bins):
     terms = definition(data, edges, bandwidth, relaxed.GaussianKernel(), "drop")
     counts = relaxed.hist(data, edges, bandwidth=bandwidth, weights=weights)
     np.testing.assert_allclose(counts, (weights * terms).sum(1), atol=1e-12)
+
+
+@pytest.mark.parametrize("edges", [EDGES, MANY[::2]], ids=["all bins", "windows"])
+def test_gradients_with_a_bandwidth_of_each_event(rng, edges):
+    at = (*sample(rng, 30), jnp.asarray(edges), jnp.asarray(rng.uniform(0.1, 0.5, 30)))
+    assert_gradients(rng, ft.partial(loss, kernel=KERNELS[0], flow="clip"), at)
 
 
 # --- several dimensions --------------------------------------------------------------

@@ -44,6 +44,8 @@ SHAPES = [
     ({"bandwidth": jnp.ones(3)}, r"`hist.*bandwidth=.*\(\), \(11,\); got \(3,\)"),
     ({"weights": jnp.ones(3)}, r"weights=.*one weight per event.*\(11,\).*\(3,\)"),
     ({"data": DATA.reshape(11, 1, 1)}, r"data=.*vmap"),
+    ({"edges": [EDGES]}, r"data=.*\(events, 1\).*\(11,\).*`edges\[0\]`"),
+    ({"edges": [EDGES, EDGES]}, r"data=.*\(events, 2\).*\(11,\).*jnp.stack"),
     ({"flow": "keep"}, r"flow=.*one of drop, clip, reflect.*'keep'"),
 ]
 

@@ -225,10 +225,14 @@ def columns_of(
     if not is_several(edges):
         return [as_vector(data, call)]
     if data.ndim != 2 or data.shape[1] != len(edges):
+        way_out = (
+            "Columns are joined by `jnp.stack(columns, axis=1)`."
+            if len(edges) > 1
+            else "The axis of a vector is `edges[0]`."
+        )
         raise ValueError(
             f"`{call}(data=...)` must have shape (events, {len(edges)}), as `edges` "
-            f"has {len(edges)} axes; got shape {data.shape}. Columns are joined by "
-            "`jnp.stack(columns, axis=1)`."
+            f"has {len(edges)} axes; got shape {data.shape}. {way_out}"
         )
     return list(data.T)
 

@@ -160,13 +160,12 @@ def grid(
             else f"CLs of {about} = {mu:g}"
         )
         sigmas = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
-        table = show.table("signal point", "observed", *sigmas, "status")
         start = "" if limit else "cls_"
+        rows = []
         for row in content["points"]:
             numbers = (row[f"{start}observed"], *row[f"{start}expected"])
-            cells = map(show.number, numbers)
-            table.add_row(row["name"], *cells, row["message"])
-        show.out().print(table)
+            rows.append((row["name"], *map(show.number, numbers), row["message"]))
+        show.with_status(("signal point", "observed", *sigmas), rows)
 
     show.answer(content, output, human)
     if line is not None:

@@ -48,7 +48,7 @@ def each(piece, *args) -> float:
 
 
 def total(tree) -> jax.Array:
-    """The sum of all numbers: all of a result is used, or the compiler leaves it out."""
+    """The sum of all numbers: what is not used, the compiler leaves out."""
     numbers = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, float)]
     return sum(jnp.sum(x) for x in numbers)
 

@@ -17,10 +17,14 @@ VALUES = [
         {"edges": FALLING},
         r"edges=.*must increase; got edges\[2\]=0.2 <= edges\[1\]=0.5.*monotone_edges",
     ),
-    ({"bandwidth": 0.0}, r"bandwidth=.*positive; got 0.*hard_hist"),
-    ({"bandwidth": -1.0}, r"bandwidth=.*positive; got -1"),
-    ({"bandwidth": jnp.nan}, r"bandwidth=.*positive; got nan"),
-    ({"bandwidth": jnp.ones(11).at[7].set(-2.0)}, r"bandwidth=.*positive; got -2"),
+    ({"bandwidth": 0.0}, r"bandwidth=.*positive and finite; got 0.*hard_hist"),
+    ({"bandwidth": -1.0}, r"bandwidth=.*positive and finite; got -1"),
+    ({"bandwidth": jnp.nan}, r"bandwidth=.*positive and finite; got nan"),
+    ({"bandwidth": jnp.inf}, r"bandwidth=.*positive and finite; got inf"),
+    (
+        {"bandwidth": jnp.ones(11).at[7].set(-2.0)},
+        r"bandwidth=.*positive and finite; got -2",
+    ),
     ({"data": DATA.at[4:6].set(jnp.nan)}, r"data=.*2 NaN, the first at index 4"),
     (
         {"weights": jnp.ones(11).at[3].set(jnp.nan)},
@@ -40,6 +44,8 @@ SHAPES = [
     ({"bandwidth": jnp.ones(3)}, r"`hist.*bandwidth=.*\(\), \(11,\); got \(3,\)"),
     ({"weights": jnp.ones(3)}, r"weights=.*one weight per event.*\(11,\).*\(3,\)"),
     ({"data": DATA.reshape(11, 1, 1)}, r"data=.*vmap"),
+    ({"edges": [EDGES]}, r"data=.*\(events, 1\).*\(11,\).*`edges\[0\]`"),
+    ({"edges": [EDGES, EDGES]}, r"data=.*\(events, 2\).*\(11,\).*jnp.stack"),
     ({"flow": "keep"}, r"flow=.*one of drop, clip, reflect.*'keep'"),
 ]
 
@@ -84,7 +90,9 @@ def test_one_of_a_batch(name):
 
     batched = eqx.filter_jit(jax.vmap(of))
     assert bool(jnp.all(jnp.isfinite(batched(good))))
-    with pytest.raises(Exception, match=r"first at index 4|positive; got nan"):
+    with pytest.raises(
+        Exception, match=r"first at index 4|positive and finite; got nan"
+    ):
         jax.block_until_ready(batched(bad))
 
 
@@ -106,21 +114,122 @@ def test_a_gradient_without_its_value_is_checked_too(changes, message, name):
         jax.block_until_ready(jax.jit(jax.grad(first_bin))(arguments[name], arguments))
 
 
+NAN = DATA.at[4:6].set(jnp.nan)
+MIXTURE = relaxed.GaussianMixture.around(jnp.zeros((2, 2)))
+
+
+# Each with the values that break a rule, so that they can be traced.
+@pytest.mark.parametrize(
+    ("call", "values", "message"),
+    [
+        (
+            lambda width: relaxed.cut(DATA, 0.0, width=width),
+            jnp.array(0.0),
+            r"cut\(width=.*positive.*got 0.*data > threshold",
+        ),
+        (lambda x: relaxed.cut(x, 0.0, width=1.0), NAN, r"cut\(data=.*2 NaN.*index 4"),
+        (
+            lambda width: relaxed.window(DATA, 0.0, 1.0, width=width),
+            jnp.array(-1.0),
+            r"window\(width=.*positive.*got -1",
+        ),
+        (
+            lambda high: relaxed.window(DATA, 1.0, high, width=0.1),
+            jnp.array(0.5),
+            r"window\(low=.*got low=1, high=0.5.*monotone_edges",
+        ),
+        (
+            lambda x: relaxed.window(x, 0.0, 1.0, width=0.1),
+            NAN,
+            r"window\(data=.*2 NaN.*index 4",
+        ),
+        (
+            lambda x: relaxed.hist(x, EDGES, bandwidth=0.1, density=True),
+            DATA + 9,
+            r"hist\(density=True\).*sum over all bins, which is 0.*inside the edges",
+        ),
+        (lambda x: relaxed.hard_hist(x, EDGES), NAN, "hard_hist.*2 NaN.*index 4"),
+        (lambda x: relaxed.scott_bandwidth(x), NAN, "scott_bandwidth.*2 NaN"),
+        (lambda x: relaxed.quantile_edges(x, 3), NAN, "quantile_edges.*2 NaN"),
+        (
+            lambda w: relaxed.quantile_edges(DATA, 3, w),
+            jnp.ones(11).at[2].set(-1.0),
+            r"weights=.*not be negative; got 1.*weights\[2\]=-1",
+        ),
+        (
+            lambda w: relaxed.quantile_edges(DATA, 3, w),
+            jnp.zeros(11),
+            "quantile_edges.*sum of `weights`, which is 0",
+        ),
+        (
+            lambda width: relaxed.monotone_edges(
+                jnp.zeros(4), 0.0, 1.0, min_width=width
+            ),
+            jnp.array(0.5),
+            "min_width=.*4 bins.*1 too much.*fewer bins",
+        ),
+        (
+            lambda high: relaxed.regular_edges(1.0, high, 3),
+            jnp.array(0.0),
+            "regular_edges.*low < high; got low=1, high=0",
+        ),
+        (
+            lambda x: relaxed.soft_roc_auc(DATA, x, bandwidth=0.1),
+            NAN,
+            r"soft_roc_auc\(background=.*2 NaN.*index 4",
+        ),
+        (
+            lambda w: relaxed.soft_roc_auc(DATA, DATA, bandwidth=0.1, signal_weights=w),
+            jnp.zeros(11),
+            "soft_roc_auc.*signal's weights, which is 0",
+        ),
+        (
+            lambda beta: relaxed.soft_efficiency(
+                DATA, DATA, background_efficiency=beta, bandwidth=0.1
+            ),
+            jnp.array(1.5),
+            "background_efficiency=.*between 0 and 1; got 1.5.*sigmoid",
+        ),
+        (
+            lambda t: relaxed.soft_assign(jnp.zeros((2, 2)), temperature=t),
+            jnp.array(0.0),
+            "temperature=.*positive.*straight_through",
+        ),
+        (
+            lambda scores: relaxed.soft_assign(scores),
+            jnp.zeros((3, 2)).at[1, 0].set(jnp.nan),
+            r"scores=.*1 NaN, the first at index 1",
+        ),
+    ],
+)
+def test_values(call, values, message):
+    with pytest.raises(ValueError, match=message):
+        call(values)
+    with pytest.raises(Exception, match=message):
+        jax.block_until_ready(eqx.filter_jit(call)(values))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: relaxed.cut(DATA, 0.0, width=0.0), "width=.*positive"),
         (lambda: relaxed.cut(DATA, 0.0, width=1.0, keep="up"), "keep=.*above, below"),
-        (lambda: relaxed.window(DATA, 0.0, 1.0, width=-1.0), "width=.*positive"),
         (lambda: relaxed.regular_edges(0.0, 1.0, 0), "bins=.*at least 1"),
         (lambda: relaxed.quantile_edges(DATA[:0], 3), "no events"),
         (lambda: relaxed.monotone_edges(jnp.zeros(()), 0.0, 1.0), "raw=.*vector"),
         (
-            lambda: relaxed.monotone_edges(jnp.zeros(4), 0.0, 1.0, min_width=0.25),
-            "min_width=0.25.*fewer bins",
+            lambda: relaxed.soft_roc_auc(DATA, DATA[:0], bandwidth=0.1),
+            "background's weights, which is 0.*needs an event",
+        ),
+        (lambda: relaxed.soft_assign(DATA), r"scores=.*\(events, bins\); got \(11,\)"),
+        (lambda: MIXTURE.scores(DATA), r"data=.*\(events, 2\).*got \(11,\)"),
+        (
+            lambda: relaxed.GaussianMixture.from_sample(
+                DATA[:1, None], 2, jax.random.key(0)
+            ),
+            r"data=.*each of 2 bins; got \(1, 1\)",
         ),
     ],
 )
-def test_others(call, message):
+def test_shapes_and_words(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -34,6 +34,12 @@ each_case = pytest.mark.parametrize(
         *((kernel, "drop") for kernel in KERNELS),
         *((KERNELS[0], flow) for flow in FLOWS[1:]),
         (KERNELS[3], "reflect"),
+        *(
+            pytest.param(kernel, flow, marks=pytest.mark.slow)
+            for kernel in KERNELS[1:]
+            for flow in FLOWS[1:]
+            if (kernel, flow) != (KERNELS[3], "reflect")
+        ),
     ],
     ids=name,
 )
@@ -224,6 +230,12 @@ def test_bandwidth_of_each_event(rng, bins):
     np.testing.assert_allclose(counts, (weights * terms).sum(1), atol=1e-12)
 
 
+@pytest.mark.parametrize("edges", [EDGES, MANY[::2]], ids=["all bins", "windows"])
+def test_gradients_with_a_bandwidth_of_each_event(rng, edges):
+    at = (*sample(rng, 30), jnp.asarray(edges), jnp.asarray(rng.uniform(0.1, 0.5, 30)))
+    assert_gradients(rng, ft.partial(loss, kernel=KERNELS[0], flow="clip"), at)
+
+
 # --- several dimensions --------------------------------------------------------------
 @each_flow
 @pytest.mark.parametrize("bins", [(3, 4), (60, 4), (3, 4, 2)])
@@ -303,7 +315,8 @@ def test_float32_events_keep_the_emptiest_bin(rng):
 
 
 @pytest.mark.parametrize(
-    ("bins", "events", "most"), [(20, 1_000_000, 0.6), (200, 200_000, 4.5)]
+    ("bins", "events", "most"),
+    [(20, 1_000_000, 0.6), (20, 999_983, 0.6), (200, 200_000, 4.5)],
 )
 def test_memory_does_not_hold_events_times_bins(bins, events, most):
     data = jax.ShapeDtypeStruct((events,), jnp.float32)
@@ -314,5 +327,6 @@ def test_memory_does_not_hold_events_times_bins(bins, events, most):
 
     compiled = jax.jit(jax.grad(of, argnums=(0, 1))).lower(data, 0.1).compile()
     # Numbers per event beside the result: a chunk's edges, windows' starts. A plain
-    # evaluation holds one per bin, a careless search for NaN one more.
+    # evaluation holds one per bin, a careless search for NaN one more, and so does a
+    # copy of the events that is filled up to whole chunks (999 983 is a prime).
     assert compiled.memory_analysis().temp_size_in_bytes < most * 4 * events

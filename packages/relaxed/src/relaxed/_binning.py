@@ -4,7 +4,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import as_vector, as_weights, enforce, no_nan
+from ._checks import (
+    Rule,
+    as_vector,
+    as_weights,
+    enforce,
+    no_nan,
+    not_zero,
+    ordered,
+)
 
 
 def regular_edges(
@@ -12,11 +20,16 @@ def regular_edges(
 ) -> Float[Array, " edges=bins+1"]:
     """Return the edges of `bins` equal bins from `low` to `high`.
 
+    Raises:
+        ValueError: `low` not below `high`, or no bins.
+
     Example:
         >>> relaxed.regular_edges(0.0, 1.0, 4).tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0]
     """
-    _require_bins(bins, "regular_edges")
+    call = "regular_edges"
+    _require_bins(bins, call)
+    low = enforce(jnp.asarray(low), ordered(low, high, call))
     return jnp.linspace(low, high, bins + 1)
 
 
@@ -41,7 +54,8 @@ def quantile_edges(
         high: the last edge; the largest event by default.
 
     Raises:
-        ValueError: no events, NaN in `data`, or weights of another shape.
+        ValueError: no events, NaN in `data`, weights of another shape, negative
+            weights, or none that is not zero.
 
     Example:
         >>> relaxed.quantile_edges(jnp.arange(9.0), 2).tolist()
@@ -52,7 +66,17 @@ def quantile_edges(
     if data.shape[0] == 0:
         raise ValueError("`quantile_edges(data=...)` has no events to take edges from.")
     weights = as_weights(weights, data, "quantile_edges")
-    data = enforce(data, no_nan(data, "quantile_edges"))
+    data = enforce(
+        data,
+        no_nan(data, "quantile_edges"),
+        Rule(weights, lambda w: ~(w >= 0), _negative_weights),
+        not_zero(
+            jnp.sum(weights),
+            "quantile_edges",
+            "the sum of `weights`",
+            "Some event needs a weight.",
+        ),
+    )
     order = jnp.argsort(data)
     data, weights = data[order], weights[order].astype(float)
     middle = jnp.cumsum(weights) - 0.5 * weights
@@ -98,17 +122,28 @@ def monotone_edges(
             f"{raw.shape}."
         )
     low, high, min_width = map(jnp.asarray, (low, high, min_width))
-    room = high - low - raw.shape[0] * min_width
-    if not isinstance(room, jax.core.Tracer) and not room > 0:
-        raise ValueError(
-            f"`monotone_edges(min_width={min_width})` times {raw.shape[0]} bins must "
-            f"be smaller than high - low = {high - low}; ask for fewer bins or a "
+
+    def no_room(room, where):
+        return (
+            f"`monotone_edges(min_width=...)` times {raw.shape[0]} bins must be less "
+            f"than high - low; got {-room:g} too much. Ask for fewer bins or a "
             "smaller width."
         )
+
+    room = high - low - raw.shape[0] * min_width
+    room = enforce(room, Rule(room, lambda room: ~(room > 0), no_room))
     widths = min_width + room * jax.nn.softmax(raw)
     inner = low + jnp.cumsum(widths)[:-1]
     ends = jnp.broadcast_to(jnp.asarray(low), (1,)), jnp.broadcast_to(high, (1,))
     return jnp.concatenate([ends[0], inner, ends[1]])
+
+
+def _negative_weights(weights, where):
+    return (
+        f"`quantile_edges(weights=...)` must not be negative; got {where.size} that "
+        f"are, the first weights[{where[0]}]={weights[where[0]]:g}. Take "
+        "`jnp.abs(weights)`, or only events of positive weight."
+    )
 
 
 def _require_bins(bins: int, call: str) -> None:

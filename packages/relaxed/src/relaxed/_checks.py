@@ -5,6 +5,7 @@ are known, and by `equinox` at run time where they are traced; both say the same
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -104,27 +105,56 @@ def increasing(edges: Num[Array, " edges"], call: str) -> Rule:
     return Rule(edges, lambda edges: ~(edges[1:] > edges[:-1]), complaint)
 
 
-def positive(value: Num[Array, "..."], call: str, name: str) -> Rule:
+def positive(
+    value: Num[Array, "..."],
+    call: str,
+    name: str,
+    way_out: str = "unsmoothed counts are `hard_hist`",
+) -> Rule:
     def complaint(value, where):
         return (
-            f"`{call}({name}=...)` must be positive; got {value.flat[where[0]]:g}. "
-            "To learn it pass `jnp.exp(raw)`; unsmoothed counts are `hard_hist`."
+            f"`{call}({name}=...)` must be positive and finite; got "
+            f"{value.flat[where[0]]:g}. To learn it pass `jnp.exp(raw)`; {way_out}."
         )
 
-    # NaN, which is not positive, is the minimum where it occurs.
-    return Rule(value, lambda v: ~(v > 0), complaint, lambda v: ~(jnp.min(v) > 0))
+    # NaN, which is neither, is the minimum where it occurs.
+    return Rule(
+        value,
+        lambda v: ~((v > 0) & (v < np.inf)),
+        complaint,
+        lambda v: ~((jnp.min(v) > 0) & (jnp.max(v) < jnp.inf)),
+    )
+
+
+def ordered(low: Num[ArrayLike, "..."], high: Num[ArrayLike, "..."], call: str) -> Rule:
+    def complaint(ends, where):
+        low, high = ends.reshape(2, -1)[:, where[0]]
+        return (
+            f"`{call}(low=..., high=...)` must have low < high; got low={low:g}, "
+            f"high={high:g}. To learn them take `monotone_edges`: it keeps the order."
+        )
+
+    ends = jnp.stack(jnp.broadcast_arrays(low, high))
+    return Rule(ends, lambda ends: ~(ends[0] < ends[1]), complaint)
 
 
 def no_nan(data: Num[Array, "..."], call: str, name: str = "data") -> Rule:
     def complaint(data, where):
-        first, *_ = np.unravel_index(where[0], data.shape)
+        first = where[0] // max(1, math.prod(data.shape[1:]))
         return (
             f"`{call}({name}=...)` has {where.size} NaN, the first at index {first}. "
-            "Select or impute these events before."
+            "Select or impute these before."
         )
 
     # NaN is the maximum where it occurs: one number, from a search that holds none.
     return Rule(data, lambda x: x != x, complaint, lambda x: jnp.isnan(jnp.max(x)))
+
+
+def not_zero(total: Num[Array, ""], call: str, what: str, way_out: str) -> Rule:
+    def complaint(total, where):
+        return f"`{call}` divides by {what}, which is {total:g}. {way_out}"
+
+    return Rule(total, lambda total: ~(abs(total) > 0), complaint)
 
 
 def with_ends(edges: Num[Array, " edges"], call: str) -> Rule:
@@ -165,7 +195,10 @@ def as_vector(data: ArrayLike, call: str, name: str = "data") -> Num[Array, " ev
 
 
 def as_weights(
-    weights: ArrayLike | None, data: Num[Array, "events ..."], call: str
+    weights: ArrayLike | None,
+    data: Num[Array, "events ..."],
+    call: str,
+    name: str = "weights",
 ) -> Num[Array, " events"]:
     """Return the weights, one each where there are none."""
     if weights is None:
@@ -173,7 +206,7 @@ def as_weights(
     weights = jnp.asarray(weights)
     if weights.shape != data.shape[:1]:
         raise ValueError(
-            f"`{call}(weights=...)` must have one weight per event, shape "
+            f"`{call}({name}=...)` must have one weight per event, shape "
             f"{data.shape[:1]}; got shape {weights.shape}. For one common factor "
             "multiply the result."
         )

@@ -69,14 +69,19 @@ def _sum(
     shape: tuple[int, ...],
     most_passes: int,
 ) -> Float[Array, "..."]:
-    chunks = _count(events)
+    number = _number(events)
+    chunks = _chunks(number)
     if most_passes == chunks == 1:
-        return contribution(shared, *_chunk(events, 0), 0).astype(_accumulator())
+        chunk = _chunk(events, number, 0)
+        return contribution(shared, chunk, _new(number, 0), 0).astype(_accumulator())
 
     def one_pass(k, sums):
         def add(sums, c):
-            return _compensated(sums, contribution(shared, *_chunk(events, c), k)), None
+            chunk = _chunk(events, number, c)
+            term = contribution(shared, chunk, _new(number, c), k)
+            return _compensated(sums, term), None
 
+        # NumPy's array is a constant of the program, jax's would be one more loop.
         return jax.lax.scan(add, sums, np.arange(chunks))[0]
 
     sums = jnp.zeros((2, *shape), _accumulator())
@@ -91,15 +96,14 @@ def _sum(
 def _sum_jvp(primals, tangents, *, shape, most_passes):
     contribution, shared, events, passes = primals
     _, d_shared, d_events, _ = tangents
-    chunks = _count(events)
+    number = _number(events)
+    chunks = _chunks(number)
 
     def push(c, k):
-        chunk, new = _chunk(events, c)
-        d_chunk, _ = _chunk(d_events, c, like=events)
         _, tangent = eqx.filter_jvp(
-            lambda shared, chunk: contribution(shared, chunk, new, k),
-            (shared, chunk),
-            (d_shared, d_chunk),
+            lambda shared, chunk: contribution(shared, chunk, _new(number, c), k),
+            (shared, _chunk(events, number, c)),
+            (d_shared, _chunk(d_events, number, c)),
         )
         return tangent.astype(_accumulator())
 
@@ -108,6 +112,7 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
         def add(sums, c):
             return sums + push(c, k), None
 
+        # Not NumPy's, of which the checkpoint would keep a copy, made by a loop.
         return jax.lax.scan(add, sums, jnp.arange(chunks))[0]
 
     @jax.checkpoint
@@ -125,30 +130,41 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
     return total, one_pass(jnp.zeros_like(total), 0)
 
 
-def _chunk(
-    events: PyTree, c: Int[Array, ""] | int, like: PyTree = None
-) -> tuple[PyTree, Bool[Array, " events"]]:
-    """Return the c-th chunk, and which of its events are not in the one before."""
-    like = events if like is None else like
-    number, chunks = _events(like), _count(like)
-    size = -(-number // chunks)
-    start = jnp.minimum(c * size, number - size)
-
-    def part(x):
-        return jax.lax.dynamic_slice(x, (start,), (size,), allow_negative_indices=False)
-
-    if chunks > 1:
-        events = jax.tree.map(part, events)
-    return events, start + jnp.arange(size) >= c * size
-
-
-def _count(events: PyTree) -> int:
-    """Return in how many chunks the events are gone through."""
-    return max(1, -(-_events(events) // CHUNK))
-
-
-def _events(events: PyTree) -> int:
+def _number(events: PyTree) -> int:
     return jax.tree.leaves(events)[0].shape[0]
+
+
+def _chunks(number: int) -> int:
+    """Return in how many chunks so many events are gone through."""
+    return max(1, -(-number // CHUNK))
+
+
+def _size(number: int) -> int:
+    """Return how many events are in a chunk."""
+    return -(-number // _chunks(number))
+
+
+def _start(number: int, c: Int[Array, ""] | int) -> Int[Array, ""]:
+    """Return where the c-th chunk begins; the last one ends with the events."""
+    size = _size(number)
+    return jnp.minimum(c * size, number - size)
+
+
+def _chunk(events: PyTree, number: int, c: Int[Array, ""] | int) -> PyTree:
+    """Return the events of the c-th chunk."""
+    if _chunks(number) == 1:
+        return events
+    start, size = (_start(number, c),), (_size(number),)
+    return jax.tree.map(
+        lambda x: jax.lax.dynamic_slice(x, start, size, allow_negative_indices=False),
+        events,
+    )
+
+
+def _new(number: int, c: Int[Array, ""] | int) -> Bool[Array, " events"]:
+    """Return which events of the c-th chunk are not in the one before."""
+    size = _size(number)
+    return _start(number, c) + jnp.arange(size) >= c * size
 
 
 def _accumulator() -> jnp.dtype:

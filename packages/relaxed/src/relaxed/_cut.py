@@ -6,7 +6,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import enforce, one_of, positive
+from ._checks import enforce, no_nan, one_of, ordered, positive
 from ._kernel import AbstractKernel, LogisticKernel, interval, standardise
 from ._straight_through import straight_through as _straight_through
 
@@ -36,7 +36,7 @@ def cut(
         straight_through: return 0 or 1, with the derivative of the smooth weight.
 
     Raises:
-        ValueError: `width` is not positive, or `keep` neither word.
+        ValueError: `width` is not positive, NaN in `data`, or `keep` neither word.
 
     Example:
         >>> relaxed.cut(jnp.array([-1.0, 0.0, 1.0]), 0.0, width=0.1).round(3).tolist()
@@ -44,7 +44,10 @@ def cut(
     """
     one_of(keep, ("above", "below"), "cut", "keep")
     data, threshold, width = _floats(data, threshold, width)
-    width = enforce(width, positive(width, "cut", "width"))
+    way_out = "the hard cut is `data > threshold`"
+    width = enforce(
+        width, positive(width, "cut", "width", way_out), no_nan(data, "cut")
+    )
     z = standardise(threshold, data, width)
     soft = kernel.cdf(-z if keep == "above" else z)
     if not straight_through:
@@ -75,14 +78,20 @@ def window(
         straight_through: return 0 or 1, with the derivative of the smooth weight.
 
     Raises:
-        ValueError: `width` is not positive.
+        ValueError: `width` is not positive, `low` not below `high`, NaN in `data`.
 
     Example:
         >>> relaxed.window(jnp.array([-1.0, 0.5]), 0, 1, width=0.1).round(3).tolist()
         [0.0, 0.987]
     """
     data, low, high, width = _floats(data, low, high, width)
-    width = enforce(width, positive(width, "window", "width"))
+    way_out = "the hard window is `(low < data) & (data < high)`"
+    width = enforce(
+        width,
+        positive(width, "window", "width", way_out),
+        ordered(low, high, "window"),
+        no_nan(data, "window"),
+    )
     ends = jnp.stack(jnp.broadcast_arrays(low, high, data)[:2])
     soft = interval(kernel, standardise(ends, data, width))[0]
     if not straight_through:

@@ -44,7 +44,8 @@ def hard_hist(
             lies.
 
     Raises:
-        ValueError: edges that do not increase, shapes that do not fit, NaN in `data`.
+        ValueError: edges that do not increase, shapes that do not fit, NaN in `data` or
+            `weights`.
 
     Example:
         >>> edges = jnp.array([0.0, 0.5, 1.0])
@@ -61,6 +62,7 @@ def hard_hist(
         *(increasing(e, call) for e in edges),
         *(with_ends(e, call) for e in edges if flow == "reflect"),
         no_nan(jnp.asarray(data), call),
+        no_nan(weights, call, "weights"),
     )
     indices, inside = zip(
         *(_index(e, x, flow) for e, x in zip(edges, columns, strict=True)), strict=True

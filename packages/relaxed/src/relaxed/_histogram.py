@@ -13,6 +13,7 @@ from ._checks import (
     enforce,
     increasing,
     no_nan,
+    not_zero,
     one_of,
     positive,
     with_ends,
@@ -85,8 +86,8 @@ def hist(
 
     Raises:
         ValueError: edges that do not increase, a bandwidth that is not positive, a
-            shape that does not fit, NaN in `data` or `weights`. (Traced values are
-            checked at run time, as by `equinox.error_if`.)
+            shape that does not fit, NaN in `data` or `weights`, a density of nothing.
+            (Traced values are checked at run time, as by `equinox.error_if`.)
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -94,7 +95,12 @@ def hist(
         [1.0, 1.0]
     """
     counts = soft_sum("hist", 1, data, edges, bandwidth, weights, kernel, flow)
-    return counts / (jnp.sum(counts) * bin_sizes(edges)) if density else counts
+    if not density:
+        return counts
+    total = jnp.sum(counts)
+    way_out = "No event lies inside the edges, or weights cancel; leave out `density`."
+    rule = not_zero(total, "hist(density=True)", "the sum over all bins", way_out)
+    return counts / (enforce(total, rule) * bin_sizes(edges))
 
 
 def hist_variance(
@@ -219,10 +225,14 @@ def columns_of(
     if not is_several(edges):
         return [as_vector(data, call)]
     if data.ndim != 2 or data.shape[1] != len(edges):
+        way_out = (
+            "Columns are joined by `jnp.stack(columns, axis=1)`."
+            if len(edges) > 1
+            else "The axis of a vector is `edges[0]`."
+        )
         raise ValueError(
             f"`{call}(data=...)` must have shape (events, {len(edges)}), as `edges` "
-            f"has {len(edges)} axes; got shape {data.shape}. Columns are joined by "
-            "`jnp.stack(columns, axis=1)`."
+            f"has {len(edges)} axes; got shape {data.shape}. {way_out}"
         )
     return list(data.T)
 

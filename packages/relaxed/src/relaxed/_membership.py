@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from ._checks import as_weights, enforce, positive
+from ._checks import as_weights, enforce, no_nan, positive
 from ._straight_through import straight_through as _straight_through
 
 
@@ -29,7 +29,7 @@ def soft_assign(
             derivative of the soft membership.
 
     Raises:
-        ValueError: `temperature` is not positive.
+        ValueError: `temperature` is not positive, scores of another shape, or NaN.
 
     Example:
         >>> relaxed.soft_assign(jnp.array([[0.0, 0.0], [9.0, 0.0]])).round(3).tolist()
@@ -38,9 +38,19 @@ def soft_assign(
     References:
         The bins of INFERNO, arXiv:1806.04743, equation 9.
     """
-    temperature = jnp.asarray(temperature)
-    rule = positive(temperature, "soft_assign", "temperature")
-    temperature = enforce(temperature, rule)
+    call = "soft_assign"
+    if jnp.ndim(scores) != 2:
+        raise ValueError(
+            f"`{call}(scores=...)` must have shape (events, bins); got "
+            f"{jnp.shape(scores)}. `GaussianMixture.scores` returns such an array."
+        )
+    scores, temperature = jnp.asarray(scores), jnp.asarray(temperature)
+    way_out = "the hard assignment is `straight_through=True`"
+    temperature = enforce(
+        temperature,
+        positive(temperature, call, "temperature", way_out),
+        no_nan(scores, call, "scores"),
+    )
     soft = jax.nn.softmax(scores / temperature, axis=-1)
     if not straight_through:
         return soft
@@ -116,6 +126,11 @@ class GaussianMixture(eqx.Module):
 
         A start for training. The widths shrink with `bins`, so that components touch.
         """
+        if data.ndim != 2 or data.shape[0] < bins:
+            raise ValueError(
+                "`GaussianMixture.from_sample(data=...)` must have shape (events, "
+                f"dims), with an event for each of {bins} bins; got {data.shape}."
+            )
         bins_per_dim = bins ** (1 / data.shape[1])
         deviation = jnp.std(data, axis=0) / bins_per_dim
         means = jax.random.choice(key, data, (bins,), replace=False)
@@ -125,7 +140,18 @@ class GaussianMixture(eqx.Module):
         return cls(jnp.zeros(bins), means, roots)
 
     def scores(self, data: Float[Array, "events dims"]) -> Float[Array, "events bins"]:
-        """Return the logarithm of each component's density times its fraction."""
+        """Return the logarithm of each component's density times its fraction.
+
+        Raises:
+            ValueError: data with another number of dimensions than the mixture.
+        """
+        dims = self.means.shape[1]
+        if data.ndim != 2 or data.shape[1] != dims:
+            raise ValueError(
+                f"`GaussianMixture.scores(data=...)` must have shape (events, {dims}), "
+                f"as the mixture has {dims} dimensions; got {data.shape}. Columns are "
+                "joined by `jnp.stack(columns, axis=1)`."
+            )
         diagonal = jnp.diagonal(self.precision_roots, axis1=-2, axis2=-1)
         roots = jnp.tril(self.precision_roots, -1) + jax.vmap(jnp.diag)(
             jnp.exp(diagonal)

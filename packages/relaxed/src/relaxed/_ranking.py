@@ -4,12 +4,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
 
-from ._checks import as_vector, as_weights, enforce, no_nan, positive
+from ._checks import (
+    Rule,
+    as_vector,
+    as_weights,
+    enforce,
+    no_nan,
+    not_zero,
+    positive,
+)
 from ._chunked import sum_over_events
 from ._kernel import AbstractKernel, GaussianKernel, standardise
 
 #: Background events that are compared with a chunk of signal at a time.
 _TILE = 256
+
+_WAY_OUT = "a small one gives the unsmoothed statistic"
 
 
 def soft_roc_auc(
@@ -39,17 +49,17 @@ def soft_roc_auc(
 
     Raises:
         ValueError: NaN in the scores, a bandwidth that is not positive, weights of
-            another shape.
+            another shape, a sample without events.
 
     Example:
         >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
         >>> relaxed.soft_roc_auc(signal, background, bandwidth=0.01).tolist()
         0.75
     """
-    signal, background, v, bandwidth = _checked(
-        "soft_roc_auc", signal, background, background_weights, bandwidth
+    weights = signal_weights, background_weights
+    signal, background, w, v, bandwidth = _checked(
+        "soft_roc_auc", signal, background, *weights, bandwidth
     )
-    w = as_weights(signal_weights, signal, "soft_roc_auc")
     shared = {"background": _tiles(background, v), "bandwidth": bandwidth}
     events = {"signal": signal, "weights": w}
 
@@ -92,8 +102,9 @@ def soft_efficiency(
         kernel: the shape of both smearings.
 
     Raises:
-        ValueError: NaN in the scores, a bandwidth or width that is not positive,
-            weights of another shape.
+        ValueError: NaN in the scores, a bandwidth or width that is not positive, an
+            efficiency beyond 0 and 1, weights of another shape, a sample without
+            events.
 
     Example:
         >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
@@ -103,13 +114,14 @@ def soft_efficiency(
         0.5
     """
     call = "soft_efficiency"
-    signal, background, v, h = _checked(
-        call, signal, background, background_weights, bandwidth
+    weights = signal_weights, background_weights
+    signal, background, w, v, h = _checked(
+        call, signal, background, *weights, bandwidth
     )
-    w = as_weights(signal_weights, signal, call)
     beta = jnp.asarray(background_efficiency, h.dtype)
+    beta = enforce(beta, Rule(beta, lambda b: ~((b > 0) & (b < 1)), _no_efficiency))
     of_ranks = jnp.asarray(beta / 10 if width is None else width, h.dtype)
-    of_ranks = enforce(of_ranks, positive(of_ranks, call, "width"))
+    of_ranks = enforce(of_ranks, positive(of_ranks, call, "width", _WAY_OUT))
     shared = {
         "background": _tiles(background, v),
         "bandwidth": h,
@@ -130,20 +142,31 @@ def soft_efficiency(
     return sum_over_events(passes, shared, events, ()) / jnp.sum(w)
 
 
-def _checked(call, signal, background, weights, bandwidth):
-    """Return samples, background weights and bandwidth in one precision."""
+def _checked(call, signal, background, signal_weights, background_weights, bandwidth):
+    """Return samples, their weights and the bandwidth in one precision."""
     signal = as_vector(signal, call, "signal")
     background = as_vector(background, call, "background")
-    weights = as_weights(weights, background, call)
+    w = as_weights(signal_weights, signal, call, "signal_weights")
+    v = as_weights(background_weights, background, call, "background_weights")
     dtype = jnp.result_type(signal, background, jnp.float32)
     bandwidth = jnp.asarray(bandwidth).astype(dtype)
+    way_out = "Each sample needs an event, and weights that do not cancel."
     bandwidth = enforce(
         bandwidth,
-        positive(bandwidth, call, "bandwidth"),
+        positive(bandwidth, call, "bandwidth", _WAY_OUT),
         no_nan(signal, call, "signal"),
         no_nan(background, call, "background"),
+        not_zero(jnp.sum(w), call, "the sum of the signal's weights", way_out),
+        not_zero(jnp.sum(v), call, "the sum of the background's weights", way_out),
     )
-    return *(x.astype(dtype) for x in (signal, background, weights)), bandwidth
+    return *(x.astype(dtype) for x in (signal, background, w, v)), bandwidth
+
+
+def _no_efficiency(beta, where):
+    return (
+        "`soft_efficiency(background_efficiency=...)` must lie between 0 and 1; got "
+        f"{beta.flat[where[0]]:g}. To learn it pass `jax.nn.sigmoid(raw)`."
+    )
 
 
 def _tiles(

@@ -99,11 +99,11 @@ class Minimum(NamedTuple):
     result: optx.RESULTS
 
 
-def _outcome(form: Bordered) -> Any:
-    """The structure of a `Minimum` whose Hessian has a certain form."""
-    held = Stationarity(*(0,) * 5)
+def _outcome(likelihood: AbstractNegativeLogLikelihood) -> Any:
+    """The structure of the `Minimum` of a likelihood."""
+    held, hessian = Stationarity(*(0,) * 5), likelihood.no_derivatives().hessian
     return jax.tree.structure(
-        Minimum(*(0,) * 5, held, 0, 0, form, 0, result=optx.RESULTS.successful)
+        Minimum(*(0,) * 5, held, 0, 0, hessian, 0, result=optx.RESULTS.successful)
     )
 
 
@@ -206,7 +206,7 @@ def minimised(
         # Telling arrays from other things takes as long as a small fit.
         if keeps_programs() and _keepable(likelihood, options):
             found = call_kept(minimise, likelihood, options)
-            return jax.tree.unflatten(_outcome(likelihood.form), found)
+            return jax.tree.unflatten(_outcome(likelihood), found)
         return _minimise(likelihood, options)
     return _minimise_with(likelihood, options, solver)
 

@@ -264,7 +264,7 @@ def hypotest(
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):
         common = likelihood, options, mask
-        start = start_toys(*common, statistic, solver, calculator, several=False)
+        start = start_toys(*common, statistic, solver, calculator)
         result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:
             return result

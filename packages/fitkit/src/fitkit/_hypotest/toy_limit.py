@@ -94,7 +94,7 @@ def limits_by_toys(
     """
     known: dict[float, ToysResult] = {}
     log_level = math.log(float(level))
-    start = start_toys(likelihood, options, poi, statistic, solver, toys, several=True)
+    start = start_toys(likelihood, options, poi, statistic, solver, toys)
 
     def excess(value: float, lane: int) -> float:
         """Log CLs less log level; with no experiment left, as if half of one were."""

@@ -156,7 +156,7 @@ def _checked(what: str, names: Iterable[str] | None, document: Any) -> list[str]
 
 @with_options
 def digest(given: Input, output: Output, algorithm: Algorithm = None) -> None:
-    """The digest of a document's content, whatever the order of its keys."""
+    """The digest of a document, whatever the order of its keys."""
     import fitkit
 
     from . import show
@@ -201,7 +201,10 @@ def inspect(patchset: PatchsetFile, output: Output) -> None:
 
 @with_options
 def verify(workspace: Workspace, patchset: PatchsetFile) -> None:
-    """Whether a patch set was made for a workspace; ends with 1 where not."""
+    """Whether a patch set was made for a workspace.
+
+    Ends with 1 where it was not.
+    """
     import fitkit
 
     from . import show

@@ -249,7 +249,10 @@ def yields(
         bool, typer.Option("--prefit", help="Before the fit, not after it.")
     ] = False,
 ) -> None:
-    """Expected yields by channel, sample and bin, with correlated uncertainties."""
+    """Expected yields by channel, sample and bin.
+
+    Uncertainties are correlated between bins.
+    """
     import fitkit
 
     from . import show
@@ -310,7 +313,7 @@ def _yields(content: dict[str, Any]) -> None:
 def gof(
     given: Input, choice: Choice, fits: Fits, output: Output, pseudo: Pseudo
 ) -> None:
-    """How well the model describes the data at all: the saturated-model test."""
+    """How well the model describes the data: saturated model."""
     import fitkit
 
     from . import show

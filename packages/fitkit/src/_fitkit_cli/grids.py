@@ -94,9 +94,10 @@ def grid(
         ),
     ] = None,
 ) -> None:
-    """CLs, or upper limits, of many signal points: those of one shape together.
+    """CLs, or upper limits, of many signal points.
 
-    --plot and --hepdata need --limit, and points along one line.
+    Points of one shape are fitted together. --plot and --hepdata need --limit, and
+    points along one line.
     """
     import numpy as np
 

@@ -92,7 +92,7 @@ def limit(
         ForLimits, typer.Option(help="Test statistic.")
     ] = ForLimits.qtilde,
 ) -> None:
-    """The upper limit on the parameter of interest, observed and expected.
+    """The CLs upper limit, observed and expected.
 
     --plot and --hepdata show CLs at values around it.
     """
@@ -194,7 +194,7 @@ def hypotest(
         Statistic, typer.Option(help="Test statistic.")
     ] = Statistic.qtilde,
 ) -> None:
-    """CLs of a value of the parameter of interest, observed and expected."""
+    """CLs of one value, observed and expected."""
     import fitkit
 
     from . import show
@@ -281,7 +281,10 @@ def significance(
     expected: Expected,
     pseudo: Pseudo,
 ) -> None:
-    """The discovery p-value and significance, observed and expected for signal 1."""
+    """The discovery p-value and significance.
+
+    Observed, and expected for a signal of strength 1.
+    """
     import fitkit
 
     from . import show

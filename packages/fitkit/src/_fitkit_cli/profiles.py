@@ -207,7 +207,7 @@ def ranking(
         ),
     ] = None,
 ) -> None:
-    """Impacts of nuisance parameters on the parameter of interest, with pulls."""
+    """Impacts on the parameter of interest, with pulls."""
     import numpy as np
 
     import fitkit

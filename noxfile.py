@@ -178,17 +178,24 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The measurements of `benchmarks/`: all, or those named after `--`."""
     session.install(*everything(), *tools("bench"))
-    # relaxed 0.4.0 shares our import name: it lives in an environment of its own.
-    peer = Path(session.create_tmp()) / "relaxed-0.4.0"
-    session.run("uv", "venv", "--quiet", "--clear", str(peer), external=True)
-    session.run(
-        *("uv", "pip", "install", "--quiet", "--python", str(peer)),
-        *tools("bench-relaxed-040"),
-        external=True,
-    )
+    # relaxed 0.4.0 shares our import name, evermore needs an older flax: each lives in
+    # an environment of its own.
+    pythons = {}
+    for variable, group in (
+        ("RELAXED_040_PYTHON", "bench-relaxed-040"),
+        ("EVERMORE_PYTHON", "bench-evermore"),
+    ):
+        peer = Path(session.create_tmp()) / group
+        session.run("uv", "venv", "--quiet", "--clear", str(peer), external=True)
+        session.run(
+            *("uv", "pip", "install", "--quiet", "--python", str(peer)),
+            *tools(group),
+            external=True,
+        )
+        pythons[variable] = str(peer / "bin" / "python")
     named = [f"benchmarks/{name.removesuffix('.py')}.py" for name in session.posargs]
     found = sorted(ROOT.glob("benchmarks/[a-z]*.py"))
-    env = ENVIRONMENT | {"RELAXED_040_PYTHON": str(peer / "bin" / "python")}
+    env = ENVIRONMENT | pythons
     for script in named or map(str, found):
         session.run("python", script, env=env)
 

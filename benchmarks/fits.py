@@ -2,9 +2,10 @@
 
 One process for each side and model. Warm is the median of repeats in that process; the
 gradient is that of one best-fit parameter with respect to every template, over the time
-of the same compiled fit. A side that needs longer than the limit is given up.
+of the same compiled fit. A side that needs longer than the limit is given up. evermore
+fits the generated ones only, where `EVERMORE_PYTHON` names an interpreter that has it.
 
-    fits.py [--limit SECONDS] [--minuit] [MODEL ...]
+    fits.py [--limit SECONDS] [--minuit] [--threads 1|default] [MODEL ...]
 """
 
 import argparse
@@ -16,8 +17,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import _measure
 import _workspaces
 
@@ -25,16 +24,22 @@ SIDES = {
     "numpy+scipy": ("peers/fit_pyhf.py", "numpy", "scipy"),
     "numpy+minuit": ("peers/fit_pyhf.py", "numpy", "minuit"),
     "jax+scipy": ("peers/fit_pyhf.py", "jax", "scipy"),
+    "evermore": ("peers/fit_evermore.py",),
     "fitkit": ("peers/fit_fitkit.py",),
 }
+THREADS = ("1", "default")
+EVERMORE = os.environ.get("EVERMORE_PYTHON")
 
 
 def measure(side: str, path: Path, limit: float) -> dict | None:
     """The report of one side, or None where it took too long."""
     script, *args = SIDES[side]
-    slow = side.startswith("numpy")
+    repeats = 3 if side.startswith("numpy") else 15
+    python = EVERMORE if side == "evermore" else sys.executable
     try:
-        return _measure.elsewhere(script, *args, path, 3 if slow else 15, limit=limit)
+        return _measure.elsewhere(
+            script, *args, path, repeats, python=python, limit=limit
+        )
     except subprocess.TimeoutExpired:
         return None
 
@@ -44,24 +49,46 @@ def main() -> None:
     parser.add_argument("models", nargs="*")
     parser.add_argument("--limit", type=float, default=120.0)
     parser.add_argument("--minuit", action="store_true")
+    parser.add_argument("--threads", choices=[*THREADS, "both"], default="both")
     options = parser.parse_args()
     sides = [side for side in SIDES if options.minuit or "minuit" not in side]
     documents = {name: _workspaces.generated(name) for name in _workspaces.SHAPES}
     documents |= dict(_workspaces.published())
-    print(f"OPENBLAS_NUM_THREADS={os.environ['OPENBLAS_NUM_THREADS']}")
+    for threads in THREADS if options.threads == "both" else [options.threads]:
+        os.environ.pop("OPENBLAS_NUM_THREADS", None)
+        if threads == "1":
+            os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        print(f"threads of the linear algebra of all sides: {threads}")
+        compare(documents, sides, options.models or list(documents), options.limit)
+
+
+def compare(
+    documents: dict[str, dict], sides: list[str], names: list[str], limit: float
+) -> None:
     rows, ratios = [], {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.models or documents:
+        for name in names:
             path = Path(folder) / "workspace.json"
             path.write_text(json.dumps(documents[name]))
-            reports = {side: measure(side, path, options.limit) for side in sides}
+            reports = {
+                side: measure(side, path, limit)
+                for side in sides
+                if side != "evermore" or (EVERMORE and name in _workspaces.SHAPES)
+            }
             ours = reports["fitkit"]
+            # evermore's fit is a program inside its user's `jit`: so is ours then.
+            reports["fitkit in jit"] = {**ours, "warm": ours["jitted"]}
             for side, report in reports.items():
                 if report is None:
-                    rows.append([name, "", side, f"> {options.limit:g} s", *[""] * 7])
+                    rows.append([name, "", side, f"> {limit:g} s", *[""] * 7])
                     continue
-                ratio = report["warm"] / ours["warm"]
-                if name not in _workspaces.SHAPES and ours["parameters"] > 60:
+                against = "jitted" if side in ("evermore", "fitkit in jit") else "warm"
+                ratio = report["warm"] / ours[against]
+                if (
+                    side in ratios
+                    and name not in _workspaces.SHAPES
+                    and ours["parameters"] > 60
+                ):
                     ratios[side].append(ratio)
                 rows.append(
                     [
@@ -72,7 +99,9 @@ def main() -> None:
                         1e3 * report["cold"],
                         1e3 * report["warm"],
                         ratio,
-                        report["twice_nll"] - ours["twice_nll"],
+                        report["twice_nll"] - ours["twice_nll"]
+                        if "twice_nll" in report
+                        else "",
                         report["memory"],
                         report.get("steps", ""),
                         report.get("gradient", ""),

@@ -42,6 +42,13 @@ def main(path: str, repeats: str) -> None:
     warm = median(fit, int(repeats))
     memory = _measure.peak_memory() - before
 
+    @jax.jit
+    def inside(data):
+        return fitkit.fit(model, data, throw=False).twice_nll
+
+    median(lambda: inside(data), 2)
+    jitted = median(lambda: inside(data), int(repeats))
+
     # The gradient of one fitted parameter with respect to every template, variation
     # and uncertainty of the model.
     arrays, rest = eqx.partition(model, eqx.is_inexact_array_like)
@@ -63,6 +70,7 @@ def main(path: str, repeats: str) -> None:
         "parameters": int(result.y.size),
         "steps": int(result.steps),
         "memory": memory,
+        "jitted": jitted,
         "gradient": with_gradient / alone,
     }
     print(json.dumps(report))

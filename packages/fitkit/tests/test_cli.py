@@ -251,6 +251,22 @@ def test_grid(answer, run, folder, problem):
     same(one["cls_observed"], test.cls_observed)
 
 
+def test_points_of_an_archive_come_by_their_numbers(run, answer, folder, tmp_path):
+    with tarfile.open(folder / "several.tar.gz", "w:gz") as archive:
+        archive.add(folder / "w.json", "BkgOnly.json")
+        for mass in (1000, 300):
+            archive.add(folder / "double.json", f"patch.S_{mass}.json")
+    given = ("grid", "several.tar.gz", "--limit")
+    found = answer(*given)
+    assert [point["name"] for point in found["points"]] == ["S_300", "S_1000"]
+    pytest.importorskip("yaml")
+    done = run(*given, "--hepdata", tmp_path)
+    assert done.exit_code == 0, done.output
+    (table,) = tmp_path.glob("upper_limits.yaml")
+    text = table.read_text()
+    assert 0 < text.index("value: 300.0") < text.index("value: 1000.0")
+
+
 def test_a_grid_with_a_failed_point_ends_with_3(run, folder):
     points = patchset(fitkit.digest(DOCUMENT))
     points["patches"][0]["patch"] = [{"op": "remove", "path": "/nowhere"}]

@@ -1,13 +1,16 @@
 """One compilation serves every model of a shape: names and numbers play no part."""
 
 import contextlib
+import gc
 import logging
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import fitkit
+from fitkit._histfactory import likelihood
 
 
 @contextlib.contextmanager
@@ -93,3 +96,26 @@ def test_what_changes_from_call_to_call_is_traced():
         fitkit.fit(model, data, fixed={"uncorr_bkguncrt": True}, init={"mu": 0.3})
         fitkit.fit(model, data, fixed={"uncorr_bkguncrt": [True, False]})
     assert fits(names) == []
+
+
+def test_a_model_is_prepared_once_also_where_its_data_are_traced():
+    def known() -> int:
+        model = fitkit.uncorrelated_background([3.0, 4.0], [50.0, 60.0], [5.0, 6.0])
+
+        @jax.jit
+        def best(counts):
+            data = model.data({"singlechannel": counts})
+            return fitkit.fit(model, data, throw=False).y
+
+        counts = jnp.array([55.0, 62.0])
+        data = model.data({"singlechannel": counts})
+        plain = fitkit.fit(model, data)
+        np.testing.assert_allclose(best(counts), plain.y, rtol=1e-12)
+        twice = [model.negative_log_likelihood(data).at_hand() for _ in range(2)]
+        assert twice[0].arrays is twice[1].arrays
+        assert id(model.arrays) in likelihood._at_hand
+        return id(model.arrays)
+
+    was = known()
+    gc.collect()  # the compiled function and the model know each other
+    assert was not in likelihood._at_hand

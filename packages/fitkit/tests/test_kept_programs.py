@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import fitkit
-from fitkit._fit import fit as fits
-from fitkit._fit import kept
+from fitkit._fit import kept, minimum
 
 
 @pytest.fixture
@@ -27,8 +26,8 @@ def _without_tracing(monkeypatch):
         raise AssertionError("the program was traced")
 
     # Under the name by which it is kept.
-    traced.__qualname__ = fits.minimise.__qualname__
-    monkeypatch.setattr(fits, "minimise", traced)
+    traced.__qualname__ = minimum.minimise.__qualname__
+    monkeypatch.setattr(minimum, "minimise", traced)
     kept._programs.clear()  # as in a new process
 
 

@@ -18,6 +18,7 @@ from matplotlib.colors import same_color
 from scipy import stats
 
 from fitkit import plot
+from fitkit._bordered import plain
 from fitkit._parameters import ParameterShapes
 
 # Names that TeX would choke on: matplotlib raises where it takes them for formulae.
@@ -257,9 +258,7 @@ def test_correlation_of_the_parameters_above_the_threshold(results):
         results["fit"],
         shapes=ParameterShapes(names),
         y=jnp.zeros(20),
-        curvature=results["fit"].curvature._replace(
-            block=jnp.asarray(np.linalg.inv(matrix))
-        ),
+        curvature=plain(jnp.asarray(np.linalg.inv(matrix))),
         stationarity=results["fit"].stationarity._replace(free=free),
     )
     ax = plot.correlation(best)

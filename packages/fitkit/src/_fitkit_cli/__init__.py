@@ -16,7 +16,12 @@ def main() -> None:
             f"fitkit: the command line needs `{error.name}`. "
             "Install it with: pip install 'fitkit[cli]'"
         )
-    from .process import leave_when_interrupted
+    from .process import INTERRUPTED, leave_at_once, leave_when_interrupted
 
     leave_when_interrupted()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            leave_at_once()
+        raise

@@ -186,14 +186,15 @@ def _fit(content: dict[str, Any]) -> None:
     if not content["determined"]:
         show.line("Some combination of parameters is not determined: no uncertainties.")
     show.line()
-    table = show.table("parameter", "value", "status")
-    for each in content["parameters"]:
-        table.add_row(
+    rows = [
+        (
             each["name"] + (" (POI)" if each["name"] == content["poi"] else ""),
             show.measured(each["value"], each["error"]),
             each["status"] if each["status"] != "free" else "",
         )
-    show.out().print(table)
+        for each in content["parameters"]
+    ]
+    show.with_status(("parameter", "value"), rows)
     if "intervals" in content:
         _print_intervals(content["intervals"])
     if "correlation" in content:
@@ -204,8 +205,7 @@ def _print_intervals(intervals: list[dict[str, Any]]) -> None:
     from . import show
 
     show.line()
-    columns = ("parameter", "best", "down", "up", "status")
-    table = show.table(*columns, title="Profile likelihood intervals (1 σ)")
+    rows = []
     for each in intervals:
         notes = [
             f"{side} end at its bound"
@@ -215,10 +215,10 @@ def _print_intervals(intervals: list[dict[str, Any]]) -> None:
         notes += ["not converged"] * (each["status"] != "ok")
         down, up = each["low"] - each["best"], each["high"] - each["best"]
         best = show.number(each["best"], 5)
-        table.add_row(
-            each["name"], best, show.change(down), show.change(up), ", ".join(notes)
-        )
-    show.out().print(table)
+        numbers = best, show.change(down), show.change(up)
+        rows.append((each["name"], *numbers, ", ".join(notes)))
+    columns = ("parameter", "best", "down", "up")
+    show.with_status(columns, rows, title="Profile likelihood intervals (1 σ)")
 
 
 def _print_correlations(names: list[str], matrix: list[list[float]]) -> None:

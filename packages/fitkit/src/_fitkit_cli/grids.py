@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import multiprocessing
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, final
 
@@ -108,13 +108,14 @@ def grid(
     found = source(
         Input(given.workspace, given.member, None, given.patchset, None, given.verify)
     )
-    names = _chosen(found.points, given)
-    patches = [found.points[name] for name in names]
+    names = _chosen(found, given)
     line = None
     if kept.plot or kept.hepdata:
         if not limit:
             raise Mistake("grid: --plot and --hepdata show limits: give --limit too.")
         line = _line(found, names)
+        names = line.names
+    patches = [found.points[name] for name in names]
     first = _first(found, patches, Choice(measurement, poi), fits)
     compute = fitkit.upper_limit if limit else fitkit.hypotest
     how = {
@@ -159,13 +160,12 @@ def grid(
             else f"CLs of {about} = {mu:g}"
         )
         sigmas = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
-        table = show.table("signal point", "observed", *sigmas, "status")
         start = "" if limit else "cls_"
+        rows = []
         for row in content["points"]:
             numbers = (row[f"{start}observed"], *row[f"{start}expected"])
-            cells = map(show.number, numbers)
-            table.add_row(row["name"], *cells, row["message"])
-        show.out().print(table)
+            rows.append((row["name"], *map(show.number, numbers), row["message"]))
+        show.with_status(("signal point", "observed", *sigmas), rows)
 
     show.answer(content, output, human)
     if line is not None:
@@ -187,17 +187,28 @@ def grid(
         raise fitkit.FitError(f"{failed} of {len(patches)} points have no result.")
 
 
-def _chosen(points: Mapping[str, Any], given: Signals) -> list[str]:
-    """The names of the wanted points, in the order in which they are published."""
-    if not points:
+def _chosen(found: Source, given: Signals) -> list[str]:
+    """The names of the wanted points: as a patch set lists them, else by their numbers.
+
+    An archive lists its files by letters, sbottom_1000 before sbottom_300.
+    """
+    if not found.points:
         raise Mistake(
             f"grid: {given.workspace} comes without signal points. Give --patchset."
         )
-    names = list(points)
+    names = list(found.points)
+    if not found.labels:
+        names.sort(key=_by_numbers)
     if given.points is None:
         return names
     wanted = {n for p in given.points for n in matching("--points", p, names, "points")}
     return [name for name in names if name in wanted]
+
+
+def _by_numbers(name: str) -> list[str | float]:
+    """A key for sorting: texts and numbers in turn."""
+    texts, numbers = _NUMBER.split(name), map(float, _NUMBER.findall(name))
+    return [x for pair in zip(texts, [*numbers, 0.0], strict=True) for x in pair]
 
 
 def _first(found: Source, patches: list[Any], choice: Choice, fits: Fits) -> Problem:
@@ -216,10 +227,17 @@ def _first(found: Source, patches: list[Any], choice: Choice, fits: Fits) -> Pro
 @final
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """Points that differ in one coordinate: its name, and its value at each."""
+    """Points that differ in one coordinate: its name, and its rising values.
+
+    Attributes:
+        name: of the coordinate.
+        values: one for each point.
+        names: of the points.
+    """
 
     name: str
     values: list[float]
+    names: list[str]
 
 
 def _line(found: Source, names: list[str]) -> Line:
@@ -241,12 +259,14 @@ def _line(found: Source, names: list[str]) -> Line:
             f"{len(names)} do not differ in one number alone. Choose with --points."
         )
     (index,) = varied
-    values = [float(value) for value in columns[index]]
+    order = sorted(range(len(names)), key=lambda i: float(columns[index][i]))
+    values = [float(columns[index][i]) for i in order]
+    sorted_names = [names[i] for i in order]
     if found.labels:
-        return Line(found.labels[index], values)
+        return Line(found.labels[index], values, sorted_names)
     count = itertools.count()
     of = _NUMBER.sub(lambda m: "x" if next(count) == index else m[0], names[0])
-    return Line(f"x of {of}", values)
+    return Line(f"x of {of}", values, sorted_names)
 
 
 @contextlib.contextmanager

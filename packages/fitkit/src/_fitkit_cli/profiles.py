@@ -103,12 +103,17 @@ def scan(
 
     def human(content: dict[str, Any]) -> None:
         show.line(f"best fit {name} = {content['best']:.6g}")
-        table = show.table(name, "-2 Δ log L", "status")
-        rows = ("values", "delta_twice_nll", "converged")
-        for value, delta, good in zip(*(content[key] for key in rows), strict=True):
-            status = "" if good else "not converged"
-            table.add_row(f"{value:.5g}", show.number(delta), status)
-        show.out().print(table)
+        keys = ("values", "delta_twice_nll", "converged")
+        rows = [
+            # not the rounding of the likelihood's minimum
+            (
+                f"{value:.5g}",
+                show.number(None if delta is None else round(delta, 9) + 0.0),
+                "" if good else "not converged",
+            )
+            for value, delta, good in zip(*(content[k] for k in keys), strict=True)
+        ]
+        show.with_status((name, "-2 Δ log L"), rows)
 
     show.answer(content, output, human)
     keep(
@@ -233,16 +238,19 @@ def ranking(
         best = show.measured(content["best"], content["total"])
         statistical = show.number(content["statistical"], 3)
         show.line(f"{content['poi']} = {best} (statistical {statistical})")
-        table = show.table(
-            "parameter", "pull", "constraint", "down", "up", "by auxiliary", "status"
-        )
+        rows = []
         for each in content["parameters"][:top]:
-            keys = ("pull", "constraint", "down", "up", "by_observable")
+            pull, down, up, by_observable = (
+                show.change(each[key])
+                for key in ("pull", "down", "up", "by_observable")
+            )
+            if each["pull"] is None:  # free: no auxiliary measurement
+                by_observable = show.change(None)
+            width = show.number(each["constraint"], 3)
             status = "" if each["converged"] else "not converged"
-            pull, width, *impacts = (each[key] for key in keys)
-            numbers = (show.change(pull), show.number(width, 3))
-            table.add_row(each["name"], *numbers, *map(show.change, impacts), status)
-        show.out().print(table)
+            rows.append((each["name"], pull, width, down, up, by_observable, status))
+        columns = ("parameter", "pull", "constraint", "down", "up", "by auxiliary")
+        show.with_status(columns, rows)
         if (more := len(content["parameters"]) - top) > 0:
             show.line(f"… {more} more with smaller impacts: --top, --json")
         for name, impact in content["groups"].items():

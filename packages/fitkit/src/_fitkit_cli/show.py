@@ -68,9 +68,18 @@ def counting(what: str, output: Output) -> Iterator[Callable[[int, int], None] |
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err()) as progress:
-        bar = progress.add_task(f"{what} …", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
+    progress = Progress(*columns, TimeRemainingColumn(), console=err(), transient=True)
+    with contextlib.ExitStack() as shown:
+        shown.enter_context(err().status(f"{what} …"))
+
+        def report(done: int, total: int) -> None:
+            if not progress.tasks:  # nothing to count until now
+                shown.pop_all().close()
+                shown.enter_context(progress)
+                progress.add_task(f"{what} …")
+            progress.update(progress.tasks[0].id, completed=done, total=total)
+
+        yield report
 
 
 def answer(content: dict[str, Any], output: Output, human: Callable[..., None]) -> None:
@@ -123,6 +132,17 @@ def table(*columns: str, title: str | None = None) -> Table:
             no_wrap=i > 0 and not left,
         )
     return made
+
+
+def with_status(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
+) -> None:
+    """Print a table with a last column `status`, if any row has one to tell."""
+    told = any(row[-1] for row in rows)
+    made = table(*columns, *["status"] * told, title=title)
+    for row in rows:
+        made.add_row(*(row if told else row[:-1]))
+    out().print(made)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -242,6 +242,13 @@ def factorise(
     return Factor(scale, lower, inner), positive
 
 
+def unfactorised(matrix: Bordered) -> Factor:
+    """Zeros in place of a factor that is not known, of the same shapes."""
+    free = jnp.ones(matrix.diagonal().shape, dtype=bool)
+    shapes = jax.eval_shape(lambda: factorise(matrix, free)[0])
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+
 def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
     """Solve the rows and columns that are `free` with their factor; 0 in the others."""
     scaled = jnp.where(free, rhs / factor.scale, 0.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._bordered import Blocks, Bordered, Frame
@@ -92,10 +93,11 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         """Return the matrix of second derivatives of `value`, `[params, params]`."""
         return self.derivatives(y, side).hessian.dense()
 
-    @property
-    def form(self) -> Bordered:
-        """The structure of the Hessian, with 0 for each of its tables."""
-        return Bordered(Blocks(0))  # type: ignore[arg-type]
+    def no_derivatives(self) -> Derivatives:
+        """Return what `derivatives` does in shape, an infinite value and zeros."""
+        size = self.parameters().init.shape[0]
+        square = Blocks(np.zeros((size, size)))
+        return Derivatives(np.array(np.inf), np.zeros(size), None, square, square)
 
     @abc.abstractmethod
     def kinks(self) -> Mask:

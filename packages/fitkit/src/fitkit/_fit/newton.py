@@ -20,7 +20,14 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._bordered import Bordered, Factor, factorise, scale_of, substitute
+from .._bordered import (
+    Bordered,
+    Factor,
+    factorise,
+    scale_of,
+    substitute,
+    unfactorised,
+)
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .stationarity import stationarity
@@ -92,15 +99,10 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
     """
     g, h = model.gradient, model.hessian
 
-    def sweep(carry):
-        held, at, _, count, _ = carry
+    def solved(held, at, factor, positive):
+        """The step with some entries held, and which are to be held next, and where."""
         free = movable & ~held
         at = jnp.where(held, at, 0.0)
-        factor, positive = jax.lax.cond(
-            model.known & (count == 0),
-            lambda: (model.factor, jnp.array(True)),
-            lambda: factorise(h, free, model.scale),
-        )
         step = jnp.where(free, substitute(factor, free, -(g + h @ at)), at)
         residual = g + h @ step
         below, above = free & (step < model.low), free & (step > model.high)
@@ -108,17 +110,26 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
         inwards = inwards & (model.low < model.high)
         new_held = (held & ~inwards) | below | above
         new_at = jnp.where(below, model.low, jnp.where(above, model.high, at))
-        unsettled = jnp.any(new_held != held) & positive
-        return new_held, new_at, step, count + 1, unsettled
+        return new_held, new_at, step, jnp.any(new_held != held) & positive
+
+    def sweep(carry):
+        held, at, _, _, count = carry
+        factor, positive = factorise(h, movable & ~held, model.scale)
+        return *solved(held, at, factor, positive), count + 1
 
     def unfinished(carry):
-        *_, count, unsettled = carry
+        *_, unsettled, count = carry
         return unsettled & (count < _SWEEPS)
 
     held = movable & _pushed(g, model.low, model.high)
     at = jnp.where(model.low >= 0, model.low, model.high)
-    start = (held, jnp.where(held, at, 0.0), jnp.zeros_like(g), 0, jnp.array(True))
-    _, _, step, _, _ = jax.lax.while_loop(unfinished, sweep, start)
+    at = jnp.where(held, at, 0.0)
+    # The first sweep has its factor, as a rule, and most steps need no other: outside
+    # the loop, a batch of them factorises once, not twice.
+    first = solved(held, at, model.factor, jnp.array(True))
+    nothing = (held, at, jnp.zeros_like(g), jnp.array(True))
+    start = jax.tree.map(lambda a, b: jnp.where(model.known, a, b), first, nothing)
+    _, _, step, _, _ = jax.lax.while_loop(unfinished, sweep, (*start, 0))
     # A fixed entry may lie outside its bounds, as a tested value beyond the fit's.
     return jnp.where(movable, jnp.clip(step, model.low, model.high), 0.0)
 
@@ -181,11 +192,10 @@ class BoundedNewton(optx.AbstractMinimiser):
 
     def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
         infinite, no = jnp.array(jnp.inf, y.dtype), jnp.array(False)
-        nothing = jax.eval_shape(lambda: args.derivatives(y))
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), nothing)
+        nothing = jax.tree.map(jnp.asarray, args.no_derivatives())
         return NewtonState(
             y=y,
-            at=nothing._replace(value=infinite),
+            at=nothing,
             promised=jnp.zeros_like(infinite),
             stiffness=jnp.zeros_like(infinite),
             damping=jnp.zeros_like(infinite),
@@ -330,9 +340,7 @@ def _positive_definite(
         return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
     none = jnp.zeros_like(at.value)
-    unknown = jax.eval_shape(lambda: factorise(at.hessian, free, width)[0])
-    unknown = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), unknown)
-    start = (none, none + _FLAT, jnp.array(False), unknown)
+    start = (none, none + _FLAT, jnp.array(False), unfactorised(at.hessian))
     shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
     matrix = _choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
     return matrix, positive & (shift == _FLAT), factor, positive

@@ -17,7 +17,8 @@ from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .diagnose import FitError, entry_names
-from .fit import FitOptions, FitResult, Minimum, fit_options, minimise, result_of
+from .fit import FitResult, fit_options, result_of
+from .minimum import FitOptions, Minimum, minimise
 from .newton import BoundedNewton
 
 # How far starts scatter, in natural widths at the nominal start: a parameter that a
@@ -113,7 +114,7 @@ def fit_from_many_starts(
         raise ValueError(f"`starts` must be 1 or more; got {starts}.")
     options = fit_options(model, init, fixed, bounds)
     solver = BoundedNewton() if solver is None else solver
-    likelihood = model.negative_log_likelihood(data)
+    likelihood = model.negative_log_likelihood(data).at_hand()
     lanes = _minimise_from(likelihood, options, solver, _even(starts, model))
     host = jax.device_get(lanes)  # one transfer, for slices of a jax array are slow
     found = [

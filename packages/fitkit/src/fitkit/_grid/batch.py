@@ -11,7 +11,7 @@ import optimistix as optx
 from jaxtyping import Array, Float
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimise
+from .._fit.minimum import FitOptions, minimise
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import result_of_test
 from .._hypotest.limit import limits_of_twin
@@ -49,7 +49,7 @@ class Lane(NamedTuple):
 def stacked(lanes: Sequence[Lane], size: int) -> Lane:
     """Lanes of one shape side by side, the last repeated up to `size`."""
     padded = [*lanes, *[lanes[-1]] * (size - len(lanes))]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *padded)
+    return jax.tree.map(lambda *leaves: np.array(leaves), *padded)
 
 
 def _of_each(one: Callable[[Lane], dict[str, Array]], lanes: Lane) -> dict[str, Array]:

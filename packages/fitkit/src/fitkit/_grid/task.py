@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._fit.diagnose import FitError
-from .._fit.fit import FitOptions, fit, fit_options, fixed_poi_fit, poi_mask
+from .._fit.fit import fit, fit_options, fixed_poi_fit, poi_mask
+from .._fit.minimum import FitOptions
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit
@@ -109,17 +110,19 @@ class _Lanes:
 
     def __init__(self, task: Task, reader: SeriesReader):
         self._task, self._reader = task, reader
-        self._shared: dict[Form, tuple[FitOptions, np.ndarray, Hashable]] = {}
+        self._shared: dict[Form, tuple[FitOptions, np.ndarray, int]] = {}
+        self._shapes: dict[Hashable, int] = {}
 
-    def __call__(self, point: Point) -> tuple[Lane, Hashable]:
-        """The lane of a point, and its shape."""
+    def __call__(self, point: Point) -> tuple[Lane, int]:
+        """The lane of a point, and the number of its shape."""
         if point.problem:
             raise WorkspaceError(point.problem)
         form, likelihood = self._reader(point.document, point.patch)
         if form not in self._shared:
             options, poi = self._options(form)
             lane = Lane(likelihood, options, poi)
-            self._shared[form] = options, poi, lane.shape()
+            number = self._shapes.setdefault(lane.shape(), len(self._shapes))
+            self._shared[form] = options, poi, number
         *shared, shape = self._shared[form]
         return Lane(likelihood, *shared), shape
 
@@ -136,7 +139,7 @@ class _Lanes:
 def _run(task: Task, reader: SeriesReader) -> list[Row]:
     rows: list[Row] = [{} for _ in task.points]
     lanes: dict[int, Lane] = {}
-    groups: dict[Hashable, list[int]] = {}
+    groups: dict[int, list[int]] = {}
     lane_of = _Lanes(task, reader)
     for number, point in enumerate(task.points):
         try:

@@ -1,237 +1,21 @@
-r"""From what a user wrote to flat arrays, once: static structure apart from leaves.
-
-Samples lie in a table of `rows` × `bins`: the bins of all channels side by side, and in
-each channel one row for each of its samples (channels with fewer samples have empty
-rows). The rate of an element is \((nominal + additive)\times\prod factors\).
-
-- *factors* are parameters themselves (normfactor, lumi, shapefactor, shapesys,
-  staterror): `factor_index[slot, row, bin]` is the entry of the flat parameter vector,
-  or `params` (a constant 1) where there is none;
-- *normsys*: factors by interpolation, `[normsys, rows, channels]`;
-- *histosys*: additive by interpolation, `[histosys, rows, bins]`.
-
-Only the shapes of these tables are static. Values, index maps and masks are leaves, and
-names live in `Layout`, so that models of the same shapes share a compilation.
-"""
+"""From what a user wrote to flat arrays, once."""
 
 import collections
-import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array
 
-from .._custom_types import Mask, Vector
 from .._interpolation import Runs
-from .._parameters import ParameterShapes
+from .arrays import Arrays, Codes, Layout
+from .collect import Collected, Collector, Variation, declare
 from .modifiers import ParameterKind
-from .modifiers._base import ParameterDeclaration, Place
-from .partition import Interpolated, OneBinEach, partition
+from .partition import partition
 from .spec import Channel, ParameterSettings
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """The names and shapes of a model: everything about it that is not a number.
-
-    Attributes:
-        channels: (name, bins, sample names) of each channel, in order.
-        parameters: (name, shape, kind) of each parameter, in the order of the vector.
-        poi: the parameter of interest, or None.
-        modifiers: (channel, sample, type, name) in the order of declaration.
-    """
-
-    channels: tuple[tuple[str, int, tuple[str, ...]], ...]
-    parameters: tuple[tuple[str, tuple[int, ...], ParameterKind], ...]
-    poi: str | None
-    modifiers: tuple[tuple[str, str, str, str], ...]
-
-    # Worked out once: a small fit takes no longer than a loop over 200 names.
-    @functools.cached_property
-    def shapes(self) -> ParameterShapes:
-        """The shape of each parameter."""
-        return ParameterShapes({name: shape for name, shape, _ in self.parameters})
-
-    @functools.cached_property
-    def sizes(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
-        """(name, shape, number of entries) of each parameter."""
-        return tuple((n, shape, math.prod(shape)) for n, shape in self.shapes.items())
-
-    @functools.cached_property
-    def constrained(self) -> frozenset[str]:
-        """The parameters that have auxiliary data."""
-        free = ParameterKind.FREE
-        return frozenset(name for name, _, kind in self.parameters if kind != free)
-
-
-Variation: TypeAlias = tuple[str, str]
-"""An interpolation code and the parameter that has it; one may have several codes."""
-
-
-class Codes(NamedTuple):
-    """The interpolation codes along the first axes of the tables.
-
-    Attributes:
-        normsys, histosys: how many have which code; as a rule, all the same.
-    """
-
-    normsys: Runs
-    histosys: Runs
-
-
-@final
-class Arrays(eqx.Module):
-    """The numbers of a HistFactory model, without names.
-
-    Attributes:
-        codes: interpolation codes; not a number, but as little a name.
-        nominal: yields before any modifier.
-        histosys_lo, histosys_hi: yields at -1 and +1, where `histosys_present`.
-        normsys_lo, normsys_hi: factors at -1 and +1, 1 where absent.
-        uncertainty: absolute errors for the factors of shapesys and staterror.
-        factor_index, normsys_index, histosys_index: entries of the parameter vector.
-        interpolated_rows: for each entry of that vector its rows in the histosys table
-            followed by the normsys table; one past the last where it has fewer.
-        bin_channel: the channel of each bin, one-hot.
-        partition: the parameters that are easy to solve for, None where none are.
-        counted: bins whose counts enter the likelihood; the others are masked.
-        kind: `ParameterKind` of each entry of the parameter vector.
-        init, lower, upper: start and bounds.
-        fixed, fixed_given: what the settings say about fixed entries, and where they
-        do. aux, aux_given: nominal auxiliary data, and where the settings gave them.
-        sigma, sigma_given: widths of normal constraints, and where they were given.
-    """
-
-    codes: Codes = eqx.field(static=True)
-    nominal: Float[Array, "rows bins"]
-    histosys_lo: Float[Array, "histosys rows bins"]
-    histosys_hi: Float[Array, "histosys rows bins"]
-    histosys_present: Bool[Array, "histosys rows bins"]
-    normsys_lo: Float[Array, "normsys rows channels"]
-    normsys_hi: Float[Array, "normsys rows channels"]
-    uncertainty: Float[Array, "slots rows bins"]
-    factor_index: Int[Array, "slots rows bins"]
-    normsys_index: Int[Array, " normsys"]
-    histosys_index: Int[Array, " histosys"]
-    interpolated_rows: Int[Array, "copies params"]
-    bin_channel: Float[Array, "channels bins"]
-    counted: Bool[Array, " bins"]
-    partition: OneBinEach | Interpolated | None
-    kind: Int[Array, " params"]
-    init: Vector
-    lower: Vector
-    upper: Vector
-    fixed: Mask
-    fixed_given: Mask
-    aux: Vector
-    aux_given: Mask
-    sigma: Vector
-    sigma_given: Mask
-
-    @property
-    def xp(self) -> Any:
-        """`jax.numpy` where any number is a jax array, else numpy.
-
-        Outside `jit` each new shape of each operation would be compiled: numpy reads a
-        document in milliseconds where jax takes seconds.
-        """
-        traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self))
-        return jnp if traced else np
-
-
-@dataclasses.dataclass
-class _Collected:
-    """One parameter while modifiers declare themselves."""
-
-    declaration: ParameterDeclaration
-    size: int
-    channel_start: dict[str, int]
-    modifier: str
-
-
-class _Collector:
-    """Fills the tables as modifiers declare themselves (`modifiers._base.Tables`)."""
-
-    def __init__(self, normsys_code: str, histosys_code: str) -> None:
-        self.parameters: dict[str, _Collected] = {}
-        # (slot, row, bins, parameter, entries of the parameter, uncertainty)
-        self.factors: list[tuple[int, int, slice, str, np.ndarray | int, Any]] = []
-        self.factors_of: dict[tuple[int, int], int] = {}
-        # (code, parameter), row, place in the row, lo, hi
-        self.normsys_entries: list[tuple[Variation, int, int, Any, Any]] = []
-        self.histosys_entries: list[tuple[Variation, int, slice, Any, Any]] = []
-        self.modifier = ""
-        self.normsys_code, self.histosys_code = normsys_code, histosys_code
-
-    def parameter(
-        self, name: str, place: Place, declaration: ParameterDeclaration
-    ) -> int:
-        known = self.parameters.get(name)
-        if known is None:
-            self.parameters[name] = _Collected(
-                declaration, declaration.size, {place.channel: 0}, self.modifier
-            )
-            return 0
-        same = (
-            known.declaration.kind == declaration.kind
-            and known.declaration.scalar == declaration.scalar
-            and known.declaration.init == declaration.init
-        )
-        if not same:
-            raise ValueError(
-                f"channel {place.channel!r}, sample {place.sample!r}: {self.modifier} "
-                f"{name!r} and an earlier {known.modifier} of that name cannot share "
-                "one parameter. Rename one of them."
-            )
-        stat = declaration.kind in (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
-        per_bin = stat or declaration.kind == ParameterKind.POISSON
-        if not per_bin:
-            if known.size != declaration.size:
-                raise ValueError(
-                    f"channel {place.channel!r}, sample {place.sample!r}: "
-                    f"{self.modifier} {name!r} needs {declaration.size} bins, but the "
-                    f"parameter already has {known.size}. Rename one of them."
-                )
-            if declaration.sigma is not None and known.declaration.sigma is None:
-                known.declaration = declaration
-            return 0
-        if stat and place.channel in known.channel_start:
-            return known.channel_start[place.channel]
-        start = known.size
-        known.channel_start[place.channel] = start
-        known.size += declaration.size
-        return start
-
-    def factor(
-        self,
-        name: str,
-        place: Place,
-        entries: np.ndarray | int,
-        uncertainty: Any = None,
-    ) -> None:
-        element = (place.row, place.channel_index)
-        slot = self.factors_of.get(element, 0)
-        self.factors_of[element] = slot + 1
-        self.factors.append((slot, place.row, place.bins, name, entries, uncertainty))
-
-    def normsys(
-        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
-    ) -> None:
-        key = (code or self.normsys_code, name)
-        self.normsys_entries.append((key, place.row, place.channel_index, lo, hi))
-
-    def histosys(
-        self, name: str, place: Place, lo: Any, hi: Any, code: str | None
-    ) -> None:
-        key = (code or self.histosys_code, name)
-        self.histosys_entries.append((key, place.row, place.bins, lo, hi))
 
 
 def _by_code(entries: Sequence[tuple[Variation, *tuple[Any, ...]]]) -> list[Variation]:
@@ -280,34 +64,6 @@ def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
     return np.array([first + last])
 
 
-def _declare(
-    collector: _Collector, channels: Sequence[Channel]
-) -> tuple[list[Place], list[tuple[str, str, str, str]]]:
-    """Walk over the specification; every modifier enters itself into the tables."""
-    places: list[Place] = []
-    declared: list[tuple[str, str, str, str]] = []
-    start = 0
-    for c, channel in enumerate(channels):
-        bins = slice(start, start + channel.bins)
-        start = bins.stop
-        for row, sample in enumerate(channel.samples):
-            place = Place(channel.name, sample.name, row, c, bins, sample.yields)
-            places.append(place)
-            seen = set()
-            for modifier in sample.modifiers:
-                key = (type(modifier).__name__, modifier.name)
-                if key in seen:
-                    raise ValueError(
-                        f"channel {channel.name!r}, sample {sample.name!r} has "
-                        f"{key[0]} {key[1]!r} twice."
-                    )
-                seen.add(key)
-                declared.append((channel.name, sample.name, *key))
-                collector.modifier = key[0]
-                modifier.declare(collector, place)
-    return places, declared
-
-
 def _setting(name: str, field: str, given: Any, size: int) -> Any:
     """What the settings say of a parameter as `[size]`, or None where not given."""
     if given is None:
@@ -330,7 +86,7 @@ def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
 
 
 def _parameter_vectors(
-    parameters: Mapping[str, _Collected], settings: Mapping[str, ParameterSettings]
+    parameters: Mapping[str, Collected], settings: Mapping[str, ParameterSettings]
 ) -> dict[str, Array | np.ndarray]:
     """Start, bounds and constraints of all parameters, settings over defaults."""
     names = ("init", "lower", "upper", "fixed", "aux", "sigma")
@@ -424,8 +180,8 @@ def assemble(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"channel {name!r} is given twice.")
-    collector = _Collector(normsys_code, histosys_code)
-    places, declared = _declare(collector, channels)
+    collector = Collector(normsys_code, histosys_code)
+    places, declared = declare(collector, channels)
     parameters = collector.parameters
     for name in settings:
         if name not in parameters:

@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
-from .assemble import Arrays
+from .arrays import Arrays
 from .modifiers import ParameterKind
 
 
@@ -136,13 +136,3 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
         ),
         fixed=xp.where(arrays.fixed_given, arrays.fixed, empty),
     )
-
-
-def nominal_aux(arrays: Arrays) -> Vector:
-    """The nominal auxiliary data of `constraint_terms`, alone.
-
-    Where no constraint is Poisson they are what the settings say: nothing is derived.
-    """
-    kind = np.asarray(arrays.kind)
-    poisson = (kind == ParameterKind.POISSON) | (kind == ParameterKind.POISSON_STAT)
-    return constraint_terms(arrays).nominal_aux if poisson.any() else arrays.aux

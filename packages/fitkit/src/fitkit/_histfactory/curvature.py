@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int
 
 from .._bordered import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
-from .assemble import Arrays
+from .arrays import Arrays
 from .partition import Interpolated, OneBinEach
 from .rates import Elements, Interpolation, scattered, sum_of_rows
 
@@ -58,6 +58,25 @@ def derivatives_of_counts(
     convex = (jac * weight) @ jac.T
     hessian = convex + border.curvature(arrays.bin_channel, pull)
     return jac @ pull, plain(hessian), plain(convex)
+
+
+def no_blocks(arrays: Arrays) -> tuple[Blocks, Frame | None]:
+    """The blocks of either matrix, all zero, and how they lie."""
+    if arrays.partition is None:
+        return Blocks(np.zeros((arrays.init.shape[0],) * 2)), None
+    order = arrays.partition.order
+    inner, border = len(order.inner), len(order.border)
+    blocks = Blocks(
+        np.zeros((border, border)), np.zeros(inner), None, np.zeros((inner, border))
+    )
+    if isinstance(arrays.partition, OneBinEach):
+        return blocks, Frame(order, None)
+    rows, bins = arrays.nominal.shape
+    rank = rows * arrays.bin_channel.shape[0]
+    if arrays.histosys_lo.shape[0]:
+        rank = bins + 2 * rank
+    wide = np.zeros((rank, inner))
+    return blocks._replace(middle=np.zeros((rank, rank))), Frame(order, wide)
 
 
 def _one_bin_each(

@@ -14,16 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._bordered import Blocks, Bordered, Frame, Order
 from .._constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
 from .._interpolation import has_kink
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._parameters import ParameterVectors
-from .assemble import Arrays
+from .arrays import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
-from .curvature import derivatives_of_counts
-from .partition import Interpolated, OneBinEach
+from .curvature import derivatives_of_counts, no_blocks
 from .rates import (
     Elements,
     Interpolation,
@@ -87,7 +85,9 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             return self
         known = _at_hand.get(id(self.arrays))
         if known is None:
-            ready = jax.device_put((self.arrays, self.constraints, self.interpolation))
+            parts = self.arrays, self.constraints, self.interpolation
+            with jax.ensure_compile_time_eval():  # also where only the data are traced
+                ready = jax.device_put(parts)
             forget = weakref.finalize(self.arrays, _at_hand.pop, id(self.arrays))
             forget.atexit = False
             known = _at_hand[id(self.arrays)] = ready
@@ -162,14 +162,10 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             convex.plus(curvature).blocks,
         )
 
-    @property
-    def form(self) -> Bordered:
-        match self.arrays.partition:
-            case OneBinEach():
-                return Bordered(Blocks(0, 0, None, 0), Frame(Order(0, 0, 0), None))
-            case Interpolated():
-                return Bordered(Blocks(0, 0, 0, 0), Frame(Order(0, 0, 0), 0))
-        return Bordered(Blocks(0))
+    def no_derivatives(self) -> Derivatives:
+        blocks, frame = no_blocks(self.arrays)
+        gradient = np.zeros(self.arrays.init.shape)
+        return Derivatives(np.array(np.inf), gradient, frame, blocks, blocks)
 
     def kinks(self) -> Mask:
         arrays = self.arrays

@@ -14,7 +14,8 @@ from .._custom_types import Params
 from .._interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
 from .._model import AbstractModel, Data
 from .._parameters import Parameter, ParameterShapes, unflatten
-from .assemble import Arrays, Layout, assemble
+from .arrays import Arrays, Layout
+from .assemble import assemble
 from .constraint_terms import constraint_terms
 from .likelihood import HistFactoryLikelihood
 from .modifiers import ParameterKind

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool
 
 from .._parameters import unflatten
-from .assemble import Layout
+from .arrays import Layout
 
 
 def bins_by_channel(layout: Layout, counts: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@ r"""Expected rates of a HistFactory model and their first derivatives.
 
 An element (sample, bin) has the rate \(A\,N\,F\): \(A\) the nominal yield plus the
 additive variations, \(N\) the product of its normsys factors, \(F\) the product of the
-parameters that scale it. With all samples in one table (`assemble.py`), every
+parameters that scale it. With all samples in one table (`arrays.py`), every
 derivative is a product of a few small tables, and no loop runs over modifiers:
 
 - rows of the Jacobian: \(\partial A\,N F\) for histosys, \(A\,\partial N\,F\) for
@@ -30,7 +30,7 @@ from .._interpolation import (
     exponential,
     exponential_factor,
 )
-from .assemble import Arrays
+from .arrays import Arrays
 
 
 class Interpolation(NamedTuple):

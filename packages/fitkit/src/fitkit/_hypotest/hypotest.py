@@ -259,12 +259,12 @@ def hypotest(
     """
     require_float64()
     mask = poi_mask(model, "hypotest")
-    likelihood = model.negative_log_likelihood(data)
+    likelihood = model.negative_log_likelihood(data).at_hand()
     options = fit_options(model, init, fixed, bounds)
     tested = jnp.asarray(poi_value, dtype=float)
     if isinstance(calculator, Toys):
         common = likelihood, options, mask
-        start = start_toys(*common, statistic, solver, calculator, several=False)
+        start = start_toys(*common, statistic, solver, calculator)
         result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:
             return result

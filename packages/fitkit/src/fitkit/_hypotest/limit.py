@@ -10,8 +10,9 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._fit.fit import fit_options, minimise, poi_mask
+from .._fit.fit import fit_options, poi_mask
 from .._fit.implicit import freeze
+from .._fit.minimum import minimise
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._roots import falling_roots
@@ -150,7 +151,7 @@ def upper_limit(
             f"got {type(statistic).__name__}."
         )
     mask = poi_mask(model, "upper_limit")
-    likelihood = model.negative_log_likelihood(data)
+    likelihood = model.negative_log_likelihood(data).at_hand()
     options = fit_options(model, init, fixed, bounds)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator

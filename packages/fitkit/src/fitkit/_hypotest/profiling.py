@@ -8,7 +8,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, minimised
+from .._fit.minimum import FitOptions, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
 

@@ -11,7 +11,7 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions
+from .._fit.minimum import FitOptions
 from .._likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
 from .toys import Toys, ToysResult, start_toys, toys_test
@@ -94,7 +94,7 @@ def limits_by_toys(
     """
     known: dict[float, ToysResult] = {}
     log_level = math.log(float(level))
-    start = start_toys(likelihood, options, poi, statistic, solver, toys, several=True)
+    start = start_toys(likelihood, options, poi, statistic, solver, toys)
 
     def excess(value: float, lane: int) -> float:
         """Log CLs less log level; with no experiment left, as if half of one were."""

@@ -21,7 +21,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._custom_types import Mask
-from .._fit.fit import FitOptions, Minimum, minimise, minimised
+from .._fit.minimum import FitOptions, Minimum, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
 from .profiling import pick
 from .statistic import AbstractTestStatistic
@@ -220,31 +220,21 @@ def statistics_of_toys(
         solver: the minimiser.
         truth: all parameters, where the experiments are made.
         toys: how many, and from which key.
-        free: their `free_fits_of_toys`, where these have been made already.
+        free: their `free_minima`, where these have been found already.
 
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
     """
-
-    def of(numbers: Int[Array, " some"]) -> Float[Array, " some"]:
-        fitted = None if free is None else free[numbers]
-        return _statistics(
-            likelihood,
-            options,
-            poi,
-            tested,
-            statistic,
-            solver,
-            truth,
-            toys.key,
-            numbers,
-            fitted,
-        )
-
-    return for_each_toy(of, toys)
+    if free is None:
+        free = free_minima(likelihood, options, poi, statistic, solver, truth, toys)
+    held = options.starting_at(truth).holding(poi, tested)
+    at = _minima(likelihood, held, poi, solver, truth, toys)[:, 1]
+    best, at_best = free.T
+    q = statistic.ratio(best, tested, at, at_best)
+    return jnp.where(jnp.isnan(at) | jnp.isnan(at_best), jnp.nan, q)
 
 
-def free_fits_of_toys(
+def free_minima(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,
     poi: Mask,
@@ -263,82 +253,50 @@ def free_fits_of_toys(
         The best fit of the parameter of interest and the value there; NaN where a fit
         finds no minimum.
     """
-    fixed = likelihood, options, poi, statistic, solver, truth, toys.key
-    return for_each_toy(partial(_free_fits, *fixed), toys)
+    free = _free(options, poi, statistic).starting_at(truth)
+    return _minima(likelihood, free, poi, solver, truth, toys)
 
 
-def _toy(
+def _free(
+    options: FitOptions, poi: Mask, statistic: AbstractTestStatistic
+) -> FitOptions:
+    return options.at_least(poi, 0.0) if statistic.physical else options
+
+
+def _minima(
     likelihood: AbstractNegativeLogLikelihood,
-    truth: Float[Array, " params"],
-    key: PRNGKeyArray,
-    number: Int[Array, ""],
-) -> AbstractNegativeLogLikelihood:
-    """The likelihood of the pseudo-experiment of a number."""
-    return likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
-
-
-def _free_fit(
-    toy: AbstractNegativeLogLikelihood,
     options: FitOptions,
     poi: Mask,
-    statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser | None,
-) -> Float[Array, "2"]:
-    free = options.at_least(poi, 0.0) if statistic.physical else options
-    # A failed fit must not raise for the others: `minimise` only tells.
-    best = minimise(toy, free, solver)
-    found = jnp.stack([pick(best.y, poi), best.value])
-    return jnp.where(best.converged, found, jnp.nan)
+    truth: Float[Array, " params"],
+    toys: Toys,
+) -> Float[Array, "toys 2"]:
+    """The parameter of interest and the value at the minimum of each experiment."""
+    one = partial(_some_minima, likelihood, options, poi, solver, truth, toys.key)
+    return for_each_toy(one, toys)
 
 
 @eqx.filter_jit
-def _free_fits(
+def _some_minima(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,
     poi: Mask,
-    statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser | None,
     truth: Float[Array, " params"],
     key: PRNGKeyArray,
     numbers: Int[Array, " some"],
 ) -> Float[Array, "some 2"]:
-    likelihood, options = likelihood.prepared(), options.starting_at(truth)
+    # One program for the free fits and for those at every tested value.
+    likelihood = likelihood.prepared()
 
     def one(number: Array) -> Array:
-        toy = _toy(likelihood, truth, key, number)
-        return _free_fit(toy, options, poi, statistic, solver)
+        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
+        # A failed fit must not raise for the others: `minimise` only tells.
+        found = minimise(toy, options, solver)
+        numbers = jnp.stack([pick(found.y, poi), found.value])
+        return jnp.where(found.converged, numbers, jnp.nan)
 
     return jax.vmap(one)(numbers)
-
-
-@eqx.filter_jit
-def _statistics(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    tested: Float[Array, ""],
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    truth: Float[Array, " params"],
-    key: PRNGKeyArray,
-    numbers: Int[Array, " some"],
-    free: Float[Array, "some 2"] | None,
-) -> Float[Array, " some"]:
-    likelihood = likelihood.prepared()
-    # Fits start where the experiment was made: near their minimum, wherever that is.
-    options = options.starting_at(truth)
-    held = options.holding(poi, tested)
-
-    def one(number: Array, fitted: Array | None) -> Array:
-        toy = _toy(likelihood, truth, key, number)
-        if fitted is None:
-            fitted = _free_fit(toy, options, poi, statistic, solver)
-        best, value = fitted
-        at = minimise(toy, held, solver)
-        q = statistic.ratio(best, tested, at.value, value)
-        return jnp.where(at.converged & ~jnp.isnan(value), q, jnp.nan)
-
-    return jax.vmap(one)(numbers, free)
 
 
 @final
@@ -348,12 +306,12 @@ class ToysStart(NamedTuple):
     Attributes:
         best: the free fit to the data.
         alternative: the fit to the data with the alternative's signal strength held.
-        free: the free fits of the experiments made there.
+        free: `free_minima` of the experiments made there.
     """
 
     best: Minimum
     alternative: Minimum
-    free: Float[Array, "toys 2"] | None
+    free: Float[Array, "toys 2"]
 
 
 def start_toys(
@@ -363,23 +321,13 @@ def start_toys(
     statistic: AbstractTestStatistic,
     solver: optx.AbstractMinimiser | None,
     toys: Toys,
-    *,
-    several: bool,
 ) -> ToysStart:
-    """Do what does not depend on the tested value.
-
-    Args:
-        likelihood, options, poi, statistic, solver, toys: as in `toys_test`.
-        several: whether more than one value will be tested. For a single one all fits
-            of an experiment are better made at once.
-    """
-    free = options.at_least(poi, 0.0) if statistic.physical else options
-    best = minimised(likelihood, free, solver)
+    """Do what does not depend on the tested value; arguments as of `toys_test`."""
+    best = minimised(likelihood, _free(options, poi, statistic), solver)
     held = options.holding(poi, statistic.asimov_poi)
     alternative = minimised(likelihood, held, solver)
     of = likelihood, options, poi, statistic, solver, alternative.y
-    fits = free_fits_of_toys(*of, _of_each(toys)[1]) if several else None
-    return ToysStart(best, alternative, fits)
+    return ToysStart(best, alternative, free_minima(*of, _of_each(toys)[1]))
 
 
 def _of_each(toys: Toys) -> tuple[Toys, Toys]:

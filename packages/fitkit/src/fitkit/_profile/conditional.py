@@ -10,10 +10,12 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._bordered import scale_of, unfactorised
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError, entry_names
-from .._fit.fit import FitOptions, Minimum, fit_options, minimise
+from .._fit.fit import fit_options
 from .._fit.implicit import freeze
+from .._fit.minimum import FitOptions, Minimum, minimise
 from .._fit.newton import Quadratic, minimise_in_box
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
@@ -87,9 +89,10 @@ def _start(best: BestFit, mask: Mask, values: Array) -> Vector:
         quadratic = Quadratic(
             gradient=at.gradient + at.convex @ towards,
             hessian=at.convex,
+            scale=scale_of(at.convex),
             low=best.lower - y,
             high=best.upper - y,
-            factor=(at.convex, at.gradient),
+            factor=unfactorised(at.convex),
             known=jnp.array(False),
         )
         step = towards + jnp.nan_to_num(minimise_in_box(quadratic, free))
@@ -117,7 +120,7 @@ def best_fit(
         FitError: where the fit finds no minimum.
     """
     require_float64()
-    likelihood = model.negative_log_likelihood(data)
+    likelihood = model.negative_log_likelihood(data).at_hand()
     options = fit_options(model, init, fixed, bounds)
     best = _best_fit(likelihood, options, solver)
     if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(

@@ -12,7 +12,7 @@ import optimistix as optx
 from jax.scipy.special import gammaincc
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from .._fit.fit import minimise
+from .._fit.minimum import minimise
 from .._hypotest.toys import Toys, for_each_toy, tail_error, tail_of
 from .._model import AbstractModel, Data
 from .conditional import BestFit, best_fit

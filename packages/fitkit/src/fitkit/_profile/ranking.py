@@ -19,7 +19,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
-from .._fit.fit import minimise, poi_mask
+from .._fit.fit import poi_mask
+from .._fit.minimum import minimise
 from .._model import AbstractModel, Data
 from .conditional import BestFit, best_fit, in_lanes, pick, require_covariance
 from .prior import prior_centres, prior_widths

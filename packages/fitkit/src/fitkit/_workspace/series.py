@@ -13,9 +13,10 @@ import jax
 import numpy as np
 import pydantic
 
-from .._histfactory.constraint_terms import nominal_aux
+from .._histfactory.constraint_terms import constraint_terms
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
+from .._histfactory.modifiers import ParameterKind
 from .document import patched
 from .references import check_names, check_references, form
 from .schema import WorkspaceDocument, WorkspaceError, parse, parts
@@ -23,6 +24,7 @@ from .specification import Choices, model_of, observed_counts
 
 # What tables hold where there is nothing: no yield, no variation; a factor of 1.
 _NOTHING = (0.0, 1.0)
+_POISSON = (ParameterKind.POISSON, ParameterKind.POISSON_STAT)
 
 
 @final
@@ -41,8 +43,11 @@ class Form:
 
     def __init__(self, model: Model, without_poi: str):
         self.model, self.without_poi = model, without_poi
-        arrays = model.arrays
-        self._leaves, self._structure = jax.tree.flatten(arrays)
+        arrays, counts = model.arrays, np.zeros(model.arrays.counted.shape)
+        # Where no constraint is Poisson, nominal auxiliary data are settings.
+        likelihood = HistFactoryLikelihood(arrays, counts, arrays.aux, None, None)
+        self._leaves, self._structure = jax.tree.flatten(likelihood)
+        self._poisson = bool(np.isin(arrays.kind, _POISSON).any())
         tables = (
             arrays.nominal,
             arrays.histosys_lo,
@@ -53,6 +58,7 @@ class Form:
         )
         of_leaf = {id(leaf): i for i, leaf in enumerate(self._leaves)}
         self._places = {of_leaf[id(t)]: np.asarray(t).astype(np.intp) for t in tables}
+        self._counts = of_leaf[id(counts)]
 
     def likelihood(self, workspace: WorkspaceDocument) -> HistFactoryLikelihood:
         """That of a document of this form, at its counts and nominal auxiliary data."""
@@ -61,9 +67,13 @@ class Form:
         leaves = list(self._leaves)
         for leaf, places in self._places.items():
             leaves[leaf] = side_by_side[places]
-        arrays = jax.tree.unflatten(self._structure, leaves)
         counts = np.concatenate(list(observed_counts(workspace).values()))
-        return HistFactoryLikelihood(arrays, counts, nominal_aux(arrays), None, None)
+        leaves[self._counts] = counts
+        likelihood = jax.tree.unflatten(self._structure, leaves)
+        if not self._poisson:
+            return likelihood
+        aux = constraint_terms(likelihood.arrays).nominal_aux
+        return likelihood.at((counts, aux))
 
 
 @final

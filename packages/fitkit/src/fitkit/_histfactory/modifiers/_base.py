@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 class Tables(Protocol):
-    """The tables that modifiers fill; see `assemble.py`."""
+    """The tables that modifiers fill; see `collect.py`."""
 
     def parameter(
         self, name: str, place: Place, declaration: ParameterDeclaration

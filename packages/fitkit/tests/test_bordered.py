@@ -164,7 +164,8 @@ def _document(samples: list, counts: list) -> dict:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(partition, "_FEWEST", 4)
+    monkeypatch.setattr(partition, "_FEWEST_INTERPOLATED", 4)
+    monkeypatch.setattr(partition, "_FEWEST_BINS", 4)
 
 
 CASES = {

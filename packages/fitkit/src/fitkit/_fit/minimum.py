@@ -10,6 +10,7 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._bordered import Bordered
+from .._compiled import only_arrays
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._parameters import Override
@@ -201,9 +202,7 @@ def minimised(
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
     likelihood = likelihood.at_hand()
-    leaves = jax.tree.leaves(likelihood)
-    if solver is None and all(isinstance(x, jax.Array | np.ndarray) for x in leaves):
-        # Telling arrays from other things takes as long as a small fit.
+    if solver is None and only_arrays(likelihood):
         if keeps_programs() and _keepable(likelihood, options):
             found = call_kept(minimise, likelihood, options)
             return jax.tree.unflatten(_outcome(likelihood), found)

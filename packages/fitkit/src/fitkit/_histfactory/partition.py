@@ -75,6 +75,8 @@ def partition(
         The choice, or None where a plain table is best.
     """
     params = interpolated_rows.shape[1]
+    if params < min(_FEWEST_INTERPOLATED, _FEWEST_BINS):
+        return None
     _, rows, bins = factor_index.shape
     histosys, normsys = tables
     is_interpolated = interpolated_rows[0] < histosys + normsys

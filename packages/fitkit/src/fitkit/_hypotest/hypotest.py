@@ -9,13 +9,22 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._fit.diagnose import FitError
 from .._fit.fit import fit_options, poi_mask
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .profiling import prepare, statistics_at
-from .statistic import Q0, AbstractTestStatistic, QMu, QMuTilde, TMu, TMuTilde
+from .statistic import (
+    Q0,
+    AbstractTestStatistic,
+    QMu,
+    QMuTilde,
+    TMu,
+    TMuTilde,
+    as_array,
+)
 from .toys import Toys, ToysResult, start_toys, toys_test
 
 
@@ -261,7 +270,7 @@ def hypotest(
     mask = poi_mask(model, "hypotest")
     likelihood = model.negative_log_likelihood(data).at_hand()
     options = fit_options(model, init, fixed, bounds)
-    tested = jnp.asarray(poi_value, dtype=float)
+    tested = as_array(poi_value)
     if isinstance(calculator, Toys):
         common = likelihood, options, mask
         start = start_toys(*common, statistic, solver, calculator)
@@ -295,7 +304,7 @@ def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Ar
     return value
 
 
-@eqx.filter_jit
+@compiled
 def result_of_test(
     tested: Array,
     q: Array,

@@ -7,22 +7,42 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.minimum import FitOptions, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
-from .statistic import AbstractTestStatistic
+from .statistic import AbstractTestStatistic, as_array
 
 
-@eqx.filter_jit
+@compiled
 def _asimov(
-    likelihood: AbstractNegativeLogLikelihood, y: Array, nominal_aux: bool
+    likelihood: AbstractNegativeLogLikelihood, y: Array
 ) -> tuple[Any, Float[Array, ""]]:
     """The data that the model expects at `y`, and the value there."""
     likelihood = likelihood.prepared()
     expected = likelihood.expected(y)
-    if nominal_aux:
-        expected = likelihood.with_nominal_aux(expected)
     return expected, likelihood.at(expected).value(y)
+
+
+@compiled
+def _with_nominal_aux(likelihood: AbstractNegativeLogLikelihood, expected: Any) -> Any:
+    return likelihood.prepared().with_nominal_aux(expected)
+
+
+@compiled
+def _statistics(
+    statistic: AbstractTestStatistic,
+    tested: Float[Array, ""],
+    best: tuple[Float[Array, ""], Float[Array, ""]],
+    at_tested: tuple[Float[Array, ""], Float[Array, ""]],
+    at_best: tuple[Float[Array, ""], Float[Array, ""]],
+    converged: tuple[Bool[Array, ""], ...],
+) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
+    """The statistic of the data and of the Asimov data, and whether all converged."""
+    q, q_asimov = (
+        statistic.ratio(best[i], tested, at_tested[i], at_best[i]) for i in range(2)
+    )
+    return q, q_asimov, jnp.all(jnp.stack(converged))
 
 
 @final
@@ -50,6 +70,7 @@ class Twin(eqx.Module):
     converged: Bool[Array, ""]
 
 
+@compiled
 def pick(y: Array, mask: Mask) -> Float[Array, ""]:
     """The one entry of `y` that the mask names."""
     return jnp.sum(jnp.where(mask, y, 0.0))
@@ -72,10 +93,11 @@ def prepare(
     free = minimised(likelihood, free_options, solver)
     alternative = options.holding(poi, statistic.asimov_poi)
     held = minimised(likelihood, alternative, solver)
-    asimov, asimov_at_best = _asimov(likelihood, held.y, nominal_aux)
-    asimov_best = jnp.asarray(statistic.asimov_poi, dtype=float)
+    asimov, asimov_at_best = _asimov(likelihood, held.y)
+    asimov_best = as_array(statistic.asimov_poi)
     converged = free.converged & held.converged
     if nominal_aux:
+        asimov = _with_nominal_aux(likelihood, asimov)
         refitted = minimised(
             likelihood.at(asimov), free_options.starting_at(held.y), solver
         )
@@ -111,8 +133,11 @@ def statistics_at(
     options = twin.options.holding(twin.poi, tested)
     data = minimised(twin.likelihood, options, solver)
     asimov = minimised(twin.likelihood.at(twin.asimov), options, solver)
-    q = statistic.ratio(twin.best, tested, data.value, twin.at_best)
-    q_asimov = statistic.ratio(
-        twin.asimov_best, tested, asimov.value, twin.asimov_at_best
+    return _statistics(
+        statistic,
+        tested,
+        (twin.best, twin.asimov_best),
+        (data.value, asimov.value),
+        (twin.at_best, twin.asimov_at_best),
+        (twin.converged, data.converged, asimov.converged),
     )
-    return q, q_asimov, twin.converged & data.converged & asimov.converged

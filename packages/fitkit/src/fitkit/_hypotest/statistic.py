@@ -63,8 +63,8 @@ class AbstractTestStatistic(eqx.Module):
         return jnp.where(self.counts_as_evidence(best, tested) & ~(q <= 0), q, 0.0)
 
 
-def _as_array(value: ArrayLike) -> Array | np.ndarray:
-    # An array, so that another value compiles nothing anew; jax's own where traced.
+def as_array(value: ArrayLike) -> Array | np.ndarray:
+    """An array, so that another value compiles nothing anew; jax's own stay."""
     return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
 
 
@@ -76,7 +76,7 @@ class Q0(AbstractTestStatistic):
         asimov_poi: the signal strength that the expected significance assumes.
     """
 
-    asimov_poi: Array | np.ndarray = eqx.field(converter=_as_array, default=1.0)
+    asimov_poi: Array | np.ndarray = eqx.field(converter=as_array, default=1.0)
     physical: ClassVar[bool] = False
     discovery: ClassVar[bool] = True
     two_sided: ClassVar[bool] = False

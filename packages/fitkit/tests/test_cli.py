@@ -108,7 +108,8 @@ def run(folder, monkeypatch):
     def run(*arguments, **kwargs):
         return CliRunner().invoke(app, [str(a) for a in arguments], **kwargs)
 
-    return run
+    yield run
+    fitkit.keep_programs(None)  # as a process of its own would leave it
 
 
 @pytest.fixture

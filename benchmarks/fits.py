@@ -27,6 +27,8 @@ SIDES = {
     "evermore": ("peers/fit_evermore.py",),
     "fitkit": ("peers/fit_fitkit.py",),
 }
+# A minimum that is so much too high is no fit: pyhf's minimiser may stop at its start.
+FITTED = 0.1
 THREADS = ("1", "default")
 EVERMORE = os.environ.get("EVERMORE_PYTHON")
 
@@ -84,11 +86,9 @@ def compare(
                     continue
                 against = "jitted" if side in ("evermore", "fitkit in jit") else "warm"
                 ratio = report["warm"] / ours[against]
-                if (
-                    side in ratios
-                    and name not in _workspaces.SHAPES
-                    and ours["parameters"] > 60
-                ):
+                above = report.get("twice_nll", math.nan) - ours["twice_nll"]
+                published = name not in _workspaces.SHAPES and ours["parameters"] > 60
+                if side in ratios and published and above < FITTED:
                     ratios[side].append(ratio)
                 rows.append(
                     [
@@ -99,9 +99,7 @@ def compare(
                         1e3 * report["cold"],
                         1e3 * report["warm"],
                         ratio,
-                        report["twice_nll"] - ours["twice_nll"]
-                        if "twice_nll" in report
-                        else "",
+                        "" if math.isnan(above) else above,
                         report["memory"],
                         report.get("steps", ""),
                         report.get("gradient", ""),
@@ -114,7 +112,8 @@ def compare(
             mean = math.exp(sum(map(math.log, values)) / len(values))
             print(
                 f"{side} / fitkit on the {len(values)} published models above 60 "
-                f"parameters: geometric mean {mean:.3g}, least {min(values):.3g}"
+                f"parameters that it fits: geometric mean {mean:.3g}, least "
+                f"{min(values):.3g}"
             )
 
 

@@ -54,9 +54,7 @@ def derivatives_of_counts(
         case Interpolated() as inner:
             return _interpolated(inner, el, arrays.bin_channel, pull, weight)
     border = _Border(el, arrays.factor_index, shapes.rows, arrays.init.shape[0])
-    jac = border.jacobian()
-    convex = (jac * weight) @ jac.T
-    hessian = convex + border.curvature(arrays.bin_channel, pull)
+    jac, hessian, convex = border.derivatives(arrays.bin_channel, pull, weight)
     return jac @ pull, plain(hessian), plain(convex)
 
 
@@ -88,9 +86,7 @@ def _one_bin_each(
 ) -> tuple[Vector, Bordered, Bordered]:
     order = partition.order
     border = _Border(el, partition.factor_index, partition.rows, len(order.border))
-    jac = border.jacobian()
-    convex = (jac * weight) @ jac.T
-    hessian = convex + border.curvature(bin_channel, pull)
+    jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
 
     here = jnp.where(partition.here, el.leave_one_out, 0.0)
     others = jnp.sum(here, axis=0)
@@ -127,9 +123,7 @@ def _interpolated(
 ) -> tuple[Vector, Bordered, Bordered]:
     order = partition.order
     border = _Border(el, partition.factor_index, None, len(order.border))
-    jac = border.jacobian()
-    convex = (jac * weight) @ jac.T
-    hessian = convex + border.curvature(bin_channel, pull)
+    jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
 
     def to_inner(rows: Float[Array, "interpolated n"]) -> Float[Array, "inner n"]:
         return sum_of_rows(rows, partition.rows)
@@ -205,6 +199,14 @@ class _Border:
     ):
         self.el, self.rows, self.size = el, rows, size
         self.index = jnp.asarray(factor_index)
+
+    def derivatives(
+        self, bin_channel: Float[Array, "channels bins"], pull: PerBin, weight: PerBin
+    ) -> tuple[Array, Array, Array]:
+        """Jacobian of the rates, block of the Hessian, and its convex part."""
+        jac = self.jacobian()
+        convex = (jac * weight) @ jac.T
+        return jac, convex + self.curvature(bin_channel, pull), convex
 
     def jacobian(self) -> Float[Array, "border bins"]:
         """Derivatives of the total rate in each bin."""

@@ -5,6 +5,7 @@ derivative: the derivative is again a sum over events, whose terms are computed 
 they are wanted.
 """
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -115,16 +116,27 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
         # Not NumPy's, of which the checkpoint would keep a copy, made by a loop.
         return jax.lax.scan(add, sums, jnp.arange(chunks))[0]
 
-    @jax.checkpoint
-    def pass_or_skip(sums, k):
-        return jax.lax.cond(k < passes, one_pass, lambda sums, k: sums, sums, k), None
+    def or_skip(add):
+        @jax.checkpoint
+        def either(sums, k):
+            return jax.lax.cond(k < passes, add, lambda sums, k: sums, sums, k), None
+
+        return either
+
+    # In groups, each of which is skipped as one: skipping costs the transposed sum a
+    # pass over all events.
+    in_group = math.isqrt(most_passes - 1) + 1
+
+    def one_group(sums, k):
+        return jax.lax.scan(or_skip(one_pass), sums, k + jnp.arange(in_group))[0]
 
     total = _sum(
         contribution, shared, events, passes, shape=shape, most_passes=most_passes
     )
     if most_passes > 1:
-        nothing = jnp.zeros_like(total)
-        return total, jax.lax.scan(pass_or_skip, nothing, jnp.arange(most_passes))[0]
+        firsts = jnp.arange(0, most_passes, in_group)
+        sums = jnp.zeros_like(total)
+        return total, jax.lax.scan(or_skip(one_group), sums, firsts)[0]
     if chunks == 1:
         return total, push(0, 0)
     return total, one_pass(jnp.zeros_like(total), 0)

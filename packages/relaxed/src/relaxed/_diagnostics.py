@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 
+from ._all_bins import areas
 from ._checks import (
     as_edges,
     as_weights,
@@ -19,7 +20,7 @@ from ._chunked import sum_over_events
 from ._custom_types import Flow
 from ._histogram import FLOWS, columns_of, is_several, prepare, soft_sum
 from ._kernel import AbstractKernel, GaussianKernel
-from ._smear import Axis, Events, Histogram, areas, dimensions, folded, weights_of
+from ._smear import Axis, Events, Histogram, dimensions, folded, weights_of
 
 
 def hard_hist(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
+from ._all_bins import add_to_all
 from ._checks import (
     as_edges,
     as_vector,
@@ -21,8 +22,9 @@ from ._checks import (
 from ._chunked import sum_over_events
 from ._custom_types import Flow
 from ._kernel import AbstractKernel, GaussianKernel
-from ._smear import WINDOW, Axis, Events, Histogram, add_to_all, add_within_reach
-from ._windows import first_bins
+from ._smear import Axis, Events, Histogram
+from ._windows import WINDOW, first_bins, most_reached
+from ._within_reach import add_within_reach
 
 #: With more bins than this along an axis an event is evaluated in windows of bins. At
 #: 48 bins windows cost 1.15 times as much as all bins where a kernel reaches one window
@@ -271,5 +273,6 @@ def _axis(
     mirrors = 2 * edges[jnp.array([0, -1])] if flow == "reflect" else jnp.zeros(0)
     if not windowed:
         return Axis(jnp.stack(seen), mirrors, None), 1
-    table, reached = first_bins(seen[0], kernel.support * jnp.max(bandwidth))
+    table = first_bins(seen[0])
+    reached = most_reached(table, seen[0], kernel.support * jnp.max(bandwidth))
     return Axis(jnp.stack(seen), mirrors, table), -(-reached // WINDOW)

@@ -1,25 +1,14 @@
-"""What a chunk of smeared events adds to the bins: to all, or to those within reach."""
+"""Smeared events: what they have in common, each one's own, and their areas in bins."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt
 
-from ._kernel import (
-    AbstractKernel,
-    finite_data,
-    finite_edges,
-    inverse,
-    signed_tail,
-    standardise,
-    step,
-)
-from ._windows import first_bin
-
-#: Bins that are evaluated together around an event.
-WINDOW = 8
+from ._kernel import AbstractKernel, signed_tail, standardise, step
+from ._windows import WINDOW
 
 
 class Axis(eqx.Module):
@@ -31,7 +20,7 @@ class Axis(eqx.Module):
 
     edges: Float[Array, "images edges=bins+1"]
     mirrors: Float[Array, " images-1"]
-    table: Int[Array, " cells"] | None  # None: a window holds all bins
+    table: UInt[Array, " cells+2"] | None  # None: a window holds all bins
 
     @property
     def bins(self) -> int:
@@ -45,8 +34,8 @@ class Axis(eqx.Module):
 
     @property
     def most_passes(self) -> int:
-        """How many windows hold all bins."""
-        return -(-self.bins // self.window)
+        """How many windows hold all bins, and what lies below and above."""
+        return 1 if self.table is None else -(-(self.bins + 2) // WINDOW)
 
 
 class Histogram(eqx.Module):
@@ -72,76 +61,18 @@ class Events(eqx.Module):
     weights: Float[Array, " events"] | None  # None: one each
 
 
-def add_to_all(
-    histogram: Histogram, events: Events, new: Bool[Array, " events"], k: int
-) -> Float[Array, "*bins"]:
-    """Return Σ (w p)ᵏ of one chunk, with every event evaluated at every edge."""
-    weights = weights_of(events, new) ** histogram.power
-    if len(histogram.axes) == histogram.power == 1:
-        ((axis, data, bandwidth),) = dimensions(histogram, events)
-        return _sum_of_areas(histogram.kernel, axis, data, bandwidth, weights)
-    *outer, last = (
-        areas(histogram.kernel, axis, data, bandwidth) ** histogram.power
-        for axis, data, bandwidth in dimensions(histogram, events)
-    )  # each [bins, events]
-    if not outer:
-        return jnp.sum(weights * last, axis=1)
-    product = _outer(outer, weights)
-    highest = jax.lax.Precision.HIGHEST  # the default of a GPU keeps 10 bits
-    return jnp.einsum("...i,bi->...b", product, last, precision=highest)
+def folded(
+    low: Float[Array, ""], high: Float[Array, ""], data: Float[Array, " events"]
+) -> Float[Array, " events"]:
+    """Return where the mirror image of an event beyond an edge lies, or the other edge.
 
-
-def add_within_reach(
-    histogram: Histogram,
-    events: Events,
-    new: Bool[Array, " events"],
-    k: Int[Array, ""],
-) -> Float[Array, "*bins"]:
-    """Return Σ (w p)ᵏ of one chunk for the k-th window of the bins that events reach.
-
-    Every event brings its window of areas, which are added where they belong.
+    One mirror: what it sends beyond the opposite edge belongs to the opposite bin.
     """
-    starts, factors = [], []
-    for (axis, data, bandwidth), passes in zip(
-        dimensions(histogram, events), histogram.passes, strict=True
-    ):
-        start = _start(axis, data, k % passes)
-        k = k // passes
-        near = _areas_near(histogram.kernel, axis, start, data, bandwidth)
-        starts.append(start)
-        factors.append(near**histogram.power)
-    weights = weights_of(events, new) ** histogram.power
-    dims = tuple(range(len(factors)))
-    # Room for a window that starts at the last bin.
-    room = [axis.bins + axis.window for axis in histogram.axes]
-    counts = jax.lax.scatter_add(
-        jnp.zeros(room, weights.dtype),
-        jnp.stack(starts, axis=-1),
-        _outer(factors, weights),
-        jax.lax.ScatterDimensionNumbers(
-            update_window_dims=dims,
-            inserted_window_dims=(),
-            scatter_dims_to_operand_dims=dims,
-        ),
-        mode=jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS,
-    )
-    return counts[tuple(slice(axis.bins) for axis in histogram.axes)]
+    above, below = jnp.minimum(2 * low - data, high), jnp.maximum(2 * high - data, low)
+    return jnp.where(data < low, above, jnp.where(data > high, below, data))
 
 
-def areas(
-    kernel: AbstractKernel,
-    axis: Axis,
-    data: Float[Array, " events"],
-    bandwidth: Float[Array, "..."],
-) -> Float[Array, "bins events"]:
-    """Return the part of each event that falls into each bin."""
-    total = jnp.zeros((axis.bins, *data.shape), data.dtype)
-    for edges, image in _images(axis, data):
-        total += _walk(kernel, edges.__getitem__, axis.bins, image, bandwidth)
-    return total
-
-
-def _walk(
+def walk(
     kernel: AbstractKernel,
     edge: Callable[[int], Float[Array, "..."]],
     bins: int,
@@ -164,117 +95,7 @@ def _walk(
     return jax.lax.scan(next_bin, tail(0), jnp.arange(1, bins + 1))[1]
 
 
-def _sum_of_areas(
-    kernel: AbstractKernel,
-    axis: Axis,
-    data: Float[Array, " events"],
-    bandwidth: Float[Array, "..."],
-    weights: Float[Array, " events"],
-) -> Float[Array, " bins"]:
-    """Return Σ w p per bin without the areas: each edge's tails are summed first.
-
-    What is left is the ordinary histogram. An edge's sum is made of what its two bins
-    exchange, so that neither the difference of two edges nor the addition of the
-    ordinary count loses digits of a bin.
-    """
-    total = jnp.zeros(axis.bins, data.dtype)
-    for edges, image in _images(axis, data):
-        tails = _sum_of_tails(kernel, edges, image, bandwidth, weights)
-        # The signs of z, from numbers that XLA need not keep for every edge and event.
-        edges, image = finite_edges(edges[:, None]), finite_data(image)
-        inside = (edges[:-1] < image) & (image <= edges[1:])
-        hard = _dot(inside.astype(weights.dtype), weights)
-        total += hard + (tails[1:] - tails[:-1])
-    return total
-
-
-@eqx.filter_custom_jvp
-def _sum_of_tails(
-    kernel: AbstractKernel,
-    edges: Float[Array, " edges"],
-    data: Float[Array, " events"],
-    bandwidth: Float[Array, "..."],
-    weights: Float[Array, " events"],
-) -> Float[Array, " edges"]:
-    """Return Σ w r((edge - x) / h) per edge."""
-    z = standardise(edges[:, None], data, bandwidth)
-    return _dot(signed_tail(kernel, z), weights)
-
-
-@_sum_of_tails.def_jvp
-def _sum_of_tails_jvp(primals, tangents):
-    # As JAX would derive it, but that every sum, the transposed ones too, is a product
-    # with a matrix [edges, events]: other sums XLA may fuse with `pdf` into loops that
-    # compute one exponential at a time.
-    kernel, edges, data, bandwidth, weights = primals
-    _, d_edges, d_data, d_bandwidth, d_weights = tangents
-    z = standardise(edges[:, None], data, bandwidth)
-    pdf = kernel.pdf(z)
-    density = weights * inverse(bandwidth)
-    tangent = jnp.zeros_like(edges)
-    if d_edges is not None:
-        tangent += _dot(pdf, density) * d_edges
-    if d_data is not None:
-        tangent -= _dot(pdf, density * d_data)
-    if d_bandwidth is not None:
-        tangent -= _dot(pdf * z, density * d_bandwidth)
-    if d_weights is not None:
-        tangent += _dot(signed_tail(kernel, z), d_weights)
-    return _sum_of_tails(*primals), tangent
-
-
-def _dot(
-    terms: Float[Array, "edges events"], weights: Float[Array, " events"]
-) -> Float[Array, " edges"]:
-    """Return the sum over events, in full precision also where GPUs keep 10 bits."""
-    return jnp.dot(terms, weights, precision=jax.lax.Precision.HIGHEST)
-
-
-def _areas_near(
-    kernel: AbstractKernel,
-    axis: Axis,
-    start: Int[Array, " events"],
-    data: Float[Array, " events"],
-    bandwidth: Float[Array, "..."],
-) -> Float[Array, "window events"]:
-    """Return the part of each event that falls into the bins from its `start`."""
-    total = jnp.zeros((axis.window, *data.shape), data.dtype)
-    for edges, image in _images(axis, data):
-        # Beyond the last bin come empty ones, between equal edges.
-        edges = jnp.pad(edges, (0, axis.window), mode="edge")
-
-        def edge(k, edges=edges):
-            return edges.at[start + k].get(mode="promise_in_bounds")
-
-        total += _walk(kernel, edge, axis.window, image, bandwidth)
-    return total
-
-
-def folded(
-    low: Float[Array, ""], high: Float[Array, ""], data: Float[Array, " events"]
-) -> Float[Array, " events"]:
-    """Return where the mirror image of an event beyond an edge lies, or the other edge.
-
-    One mirror: what it sends beyond the opposite edge belongs to the opposite bin.
-    """
-    above, below = jnp.minimum(2 * low - data, high), jnp.maximum(2 * high - data, low)
-    return jnp.where(data < low, above, jnp.where(data > high, below, data))
-
-
-def _start(
-    axis: Axis, data: Float[Array, " events"], k: Int[Array, ""]
-) -> Int[Array, " events"]:
-    """Return the first bin of each event's k-th window."""
-    if axis.table is None:
-        return jnp.zeros(data.shape, jnp.int32)
-    if axis.mirrors.shape[0]:
-        low, high = jax.lax.stop_gradient(axis.mirrors.astype(data.dtype) / 2)
-        data = folded(low, high, data)
-    first = first_bin(axis.table, axis.edges[0], data)
-    return jnp.minimum(first + k * WINDOW, axis.bins).astype(jnp.int32)
-
-
-def _images(
+def images(
     axis: Axis, data: Float[Array, " events"]
 ) -> Iterator[tuple[Float[Array, " edges"], Float[Array, " events"]]]:
     """Yield each image of the events with the edges that it sees."""
@@ -303,7 +124,7 @@ def weights_of(events: Events, new: Bool[Array, " events"]) -> Float[Array, " ev
     return weights if events.weights is None else weights * events.weights
 
 
-def _outer(
+def outer(
     factors: Sequence[Float[Array, "bins events"]], weights: Float[Array, " events"]
 ) -> Float[Array, "*bins events"]:
     """Return the product over dimensions of each event's factors, and its weight."""

@@ -1,50 +1,71 @@
-"""Which bins an event can reach: the first one, from a table."""
+"""Which bins an event can reach: the first one, from a table, and how many.
+
+Bins are counted from below the histogram: 0 is what lies below the first edge, and
+`edges[b]` is the upper edge of bin b.
+"""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int, Num, UInt
+
+#: Bins that are evaluated together around an event: as few as hold what a Gaussian of a
+#: quarter of a bin, the default of `bin_bandwidth`, reaches in equal bins.
+WINDOW = 6
 
 #: Cells of the table per bin. More cells find the first bin more closely.
-_CELLS_PER_BIN = 4
+_CELLS_PER_BIN = 2
+
+#: Cells by which rounding may move an event.
+_SLACK = 1 / 8
 
 
-def first_bins(
-    edges: Num[Array, " edges=bins+1"], reach: Float[Array, ""]
-) -> tuple[Int[Array, " cells"], Int[Array, ""]]:
-    """Return the first bin that the events of each cell reach, and the most reached.
+def first_bins(edges: Num[Array, " edges=bins+1"]) -> UInt[Array, " cells+2"]:
+    """Return the first bin that what lies in each cell can be in.
 
     The cells divide the finite range of the edges equally: a table needs one look-up
-    per event where a binary search needs log₂(bins). Half a cell of slack on either
-    side covers the rounding of an event's cell.
+    per event where a binary search needs log₂(bins). Half a cell below is left for the
+    rounding of an event's cell.
     """
+    edges = jax.lax.stop_gradient(edges)
+    low, per_unit = _cells(edges)
+    cell = jnp.arange(_CELLS_PER_BIN * (edges.shape[0] - 1) + 2)
+    begin = low + (cell - 0.5) / per_unit
+    return jnp.searchsorted(edges, begin, side="right").astype(jnp.uint32)
+
+
+def most_reached(
+    table: UInt[Array, " cells+2"],
+    edges: Num[Array, " edges"],
+    reach: Float[Array, ""],
+) -> Int[Array, ""]:
+    """Return how many bins lie within reach on both sides of an event, at most."""
     edges, reach = jax.lax.stop_gradient((edges, reach))
-    bins = edges.shape[0] - 1
-    low, width = _cells(edges)
-    cell = jnp.arange(_CELLS_PER_BIN * bins)
-    ends = jnp.stack(
-        [low + (cell - 0.5) * width - reach, low + (cell + 1.5) * width + reach]
-    )
-    first, last = jnp.clip(jnp.searchsorted(edges, ends, side="right") - 1, 0, bins - 1)
-    return first.astype(jnp.int32), jnp.max(last - first) + 1
+    last = table.shape[0] - 1
+    _, per_unit = _cells(edges)
+    # From an event's first cell, of which half is below it, to beyond its last one.
+    ahead = jnp.minimum(jnp.ceil(2 * reach * per_unit + 1.5 + _SLACK), last)
+    end = jnp.minimum(jnp.arange(last + 1) + ahead.astype(jnp.int32), last)
+    return jnp.max((table[end] - table).astype(jnp.int32)) + 1
 
 
 def first_bin(
-    table: Int[Array, " cells"],
+    table: UInt[Array, " cells+2"],
     edges: Num[Array, " edges"],
     data: Num[Array, " events"],
-) -> Int[Array, " events"]:
+    reach: Float[Array, "..."],
+) -> UInt[Array, " events"]:
     """Return the first bin that each event reaches."""
-    low, width = jax.lax.stop_gradient(_cells(edges))
-    # In the precision of the data, which half a cell of slack allows for.
-    low, width = low.astype(data.dtype), width.astype(data.dtype)
-    position = (jax.lax.stop_gradient(data) - low) / width
+    (low, per_unit), data, reach = jax.lax.stop_gradient((_cells(edges), data, reach))
+    # In the precision of the data, which the slack allows for.
+    low, per_unit = low.astype(data.dtype), per_unit.astype(data.dtype)
+    position = (data - low) * per_unit - reach * per_unit
     # NaN, about which the sum over events will complain, goes to the first cell.
     cell = jnp.where(position > 0, jnp.minimum(position, table.shape[0] - 1), 0)
-    return table[cell.astype(jnp.int32)]
+    return table.at[cell.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
 def _cells(edges: Num[Array, " edges"]) -> tuple[Array, Array]:
-    """Return where the first cell begins, and the width of all."""
+    """Return where the first cell begins, and how many there are per unit of length."""
     low = jnp.where(jnp.isfinite(edges[0]), edges[0], edges[1])
     high = jnp.where(jnp.isfinite(edges[-1]), edges[-1], edges[-2])
-    return low, (high - low) / (_CELLS_PER_BIN * (edges.shape[0] - 1))
+    return low, _CELLS_PER_BIN * (edges.shape[0] - 1) / (high - low)

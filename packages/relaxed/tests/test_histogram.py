@@ -230,10 +230,75 @@ def test_bandwidth_of_each_event(rng, bins):
     np.testing.assert_allclose(counts, (weights * terms).sum(1), atol=1e-12)
 
 
-@pytest.mark.parametrize("edges", [EDGES, MANY[::2]], ids=["all bins", "windows"])
+@each_binning
 def test_gradients_with_a_bandwidth_of_each_event(rng, edges):
     at = (*sample(rng, 30), jnp.asarray(edges), jnp.asarray(rng.uniform(0.1, 0.5, 30)))
     assert_gradients(rng, ft.partial(loss, kernel=KERNELS[0], flow="clip"), at)
+
+
+# --- windows --------------------------------------------------------------------------
+#: Bins of very different widths: a kernel reaches many of the narrow ones, few of the
+#: wide ones.
+UNEVEN = np.concatenate([-np.geomspace(1.5, 0.01, 40), np.geomspace(0.01, 2, 45)])
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=name)
+def test_windows_of_uneven_bins(rng, kernel):
+    """Events at edges, in bins and beyond the ends, from one window to all of them."""
+    data, _ = sample(rng, 60)
+    data = jnp.concatenate([data, UNEVEN[1::20], jnp.array([-9.0, 9.0])])
+    weights = jnp.asarray(rng.normal(1, 1, data.size))
+    edges = jnp.asarray(UNEVEN)
+    for bandwidth in (1e-9, 0.02, 0.3):
+        terms = weights * definition(data, UNEVEN, bandwidth, kernel, "drop")
+        soft = both(data, edges, bandwidth, weights, kernel, "drop")
+        for sums, exact in zip(soft, (terms, terms**2), strict=True):
+            np.testing.assert_allclose(sums, exact.sum(1), rtol=1e-12, atol=1e-13)
+
+
+@each_flow
+def test_gradients_within_reach(rng, flow):
+    """A window of 6 bins, of the 16 that a kernel of 0.8 bins reaches."""
+    at = (*sample(rng, 30), jnp.asarray(MANY), jnp.asarray(0.8 * (MANY[1] - MANY[0])))
+
+    def of(data, weights, edges, bandwidth):
+        counts = relaxed.hist(
+            data, edges, bandwidth=bandwidth, weights=weights, flow=flow
+        )
+        return jnp.sum(jnp.sin(counts))
+
+    assert_gradients(rng, of, at)
+
+
+def test_second_order_within_reach(rng):
+    """One window and three, also under vmap, against autodiff of the plain formula."""
+    data, weights = sample(rng, 20)
+    kernel = relaxed.GaussianKernel()
+
+    def plain(data, edges, bandwidth):
+        cdf = kernel.cdf((edges[:, None] - data) / bandwidth)
+        return (cdf[1:] - cdf[:-1]) @ weights
+
+    def soft(data, edges, bandwidth):
+        return relaxed.hist(data, edges, bandwidth=bandwidth, weights=weights)
+
+    def hessian(histogram, derivative, fraction):
+        def of(x):
+            bandwidth = (fraction + x[2]) * (MANY[1] - MANY[0])
+            counts = histogram(data * (1 + x[0]), MANY + x[1], bandwidth)
+            return jnp.sum(jnp.sin(counts))
+
+        return derivative(jax.grad(of))(jnp.zeros(3))
+
+    forward = jax.jit(ft.partial(hessian, soft, jax.jacfwd))
+    batched = jax.jit(jax.vmap(ft.partial(hessian, soft, jax.jacrev)))
+    exact = jax.jit(ft.partial(hessian, plain, jax.jacfwd))
+    fractions = jnp.array([0.2, 0.8])
+    expected = [exact(fraction) for fraction in fractions]
+    # Entries are up to some thousands, sums of terms that cancel in part.
+    close = {"rtol": 1e-9, "atol": 1e-8}
+    np.testing.assert_allclose([forward(f) for f in fractions], expected, **close)
+    np.testing.assert_allclose(batched(fractions), expected, **close)
 
 
 # --- several dimensions --------------------------------------------------------------

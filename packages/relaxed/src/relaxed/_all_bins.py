@@ -24,6 +24,7 @@ from ._smear import (
     weights_of,
 )
 
+
 def add_to_all(
     histogram: Histogram, events: Events, new: Bool[Array, " events"], k: int
 ) -> Float[Array, "*bins"]:
@@ -120,5 +121,3 @@ def _dot(
 ) -> Float[Array, " edges"]:
     """Return the sum over events, in full precision also where GPUs keep 10 bits."""
     return jnp.dot(terms, weights, precision=jax.lax.Precision.HIGHEST)
-
-

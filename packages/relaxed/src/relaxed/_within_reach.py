@@ -114,9 +114,7 @@ def _sum_of_areas(
     return total
 
 
-def _lower_edges(
-    axis: Axis, edges: Float[Array, " edges"]
-) -> Float[Array, " room"]:
+def _lower_edges(axis: Axis, edges: Float[Array, " edges"]) -> Float[Array, " room"]:
     """Return the lower edge of each bin, and of those that windows have beyond."""
     ends = (-jnp.inf, jnp.inf)
     return finite_edges(jnp.pad(edges, (1, axis.window), constant_values=ends))

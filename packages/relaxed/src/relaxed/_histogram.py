@@ -27,11 +27,11 @@ from ._windows import WINDOW, first_bins, most_reached
 from ._within_reach import add_within_reach
 
 #: With more bins than this along an axis an event is evaluated in windows of bins. At
-#: 48 bins windows cost 1.15 times as much as all bins where a kernel reaches one window
-#: (a bandwidth of a quarter of a bin), and less from about 60 bins on; where it reaches
-#: more (half a bin, a whole one) two and three times as much, and less from far above
-#: 100 bins on (`benchmarks/histogram_windows.py`). In two dimensions of 50 bins windows
-#: cost less than half.
+#: 48 bins and on one core windows take 0.4 of the time of all bins where a kernel
+#: reaches one window (a bandwidth of a quarter of a bin), 0.8 where it reaches two
+#: (half a bin) and 1.4 where it reaches three or four (a whole one). They are even at
+#: about 12, 30 and 80 bins (`benchmarks/histogram_windows.py`); later where there are
+#: more cores, which all bins share better, and windows take twice as long to compile.
 DENSE_BINS = 48
 
 FLOWS = ("drop", "clip", "reflect")
@@ -59,7 +59,7 @@ def hist(
     memory that does not grow with events × bins.
 
     Axes of up to 48 bins are evaluated as a whole. Longer ones, and with them all axes
-    of the histogram, are evaluated in windows of 8 bins around each event, as many as
+    of the histogram, are evaluated in windows of 6 bins around each event, as many as
     the widest kernel reaches, so that the time does not grow with the number of bins.
     A window leaves out what lies beyond the kernel's `support`, at most 1e-16 of an
     event. (Under `vmap` over bandwidths or edges all windows are evaluated.)

@@ -42,7 +42,7 @@ def most_reached(
     edges, reach = jax.lax.stop_gradient((edges, reach))
     last = table.shape[0] - 1
     _, per_unit = _cells(edges)
-    # From an event's first cell, of which half is below it, to beyond its last one.
+    # An event may be anywhere in its cell, and a cell's entry is for half a cell below.
     ahead = jnp.minimum(jnp.ceil(2 * reach * per_unit + 1.5 + _SLACK), last)
     end = jnp.minimum(jnp.arange(last + 1) + ahead.astype(jnp.int32), last)
     return jnp.max((table[end] - table).astype(jnp.int32)) + 1

@@ -201,7 +201,7 @@ def minimised(
     solver: optx.AbstractMinimiser | None = None,
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
-    likelihood = likelihood.at_hand()
+    likelihood = likelihood.at_hand
     if keepable(likelihood, (likelihood, options, solver)):
         found = call_kept(minimise, likelihood, options)
         return jax.tree.unflatten(_outcome(likelihood), found)

@@ -79,6 +79,16 @@ def test_tests_are_kept_each_kind_for_itself(folder):
         )
 
 
+def test_limits_are_kept(folder):
+    """Two programs, that of tests among them; a tolerance is no part of them."""
+    first = fitkit.upper_limit(*_problem())
+    kept._programs.clear()  # as in a new process
+    again = fitkit.upper_limit(*_problem(), tolerance=1e-9)
+    fitkit.hypotest(1.0, *_problem())
+    assert len(list(folder.iterdir())) == 2
+    np.testing.assert_allclose(again.expected, first.expected, rtol=1e-7)
+
+
 def test_a_damaged_file_is_written_anew(folder, caplog):
     expected = fitkit.fit(*_problem()).y
     (program,) = folder.iterdir()

@@ -36,7 +36,7 @@ def falling_roots(
     at_zero: Float[Array, " lanes"],
     *,
     largest: ArrayLike = jnp.inf,
-    tolerance: float,
+    tolerance: ArrayLike,
 ) -> Roots:
     """Find where functions that fall from above 0 at 0 cross it.
 

@@ -11,11 +11,13 @@ import optimistix as optx
 from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.fit import fit_options, poi_mask
 from .._fit.implicit import freeze
+from .._fit.kept import call_kept
 from .._fit.lanes import in_lanes
-from .._fit.minimum import FitOptions, minimise
+from .._fit.minimum import FitOptions, keepable, minimise
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
@@ -284,16 +286,19 @@ def asymptotic_limits(
     # The program of `hypotest`.
     fits = likelihood, options, poi, as_array(_FIRST), statistic, solver, calculator
     subject = _Subject(likelihood, options, poi, *fit_twins(*fits), log_level)
-    return _search(subject, statistic, calculator, solver, tolerance)
+    args = subject, statistic, calculator, solver, as_array(tolerance)
+    if keepable(likelihood, args):
+        limits, converged = call_kept(_search, *args)
+        return limits, converged
+    return _compiled_search(*args)
 
 
-@eqx.filter_jit
 def _search(
     subject: _Subject,
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
     solver: optx.AbstractMinimiser | None,
-    tolerance: float,
+    tolerance: Float[Array, ""],
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     still = freeze(subject)
     at_zero = jnp.sqrt(-2 * still.log_level)
@@ -308,6 +313,9 @@ def _search(
     roots = falling_roots(excess, guess, jnp.full(6, at_zero), tolerance=tolerance)
     limits = _root(subject, roots.x, statistic, calculator, solver)
     return limits, roots.converged
+
+
+_compiled_search = compiled(_search)
 
 
 @eqx.filter_custom_jvp

@@ -183,6 +183,7 @@ def bench(session: nox.Session) -> None:
     pythons = {}
     for variable, group in (
         ("RELAXED_040_PYTHON", "bench-relaxed-040"),
+        ("RELAXED_040_OUR_JAX_PYTHON", "bench-relaxed-040-our-jax"),
         ("EVERMORE_PYTHON", "bench-evermore"),
     ):
         peer = Path(session.create_tmp()) / group

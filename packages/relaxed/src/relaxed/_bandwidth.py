@@ -1,6 +1,7 @@
 """Bandwidths: from the sample, or from the bins."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
 from ._checks import as_edges, as_vector, as_weights, enforce, no_nan
@@ -73,7 +74,9 @@ def bin_bandwidth(
         >>> relaxed.bin_bandwidth(jnp.array([0.0, 1.0, 3.0])).tolist()
         0.25
     """
-    return fraction * jnp.min(jnp.diff(as_edges(edges, "bin_bandwidth")))
+    edges = as_edges(edges, "bin_bandwidth")
+    xp = np if isinstance(edges, np.ndarray) else jnp
+    return fraction * xp.min(xp.diff(edges))
 
 
 def _moments(

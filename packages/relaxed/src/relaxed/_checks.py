@@ -173,9 +173,20 @@ def with_ends(edges: Num[Array, " edges"], call: str) -> Rule:
 
 
 # --- shapes --------------------------------------------------------------------------
-def as_edges(edges: ArrayLike, call: str) -> Num[Array, " edges"]:
+def known_or_traced(x: PyTree[ArrayLike]) -> Num[Array | np.ndarray, "..."]:
+    """Return an array: NumPy's where the numbers are known, inside `jit`, too.
+
+    What is derived of them is then known, and no part of a program.
+    """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x)):
+        return jnp.asarray(x)
+    known = np.asarray(x)
+    return known.astype(jax.dtypes.canonicalize_dtype(known.dtype), copy=False)
+
+
+def as_edges(edges: ArrayLike, call: str) -> Num[Array | np.ndarray, " edges"]:
     """Return `edges` as a vector; an axis of a histogram gives its `.edges`."""
-    edges = jnp.asarray(getattr(edges, "edges", edges))
+    edges = known_or_traced(getattr(edges, "edges", edges))
     if edges.ndim != 1 or edges.shape[0] < 2:
         raise ValueError(
             f"`{call}(edges=...)` must be a vector of at least two numbers; got shape "

@@ -133,6 +133,9 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
     total = _sum(
         contribution, shared, events, passes, shape=shape, most_passes=most_passes
     )
+    if most_passes > 1 and isinstance(passes, int):
+        every = jax.checkpoint(lambda sums, k: (one_pass(sums, k), None))
+        return total, jax.lax.scan(every, jnp.zeros_like(total), np.arange(passes))[0]
     if most_passes > 1:
         firsts = jnp.arange(0, most_passes, in_group)
         sums = jnp.zeros_like(total)

@@ -6,6 +6,7 @@ Bins are counted from below the histogram: 0 is what lies below the first edge, 
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Num, UInt
 
 #: Bins that are evaluated together around an event: as few as hold what a Gaussian of a
@@ -26,11 +27,11 @@ def first_bins(edges: Num[Array, " edges=bins+1"]) -> UInt[Array, " cells+2"]:
     per event where a binary search needs log₂(bins). Half a cell below is left for the
     rounding of an event's cell.
     """
-    edges = jax.lax.stop_gradient(edges)
+    xp, edges = _without_gradient(edges)
     low, per_unit = _cells(edges)
-    cell = jnp.arange(_CELLS_PER_BIN * (edges.shape[0] - 1) + 2)
+    cell = np.arange(_CELLS_PER_BIN * (edges.shape[0] - 1) + 2)
     begin = low + (cell - 0.5) / per_unit
-    return jnp.searchsorted(edges, begin, side="right").astype(jnp.uint32)
+    return xp.searchsorted(edges, begin, side="right").astype(np.uint32)
 
 
 def most_reached(
@@ -39,13 +40,13 @@ def most_reached(
     reach: Float[Array, ""],
 ) -> Int[Array, ""]:
     """Return how many bins lie within reach on both sides of an event, at most."""
-    edges, reach = jax.lax.stop_gradient((edges, reach))
+    xp, table, edges, reach = _without_gradient(table, edges, reach)
     last = table.shape[0] - 1
     _, per_unit = _cells(edges)
     # An event may be anywhere in its cell, and a cell's entry is for half a cell below.
-    ahead = jnp.minimum(jnp.ceil(2 * reach * per_unit + 1.5 + _SLACK), last)
-    end = jnp.minimum(jnp.arange(last + 1) + ahead.astype(jnp.int32), last)
-    return jnp.max((table[end] - table).astype(jnp.int32)) + 1
+    ahead = xp.minimum(xp.ceil(2 * reach * per_unit + 1.5 + _SLACK), last)
+    end = xp.minimum(np.arange(last + 1) + ahead.astype(np.int32), last)
+    return xp.max((xp.asarray(table)[end] - table).astype(np.int32)) + 1
 
 
 def first_bin(
@@ -64,8 +65,16 @@ def first_bin(
     return table.at[cell.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
+def _without_gradient(*arrays: Num[Array | np.ndarray, "..."]) -> tuple:
+    """Return the arrays after the library that computes with them, NumPy if it can."""
+    if any(isinstance(x, jax.Array) for x in arrays):
+        return jnp, *jax.lax.stop_gradient(arrays)
+    return np, *arrays
+
+
 def _cells(edges: Num[Array, " edges"]) -> tuple[Array, Array]:
     """Return where the first cell begins, and how many there are per unit of length."""
-    low = jnp.where(jnp.isfinite(edges[0]), edges[0], edges[1])
-    high = jnp.where(jnp.isfinite(edges[-1]), edges[-1], edges[-2])
+    xp = np if isinstance(edges, np.ndarray) else jnp
+    low = xp.where(xp.isfinite(edges[0]), edges[0], edges[1])
+    high = xp.where(xp.isfinite(edges[-1]), edges[-1], edges[-2])
     return low, _CELLS_PER_BIN * (edges.shape[0] - 1) / (high - low)

@@ -14,7 +14,7 @@ from .._compiled import only_arrays
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._parameters import Override
-from .implicit import BoundedAdjoint, freeze, minimum_value
+from .implicit import BoundedAdjoint, found_by, freeze, minimum_value
 from .kept import call_kept, keeps_programs
 from .newton import BoundedNewton
 from .stationarity import Stationarity
@@ -165,13 +165,8 @@ def minimise(
             lambda a, b: pick(a, b) if eqx.is_array(a) else a, found, other
         )
     y, held = found.value, found.stats["stationarity"]
-    value = minimum_value(
-        likelihood,
-        held.target(start, lower, upper),
-        held.free,
-        freeze(y),
-        found.stats["value"],
-    )
+    target = held.target(start, lower, upper)
+    value = minimum_value(likelihood, target, found_by(y, found.stats))
     return Minimum(
         y=y,
         value=value,

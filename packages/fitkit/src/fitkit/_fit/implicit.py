@@ -29,6 +29,7 @@ from jaxtyping import Array, Float
 from .._bordered import Bordered, Factor, substitute
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
+from .walk import Carry, walk
 
 
 def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:
@@ -163,21 +164,26 @@ class BoundedAdjoint(optx.AbstractAdjoint):
     """Implicit differentiation of a minimum in a box, for `optimistix.minimise`.
 
     optimistix's own `ImplicitAdjoint` solves for a vanishing gradient and is wrong at
-    an active bound. Takes the options of `BoundedNewton`; forward, reverse and higher
+    an active bound. Takes the options of `BoundedNewton`, and `inside`, a point from
+    which to walk where the likelihood is zero at the start; forward, reverse and higher
     derivatives work, also under `jax.vmap`. A lane whose Hessian is singular gets NaN
     derivatives and harms no other.
     """
 
     def apply(self, primal_fn, rewrite_fn, inputs, tags):
         _, _, start, likelihood, options, *_ = inputs
+        frozen = freeze(inputs)
+        box = frozen[4]
 
-        def run_lax(*args, **kwargs):
-            return eqxi.while_loop(*args, kind="lax", **kwargs)
+        def run_lax(condition, body, begin, **kwargs):
+            def search(carry: Carry) -> Carry:
+                return eqxi.while_loop(condition, body, carry, kind="lax", **kwargs)
 
-        y, rest = primal_fn((*freeze(inputs), run_lax))
-        lower, upper = options["lower"], options["upper"]
+            return walk(search, begin, box["inside"], box["movable"])
+
+        y, rest = primal_fn((*frozen, run_lax))
         stats = rest[-1]
-        target = stats["stationarity"].target(start, lower, upper)
+        target = stats["stationarity"].target(start, options["lower"], options["upper"])
         return minimum_point(likelihood, target, found_by(y, stats)), rest
 
 

@@ -118,6 +118,7 @@ def minimise(
     options: FitOptions,
     solver: optx.AbstractMinimiser | None = None,
     max_steps: int = _MAX_STEPS,
+    inside: Vector | None = None,
 ) -> Minimum:
     """Minimise a likelihood in its box; everything is traced.
 
@@ -126,6 +127,8 @@ def minimise(
         options: what differs from the model's own settings.
         solver: the minimiser; by default `BoundedNewton()`.
         max_steps: after so many steps the search is given up.
+        inside: a point of which it is known that the likelihood is not zero there, to
+            begin at where it is zero at the start; the model's own start by default.
     """
     solver = BoundedNewton() if solver is None else solver
     likelihood = likelihood.prepared()
@@ -135,6 +138,8 @@ def minimise(
     movable = ~options.fixed.over(settings.fixed)
     start = options.init.over(settings.init)
     start = jnp.where(movable, jnp.clip(start, lower, upper), start)
+    inside = settings.init if inside is None else inside
+    inside = jnp.where(movable, jnp.clip(inside, lower, upper), inside)
     # A box without room is a fixed parameter.
     movable = movable & (lower < upper)
 
@@ -142,13 +147,15 @@ def minimise(
     # but the likelihood itself; tracing it all the same takes a fifth of all tracing.
     untraced = isinstance(solver, BoundedNewton)
 
+    box = {"lower": lower, "upper": upper, "movable": movable, "inside": inside}
+
     def search(side: float) -> optx.Solution:
         return optx.minimise(
             (lambda y, f: jnp.zeros(())) if untraced else (lambda y, f: f.value(y)),
             solver,
             start,
             likelihood,
-            {"lower": lower, "upper": upper, "movable": movable, "side": side},
+            {**box, "side": side},
             max_steps=max_steps,
             adjoint=BoundedAdjoint(),
             throw=False,

@@ -79,7 +79,7 @@ class Minimum(NamedTuple):
         value: minus the log-likelihood less its saturated value; differentiable.
         twice_nll: minus twice the log-likelihood; differentiable.
         edm: estimated distance to the minimum, before the last step.
-        steps: Newton steps.
+        steps: Newton steps, those of a walk from another start included.
         stationarity: which entries are free, at a bound, on the edge, at a kink.
         unique: whether the Hessian of the free entries is positive definite.
         gradient, curvature: there, the latter the Hessian; they carry no derivative.

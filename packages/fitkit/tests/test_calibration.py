@@ -127,7 +127,13 @@ def test_p_values_are_frequencies(tested, mu):
 
 @pytest.mark.parametrize(
     ("mu", "coverage", "within"),
-    [(0.0, 1.0, 0.0), (1.0, 0.979, 0.010), (2.0, 0.951, 0.015)],
+    [
+        (0.0, 1.0, 0.0),
+        (0.5, 0.9998, 0.0016),  # five binomial errors, here of 0.03 %
+        (1.0, 0.979, 0.010),
+        (2.0, 0.951, 0.015),
+        (3.0, 0.949, 0.015),
+    ],
 )
 def test_coverage_of_limits(tested, mu, coverage, within):
     """The true value is not excluded as often as 200 000 experiments tell."""

@@ -188,6 +188,16 @@ OBSERVED = np.array([64.0, 33.0, 19.0])
 WIDTH = 0.15
 
 
+@pytest.mark.parametrize("call", [fitkit.hypotest, fitkit.upper_limit])
+def test_data_of_another_size_than_the_asimov_data(events, call):
+    """Events without the empty slots: the message says which entry, and what to do."""
+    main = {name: values[:180] for name, values in events.main.items()}
+    args = MassPeak(), Data(main, events.aux)
+    tested = (10.0,) if call is fitkit.hypotest else ()
+    with pytest.raises(ValueError, match=rf"\({SLOTS},\).*mass.*\(180,\).*weight 0"):
+        call(*tested, *args)
+
+
 def base_model(*more):
     signal = Sample("signal", SIGNAL, (NormFactor("mu"), NormSys("xs", 0.9, 1.1)))
     stat = StatError("stat", [2.0, 1.5, 0.9])

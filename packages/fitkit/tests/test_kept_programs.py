@@ -49,6 +49,46 @@ def test_the_next_process_fits_without_tracing(folder, monkeypatch):
     np.testing.assert_allclose(other.y, expected.y, rtol=1e-13)
 
 
+TESTS = {
+    "default": {},
+    "nominal": {"calculator": fitkit.Asymptotics(nominal_aux=True)},
+    "discovery": {"statistic": fitkit.Q0()},
+}
+
+
+def test_tests_are_kept_each_kind_for_itself(folder):
+    """Statistics and conventions that need other fits, one after the other."""
+    results = {}
+    for again in range(2):
+        kept._programs.clear()  # as in a new process
+        for name, options in TESTS.items():
+            found = fitkit.hypotest(1.0, *_problem(), **options)
+            if again:
+                assert repr(found) == repr(results[name])
+            results[name] = found
+        # One more would mean that the first process's were not found.
+        assert len(list(folder.iterdir())) == len(TESTS)
+    kept.keep_programs(None)
+    for name, options in TESTS.items():
+        plain = fitkit.hypotest(1.0, *_problem(), **options)
+        assert jax.tree.structure(plain) == jax.tree.structure(results[name])
+        # A program of the same operations, compiled a second time; the statistic is a
+        # difference of two values of order one.
+        np.testing.assert_allclose(
+            plain.statistic_asimov, results[name].statistic_asimov, rtol=1e-12
+        )
+
+
+def test_limits_are_kept(folder):
+    """Two programs, that of tests among them; a tolerance is no part of them."""
+    first = fitkit.upper_limit(*_problem())
+    kept._programs.clear()  # as in a new process
+    again = fitkit.upper_limit(*_problem(), tolerance=1e-9)
+    fitkit.hypotest(1.0, *_problem())
+    assert len(list(folder.iterdir())) == 2
+    np.testing.assert_allclose(again.expected, first.expected, rtol=1e-7)
+
+
 def test_a_damaged_file_is_written_anew(folder, caplog):
     expected = fitkit.fit(*_problem()).y
     (program,) = folder.iterdir()

@@ -61,7 +61,10 @@ class AbstractModel(eqx.Module):
 
     @abc.abstractmethod
     def expected_data(self, params: Params) -> Data:
-        """Return the data that the model expects at `params` (its Asimov data)."""
+        """Return the data that the model expects at `params` (its Asimov data).
+
+        Tests and limits need them of the shapes of the observed data.
+        """
 
     @abc.abstractmethod
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:

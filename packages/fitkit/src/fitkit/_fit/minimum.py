@@ -203,20 +203,26 @@ def minimised(
     solver: optx.AbstractMinimiser | None = None,
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
-    likelihood = likelihood.at_hand()
+    likelihood = likelihood.at_hand
+    if keepable(likelihood, (likelihood, options, solver)):
+        found = call_kept(minimise, likelihood, options)
+        return jax.tree.unflatten(_outcome(likelihood), found)
     if solver is None and only_arrays(likelihood):
-        if keeps_programs() and _keepable(likelihood, options):
-            found = call_kept(minimise, likelihood, options)
-            return jax.tree.unflatten(_outcome(likelihood), found)
         return _minimise(likelihood, options)
     return _minimise_with(likelihood, options, solver)
 
 
-def _keepable(likelihood: AbstractNegativeLogLikelihood, options: FitOptions) -> bool:
-    """Whether a kept program may run: of our own code, and of plain numbers.
+def keepable(likelihood: AbstractNegativeLogLikelihood, args: Any) -> bool:
+    """Whether a kept program may run, if any are kept.
 
-    Inside `vmap` or `jit` there are none; a kept program has no rule for those.
+    Args:
+        likelihood: of our own code it must be.
+        args: all that the program takes, this among them: plain arrays. Inside `vmap`
+            or `jit` there are none; a kept program has no rule for those.
     """
-    return type(likelihood).__module__.startswith(_OURS) and not any(
-        isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((likelihood, options))
+    return (
+        keeps_programs()
+        and type(likelihood).__module__.startswith(_OURS)
+        and only_arrays(args)
+        and not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args))
     )

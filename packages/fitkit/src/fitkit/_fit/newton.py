@@ -12,7 +12,7 @@ Convergence is judged by the *estimated distance to the minimum* (EDM), as Minui
 know it: half of \(g^T H^{-1} g\) over the free entries.
 """
 
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -215,7 +215,6 @@ class BoundedNewton(optx.AbstractMinimiser):
         state: NewtonState,
         tags,
     ) -> tuple[Vector, NewtonState, PyTree]:
-        movable, lower, upper = options["movable"], options["lower"], options["upper"]
         here, side = _evaluate(y, args, options)
         noise = _ROUNDING * (1 + jnp.abs(here.value))
         decrease = state.at.value - here.value
@@ -237,52 +236,36 @@ class BoundedNewton(optx.AbstractMinimiser):
         easier = jnp.where(easier < _FIRST_DAMPING, 0.0, easier)
         damping = jnp.where(accept, easier, harder)
 
-        low, high = _room(best, args, options, jnp.where(accept, side, 0.0))
-        # The exact Hessian where it is convex on the entries that may move.
-        pushed = _pushed(at.gradient, low, high)
-        free, width = movable & ~pushed, scale_of(at.convex)
-        steepest = jnp.max(jnp.where(free, jnp.abs(at.gradient) / width, 0.0))
         beyond = ~first & (decrease > _BEYOND * state.promised)
-        beyond = beyond | (steepest < _NEAR_SADDLE)
-        short = accept & (state.short | beyond)
-        matrix, positive, factor, known = _positive_definite(at, free, width, short)
-        weight = width**2
-        matrix = matrix.plus(damping * weight)
-        on_saddle = ~positive & (steepest < _ON_SADDLE)
-        # No eigenvector of a model is orthogonal to this but by an odd chance.
-        generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
-        gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
-        known = known & (damping == 0)
-        model = Quadratic(gradient, matrix, width, low, high, factor, known)
-        step = minimise_in_box(model, movable)
-        # No step where the matrix is indefinite on an entry that its bound let go: the
-        # next is damped more, from the same point.
-        possible = jnp.all(jnp.isfinite(step))
-        step = jnp.where(possible, step, 0.0)
-        promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
-        promised = jnp.where(possible, promised, jnp.inf)
-        edm = jnp.where(positive & (damping == 0), promised, jnp.inf)
-
-        new_y = jnp.clip(best + step, lower, upper)
-        # Rounding must not leave an entry beside the bound that it was put on.
-        new_y = jnp.where(step == lower - best, lower, new_y)
-        new_y = jnp.where(step == upper - best, upper, new_y)
         done = state.last & accept
+        # A search that is done needs no further step, which would be half of its work.
+        proposal = jax.lax.cond(
+            done,
+            lambda: _Proposal(best, state.promised, state.stiffness, state.edm, ~done),
+            lambda: _propose(
+                at,
+                best,
+                _room(best, args, options, jnp.where(accept, side, 0.0)),
+                options,
+                damping,
+                accept,
+                state.short | beyond,
+            ),
+        )
         new_state = NewtonState(
             y=best,
             at=at,
-            promised=promised,
-            stiffness=step @ (matrix @ step) / jnp.maximum(step**2 @ weight, 1e-300),
+            promised=proposal.promised,
+            stiffness=proposal.stiffness,
             damping=damping,
-            short=short & ~positive,
+            short=proposal.short,
             # That of the step that ended the search: here rounding is all there is.
-            edm=jnp.where(done, state.edm, edm),
-            last=edm < self.edm_tolerance,
+            edm=proposal.edm,
+            last=proposal.edm < self.edm_tolerance,
             done=done,
             stuck=(damping > _LARGEST_DAMPING) | ~jnp.isfinite(at.value),
         )
-        new_y = jnp.where(movable & ~done & jnp.isfinite(new_y), new_y, best)
-        return new_y, new_state, None
+        return proposal.y, new_state, None
 
     def terminate(
         self, fn, y, args, options, state: NewtonState, tags
@@ -310,6 +293,74 @@ class BoundedNewton(optx.AbstractMinimiser):
             "factor": factor,
         }
         return state.y, aux, stats
+
+
+class _Proposal(NamedTuple):
+    """The next point, and what is expected of it; the names are `NewtonState`'s."""
+
+    y: Vector
+    promised: Float[Array, ""]
+    stiffness: Float[Array, ""]
+    edm: Float[Array, ""]
+    short: Bool[Array, ""]
+
+
+def _propose(
+    at: Derivatives,
+    y: Vector,
+    room: tuple[Vector, Vector],
+    options: dict[str, Any],
+    damping: Float[Array, ""],
+    accepted: Bool[Array, ""],
+    fell_short: Bool[Array, ""],
+) -> _Proposal:
+    """The minimum in its box of a quadratic around the best point so far.
+
+    Args:
+        at: function and derivatives there.
+        y: the point.
+        room: how far each entry may move, down and up.
+        options: those of the search.
+        damping: added to the matrix, in units of its diagonal.
+        accepted: whether the point is new.
+        fell_short: whether the convex stand-in for the Hessian fell short before.
+    """
+    movable, (low, high) = options["movable"], room
+    # The exact Hessian where it is convex on the entries that may move.
+    pushed = _pushed(at.gradient, low, high)
+    free, width = movable & ~pushed, scale_of(at.convex)
+    steepest = jnp.max(jnp.where(free, jnp.abs(at.gradient) / width, 0.0))
+    short = accepted & (fell_short | (steepest < _NEAR_SADDLE))
+    matrix, positive, factor, known = _positive_definite(at, free, width, short)
+    weight = width**2
+    matrix = matrix.plus(damping * weight)
+    on_saddle = ~positive & (steepest < _ON_SADDLE)
+    # No eigenvector of a model is orthogonal to this but by an odd chance.
+    generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
+    gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
+    known = known & (damping == 0)
+    step = minimise_in_box(
+        Quadratic(gradient, matrix, width, low, high, factor, known), movable
+    )
+    # No step where the matrix is indefinite on an entry that its bound let go: the
+    # next is damped more, from the same point.
+    possible = jnp.all(jnp.isfinite(step))
+    step = jnp.where(possible, step, 0.0)
+    promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
+    promised = jnp.where(possible, promised, jnp.inf)
+
+    lower, upper = options["lower"], options["upper"]
+    new_y = jnp.clip(y + step, lower, upper)
+    # Rounding must not leave an entry beside the bound that it was put on.
+    new_y = jnp.where(step == lower - y, lower, new_y)
+    new_y = jnp.where(step == upper - y, upper, new_y)
+    return _Proposal(
+        y=jnp.where(movable & jnp.isfinite(new_y), new_y, y),
+        promised=promised,
+        stiffness=step @ (matrix @ step) / jnp.maximum(step**2 @ weight, 1e-300),
+        edm=jnp.where(positive & (damping == 0), promised, jnp.inf),
+        short=short & ~positive,
+    )
 
 
 def _positive_definite(

@@ -1,6 +1,6 @@
 """Models of one shape, stacked and fitted in one call, side by side or in turn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,20 +11,14 @@ import optimistix as optx
 from jaxtyping import Array, Float
 
 from .._custom_types import Mask
+from .._fit.lanes import in_lanes
 from .._fit.minimum import FitOptions, minimise
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import result_of_test
-from .._hypotest.limit import limits_of_twin
-from .._hypotest.profiling import pick, prepare, statistics_at
+from .._hypotest.limit import asymptotic_limits
+from .._hypotest.profiling import Held, fit_twins, pick
 from .._hypotest.statistic import AbstractTestStatistic
 from .._likelihood import AbstractNegativeLogLikelihood
-
-# Up to so many parameters lanes go side by side, one step of all fits at a time; above
-# they go in turn. Side by side every lane takes both branches of each condition and as
-# many steps as the slowest, which the larger matrices stop hiding. CPU time of
-# `hypotest` side by side over that in turn, 32 lanes (8 of the last): 0.6 with 15
-# parameters, 0.8 with 30, 1.15 with 45, 1.6 with 64.
-_MOST_SIDE_BY_SIDE = 40
 
 
 class Lane(NamedTuple):
@@ -52,13 +46,6 @@ def stacked(lanes: Sequence[Lane], size: int) -> Lane:
     return jax.tree.map(lambda *leaves: np.array(leaves), *padded)
 
 
-def _of_each(one: Callable[[Lane], dict[str, Array]], lanes: Lane) -> dict[str, Array]:
-    """What `one` says of each lane, in one program."""
-    if lanes.poi.shape[-1] <= _MOST_SIDE_BY_SIDE:
-        return jax.vmap(one)(lanes)
-    return jax.lax.map(one, lanes)
-
-
 @eqx.filter_jit
 def tests(
     lanes: Lane,
@@ -71,18 +58,16 @@ def tests(
     """`hypotest` of all lanes: the named attributes of its results."""
 
     def one(lane: Lane) -> dict[str, Array]:
-        twin = prepare(*lane, statistic, solver, calculator.nominal_aux)
+        twin, held = fit_twins(*lane, poi_value, statistic, solver, calculator)
 
-        def at(tested: Array) -> dict[str, Array]:
-            q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
-            result = result_of_test(
-                tested, q, q_asimov, twin.best, converged, statistic, calculator
-            )
+        def of_value(tested: Array, held: Held) -> dict[str, Array]:
+            result = result_of_test(tested, twin, held, statistic, calculator)
             return {name: getattr(result, name) for name in columns}
 
-        return jax.vmap(at)(poi_value) if poi_value.ndim else at(poi_value)
+        each = jax.vmap(of_value) if poi_value.ndim else of_value
+        return each(poi_value, held)
 
-    return _of_each(one, lanes)
+    return in_lanes(one, lanes, lanes.poi.shape[-1])
 
 
 @eqx.filter_jit
@@ -97,9 +82,8 @@ def limits(
     """`upper_limit` of all lanes."""
 
     def one(lane: Lane) -> dict[str, Array]:
-        twin = prepare(*lane, statistic, solver, calculator.nominal_aux)
-        found, converged = limits_of_twin(
-            twin, jnp.log(level), statistic, calculator, solver, tolerance
+        found, converged = asymptotic_limits(
+            *lane, jnp.log(level), statistic, calculator, solver, tolerance
         )
         return {
             "observed": found[0],
@@ -107,7 +91,7 @@ def limits(
             "converged": jnp.all(converged),
         }
 
-    return _of_each(one, lanes)
+    return in_lanes(one, lanes, lanes.poi.shape[-1])
 
 
 @eqx.filter_jit
@@ -123,4 +107,4 @@ def fits(lanes: Lane, solver: optx.AbstractMinimiser | None) -> dict[str, Array]
             "converged": found.converged,
         }
 
-    return _of_each(one, lanes)
+    return in_lanes(one, lanes, lanes.poi.shape[-1])

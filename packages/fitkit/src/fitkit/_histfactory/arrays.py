@@ -16,7 +16,6 @@ names live in `Layout`, so that models of the same shapes share a compilation.
 
 import dataclasses
 import functools
-import math
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -56,15 +55,21 @@ class Layout:
         return ParameterShapes({name: shape for name, shape, _ in self.parameters})
 
     @functools.cached_property
-    def sizes(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
-        """(name, shape, number of entries) of each parameter."""
-        return tuple((n, shape, math.prod(shape)) for n, shape in self.shapes.items())
-
-    @functools.cached_property
     def constrained(self) -> frozenset[str]:
         """The parameters that have auxiliary data."""
         free = ParameterKind.FREE
         return frozenset(name for name, _, kind in self.parameters if kind != free)
+
+    @functools.cached_property
+    def measured(self) -> dict[str, tuple[int, ...]]:
+        """Their shapes, in the order of the vector."""
+        return {n: shape for n, shape in self.shapes.items() if n in self.constrained}
+
+    @functools.cached_property
+    def places_of_measured(self) -> Int[np.ndarray, " measured"]:
+        """Where their entries stand in the vector."""
+        places = [np.r_[self.shapes.places[name]] for name in self.measured]
+        return np.concatenate([np.zeros(0, int), *places])
 
 
 class Codes(NamedTuple):

@@ -65,6 +65,18 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     terms: ConstraintTerms | None
     shapes: Interpolation | None
 
+    def __init__(
+        self,
+        arrays: Arrays,
+        counts: Float[Array, " bins"],
+        aux: Vector,
+        terms: ConstraintTerms | None = None,
+        shapes: Interpolation | None = None,
+    ):
+        # Written out: equinox looks at every array that its own is given, each time.
+        self.arrays, self.counts, self.aux = arrays, counts, aux
+        self.terms, self.shapes = terms, shapes
+
     @property
     def has_kinks(self) -> bool:
         """Whether any interpolation code has a kink at 0."""
@@ -80,11 +92,14 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             self.interpolation,
         )
 
+    @property
     def at_hand(self) -> "HistFactoryLikelihood":
-        if self.terms is not None or self.arrays.xp is not np:
+        if self.terms is not None:
             return self
         known = _at_hand.get(id(self.arrays))
         if known is None:
+            if self.arrays.xp is not np:
+                return self
             parts = self.arrays, self.constraints, self.interpolation
             with jax.ensure_compile_time_eval():  # also where only the data are traced
                 ready = jax.device_put(parts)

@@ -82,24 +82,34 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
     Raises:
         ValueError: naming a parameter whose data are missing or of the wrong shape.
     """
-    parts = []
-    for name, shape, size in layout.sizes:
-        if name not in layout.constrained:
-            parts.append(np.zeros(size))
-            continue
-        if name not in aux:
-            raise ValueError(
-                f"no auxiliary data for the constrained parameter {name!r}. "
-                "`model.data(counts)` adds the nominal ones."
-            )
-        value = _as_array(aux[name])
-        if value.shape != shape:
-            raise ValueError(
-                f"auxiliary data of parameter {name!r} have shape {value.shape}; "
-                f"the parameter has shape {shape}."
-            )
-        parts.append(value.reshape(size))
-    return _side_by_side(parts)
+    missing = [name for name in layout.measured if name not in aux]
+    if missing:
+        raise ValueError(
+            f"no auxiliary data for the constrained parameter {missing[0]!r}. "
+            "`model.data(counts)` adds the nominal ones."
+        )
+    values: list[Any] = [aux[name] for name in layout.measured]
+    plain = {type(value) for value in values} <= {np.ndarray}
+    if not plain:
+        values = [_as_array(value) for value in values]
+    shapes = layout.measured
+    if [value.shape for value in values] != [*shapes.values()]:
+        name, value = next(
+            (name, value)
+            for (name, shape), value in zip(shapes.items(), values, strict=True)
+            if value.shape != shape
+        )
+        raise ValueError(
+            f"auxiliary data of parameter {name!r} have shape {value.shape}; "
+            f"the parameter has shape {shapes[name]}."
+        )
+    size, places = layout.shapes.size, layout.places_of_measured
+    if plain or not any(isinstance(value, jax.Array) for value in values):
+        flat = np.zeros(size)
+        flat[places] = np.concatenate([np.zeros(0), *values], axis=None)
+        return flat
+    together = jnp.concatenate([jnp.ravel(value) for value in values])
+    return jnp.zeros(size).at[places].set(together)
 
 
 def _as_array(value: ArrayLike) -> Any:

@@ -15,7 +15,7 @@ from .._fit.fit import fit_options, poi_mask
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
-from .profiling import prepare, statistics_at
+from .profiling import Held, Twin, fit_twins
 from .statistic import (
     Q0,
     AbstractTestStatistic,
@@ -268,24 +268,23 @@ def hypotest(
     """
     require_float64()
     mask = poi_mask(model, "hypotest")
-    likelihood = model.negative_log_likelihood(data).at_hand()
+    likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
     tested = as_array(poi_value)
     if isinstance(calculator, Toys):
-        common = likelihood, options, mask
+        common = likelihood.at_hand, options, mask
         start = start_toys(*common, statistic, solver, calculator)
         result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:
             return result
         q = require_converged(result.statistic, result.converged, "hypotest")
         return eqx.tree_at(lambda r: r.statistic, result, q)
-    twin = prepare(likelihood, options, mask, statistic, solver, calculator.nominal_aux)
-    q, q_asimov, converged = statistics_at(twin, tested, statistic, solver)
+    fits = likelihood, options, mask, tested, statistic, solver, calculator
+    twin, held = fit_twins(*fits)
     if throw:
-        q = require_converged(q, converged, "hypotest")
-    return result_of_test(
-        tested, q, q_asimov, twin.best, converged, statistic, calculator
-    )
+        at = require_converged(held.data, held.converged, "hypotest")
+        held = held._replace(data=at)
+    return result_of_test(tested, twin, held, statistic, calculator)
 
 
 def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
@@ -307,22 +306,22 @@ def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Ar
 @compiled
 def result_of_test(
     tested: Array,
-    q: Array,
-    q_asimov: Array,
-    best: Array,
-    converged: Array,
+    twin: Twin,
+    held: Held,
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
 ) -> HypotestResult | DiscoveryResult:
-    """What the statistics of a test say, in words of the statistic's kind.
+    """What the fits of a test say, in words of the statistic's kind.
 
     Args:
         tested: the tested value; 0 for discovery.
-        q, q_asimov: the statistic of the data and of the Asimov data.
-        best: best fit of the parameter of interest.
-        converged: whether all fits found their minima.
+        twin, held: what `fit_twins` found.
         statistic, calculator: as in `hypotest`.
     """
+    q = statistic.ratio(twin.best, tested, held.data, twin.at_best)
+    q_asimov = statistic.ratio(
+        twin.asimov_best, tested, held.asimov, twin.asimov_at_best
+    )
     observed = observed_tails(statistic, q, q_asimov)
     expected = expected_tails(statistic, q_asimov, calculator)
     convention = type(statistic).__name__, calculator.band
@@ -331,21 +330,21 @@ def result_of_test(
             jnp.asarray(statistic.asimov_poi, dtype=float),
             q,
             q_asimov,
-            best,
+            twin.best,
             observed.log_cl_sb,
             expected.log_cl_sb,
             safe_sqrt(q_asimov)[..., None] - calculator.outcomes(q_asimov),
-            converged,
+            held.converged,
             *convention,
         )
     return HypotestResult(
         tested,
         q,
         q_asimov,
-        best,
+        twin.best,
         observed.log_cl_sb,
         observed.log_cl_b,
         expected.log_cls,
-        converged,
+        held.converged,
         *convention,
     )

@@ -1,27 +1,36 @@
 """Upper limits on the parameter of interest."""
 
 from collections.abc import Mapping
-from typing import final, overload
+from typing import NamedTuple, final, overload
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
+from .._custom_types import Mask
 from .._fit.fit import fit_options, poi_mask
 from .._fit.implicit import freeze
-from .._fit.minimum import minimise
+from .._fit.kept import call_kept
+from .._fit.lanes import in_lanes
+from .._fit.minimum import FitOptions, keepable, minimise
+from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .hypotest import require_converged
-from .profiling import Twin, prepare
-from .statistic import AbstractTestStatistic, QMuTilde
+from .profiling import Held, Twin, fit_twins
+from .statistic import AbstractTestStatistic, QMuTilde, as_array
 from .toy_limit import ToysLimit, limits_by_toys
 from .toys import Toys
+
+# A signal strength at which the width of the best fit is found.
+_FIRST = 1.0
 
 
 @final
@@ -104,8 +113,9 @@ def upper_limit(
 ) -> UpperLimit | ToysLimit:
     """The values of the parameter of interest at which CLs falls to `level`.
 
-    The observed limit and the band are searched at once: the logarithm of CLs is
-    followed by a bracketing secant method, each step one batch of fits.
+    The observed limit and the band are searched at once, from what a best fit of one
+    width everywhere would give (arXiv:1007.1727, eq. 89): four or five steps, each one
+    batch of fits.
 
     Args:
         model: any model with a parameter of interest.
@@ -151,14 +161,13 @@ def upper_limit(
             f"got {type(statistic).__name__}."
         )
     mask = poi_mask(model, "upper_limit")
-    likelihood = model.negative_log_likelihood(data).at_hand()
+    likelihood = model.negative_log_likelihood(data).at_hand
     options = fit_options(model, init, fixed, bounds)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
-    twin = prepare(likelihood, options, mask, statistic, solver, formulae.nominal_aux)
     log_level = jnp.log(jnp.asarray(level, dtype=float))
-    limits, converged = limits_of_twin(
-        twin, log_level, statistic, formulae, solver, tolerance
+    limits, converged = asymptotic_limits(
+        likelihood, options, mask, log_level, statistic, formulae, solver, tolerance
     )
     if isinstance(calculator, Toys):
         result = limits_by_toys(
@@ -179,9 +188,29 @@ def upper_limit(
     )
 
 
+@final
+class _Subject(NamedTuple):
+    """What limits are derived from.
+
+    Attributes:
+        likelihood: at the data.
+        options: of every fit.
+        poi: the entry of the parameter of interest.
+        twin: the data and their Asimov twin, fitted.
+        held: their fits at a first guess of the limits, `_FIRST`.
+        log_level: logarithm of the CLs that limits have.
+    """
+
+    likelihood: AbstractNegativeLogLikelihood
+    options: FitOptions
+    poi: Mask
+    twin: Twin
+    held: Held
+    log_level: Float[Array, ""]
+
+
 def _excess(
-    twin: Twin,
-    log_level: Array,
+    subject: _Subject,
     tested: Float[Array, "6"],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
@@ -190,16 +219,19 @@ def _excess(
     """Log CLs - log level: of the data at the first value, of the band at others."""
 
     def at(observations, mu):
-        options = twin.options.holding(twin.poi, mu)
+        options = subject.options.holding(subject.poi, mu)
         minimum = minimise(likelihood.at(observations), options, solver)
         return minimum.value, minimum.converged
 
     # The data at the first value; the Asimov data at all six.
-    likelihood = twin.likelihood.prepared()
+    likelihood, twin = subject.likelihood.prepared(), subject.twin
     lanes = jax.tree.map(
         lambda a, b: jnp.stack([a] + [b] * 6), likelihood.observations(), twin.asimov
     )
-    values, converged = jax.vmap(at)(lanes, jnp.concatenate([tested[:1], tested]))
+    where = jnp.concatenate([tested[:1], tested])
+    values, converged = in_lanes(
+        lambda lane: at(*lane), (lanes, where), subject.poi.shape[0]
+    )
     q = statistic.ratio(twin.best, tested[0], values[0], twin.at_best)
     q_asimov = statistic.ratio(
         twin.asimov_best, tested, values[1:], twin.asimov_at_best
@@ -208,20 +240,32 @@ def _excess(
     band = expected_tails(statistic, q_asimov[1:], calculator).log_cls
     expected = jnp.diagonal(band)
     good = converged[1:] & (converged[0] | (jnp.arange(6) > 0))
-    return jnp.append(observed, expected) - log_level, good & twin.converged
+    return jnp.append(observed, expected) - subject.log_level, good & twin.converged
 
 
-def _as_jax(tree):
-    """The same tree with jax arrays in place of numpy's."""
-    return jax.tree.map(
-        lambda x: jnp.asarray(x) if isinstance(x, np.ndarray) else x, tree
+def _guess(
+    subject: _Subject, statistic: AbstractTestStatistic, calculator: Asymptotics
+) -> Float[Array, "6"]:
+    r"""Limits of a best fit that is normal with one width \(\sigma\) everywhere.
+
+    With the Asimov data's \(q = \mu^2/\sigma^2\), and best fits N widths above 0, they
+    are \(\sigma\,[N + \Phi^{-1}(1 - \alpha\,\Phi(N))]\) (arXiv:1007.1727, eq. 89).
+    """
+    twin, level = subject.twin, jnp.exp(subject.log_level)
+    q = statistic.ratio(
+        twin.asimov_best, _FIRST, subject.held.asimov, twin.asimov_at_best
     )
+    width = _FIRST / jnp.sqrt(q)
+    above = jnp.append(twin.best / width, calculator.outcomes(q))
+    guess = width * (above - ndtri(level * ndtr(above)))
+    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, _FIRST)
 
 
-@eqx.filter_jit
-def limits_of_twin(
-    twin: Twin,
-    log_level: Array,
+def asymptotic_limits(
+    likelihood: AbstractNegativeLogLikelihood,
+    options: FitOptions,
+    poi: Mask | np.ndarray,
+    log_level: Float[Array, ""],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
     solver: optx.AbstractMinimiser | None,
@@ -230,43 +274,64 @@ def limits_of_twin(
     """The observed limit and the five of the band, differentiable.
 
     Args:
-        twin: the data and their Asimov twin, fitted.
+        likelihood: at the data.
+        options: of every fit.
+        poi: the entry of the parameter of interest.
         log_level: logarithm of the CLs that limits have.
         statistic, calculator, solver, tolerance: as in `upper_limit`.
 
     Returns:
         The limits, and whether all fits and the search of each ended.
     """
-    still, still_level = freeze(_as_jax(twin)), jax.lax.stop_gradient(log_level)
+    # The program of `hypotest`.
+    fits = likelihood, options, poi, as_array(_FIRST), statistic, solver, calculator
+    subject = _Subject(likelihood, options, poi, *fit_twins(*fits), log_level)
+    args = subject, statistic, calculator, solver, as_array(tolerance)
+    if keepable(likelihood, args):
+        limits, converged = call_kept(_search, *args)
+        return limits, converged
+    return _compiled_search(*args)
+
+
+def _search(
+    subject: _Subject,
+    statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
+    solver: optx.AbstractMinimiser | None,
+    tolerance: Float[Array, ""],
+) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
+    still = freeze(subject)
+    at_zero = jnp.sqrt(-2 * still.log_level)
 
     def excess(mu):
-        return _excess(still, still_level, mu, statistic, calculator, solver)
+        # √(-2 log CLs) is nearly linear where log CLs is a parabola.
+        log_cls, good = _excess(still, mu, statistic, calculator, solver)
+        far = -2 * jnp.minimum(log_cls + still.log_level, 0.0)
+        return at_zero - jnp.sqrt(far), good
 
-    six = jnp.ones(6)
-    roots = falling_roots(excess, six, excess(0 * six)[0], tolerance=tolerance)
-    limits = _root(_as_jax(twin), log_level, roots.x, statistic, calculator, solver)
+    guess = _guess(still, statistic, calculator)
+    roots = falling_roots(excess, guess, jnp.full(6, at_zero), tolerance=tolerance)
+    limits = _root(subject, roots.x, statistic, calculator, solver)
     return limits, roots.converged
 
 
+_compiled_search = compiled(_search)
+
+
 @eqx.filter_custom_jvp
-def _root(twin, log_level, mu, statistic, calculator, solver):
+def _root(subject, mu, statistic, calculator, solver):
     """The limits as differentiable functions; `mu` was found by any means."""
     return mu
 
 
 @_root.def_jvp
 def _root_jvp(primals, tangents):
-    twin, log_level, mu, statistic, calculator, solver = primals
-    twin_dot, level_dot, *_ = tangents
-    mu = _root(twin, log_level, mu, statistic, calculator, solver)
+    subject, mu, statistic, calculator, solver = primals
+    mu = _root(subject, mu, statistic, calculator, solver)
 
-    def excess(twin, log_level, mu):
-        return _excess(twin, log_level, mu, statistic, calculator, solver)[0]
+    def excess(subject, mu):
+        return _excess(subject, mu, statistic, calculator, solver)[0]
 
-    _, slope = jax.jvp(
-        lambda m: excess(twin, log_level, m), (mu,), (jnp.ones_like(mu),)
-    )
-    _, change = eqx.filter_jvp(
-        lambda t, a: excess(t, a, mu), (twin, log_level), (twin_dot, level_dot)
-    )
+    _, slope = jax.jvp(lambda m: excess(subject, m), (mu,), (jnp.ones_like(mu),))
+    _, change = eqx.filter_jvp(lambda s: excess(s, mu), (subject,), (tangents[0],))
     return mu, -change / slope

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from .._custom_types import Mask
 from .._fit.minimum import FitOptions, Minimum, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
-from .profiling import pick
+from .profiling import pick, restricted
 from .statistic import AbstractTestStatistic
 
 # The outcomes of the expected band, as probabilities of a normal distribution.
@@ -253,14 +253,8 @@ def free_minima(
         The best fit of the parameter of interest and the value there; NaN where a fit
         finds no minimum.
     """
-    free = _free(options, poi, statistic).starting_at(truth)
+    free = restricted(options, poi, statistic).starting_at(truth)
     return _minima(likelihood, free, poi, solver, truth, toys)
-
-
-def _free(
-    options: FitOptions, poi: Mask, statistic: AbstractTestStatistic
-) -> FitOptions:
-    return options.at_least(poi, 0.0) if statistic.physical else options
 
 
 def _minima(
@@ -323,7 +317,7 @@ def start_toys(
     toys: Toys,
 ) -> ToysStart:
     """Do what does not depend on the tested value; arguments as of `toys_test`."""
-    best = minimised(likelihood, _free(options, poi, statistic), solver)
+    best = minimised(likelihood, restricted(options, poi, statistic), solver)
     held = options.holding(poi, statistic.asimov_poi)
     alternative = minimised(likelihood, held, solver)
     of = likelihood, options, poi, statistic, solver, alternative.y

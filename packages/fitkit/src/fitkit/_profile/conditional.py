@@ -1,7 +1,7 @@
 """Fits with some entries held, many at once, all started from the best fit."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Mapping
+from typing import final
 
 import equinox as eqx
 import jax
@@ -19,9 +19,6 @@ from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._uncertainty import inverse_of_free
-
-# How many fits are in memory together.
-LANES = 64
 
 
 @final
@@ -75,7 +72,7 @@ def best_fit(
         FitError: where the fit finds no minimum.
     """
     require_float64()
-    likelihood = model.negative_log_likelihood(data).at_hand()
+    likelihood = model.negative_log_likelihood(data).at_hand
     options = fit_options(model, init, fixed, bounds)
     best = _best_fit(likelihood, options, solver)
     if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(
@@ -167,28 +164,6 @@ def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
 def pick(vector: Array, mask: Mask) -> Float[Array, ""]:
     """The one entry that the mask names, also where others are infinite."""
     return jnp.sum(jnp.where(mask, vector, 0.0))
-
-
-def in_lanes(function: Callable[[Any], Any], lanes: Any, size: int = LANES) -> Any:
-    """Apply a function to every lane, `size` of them at a time.
-
-    Args:
-        function: of one lane.
-        lanes: a tree of arrays with a leading axis of lanes.
-        size: how many are evaluated together; bounds the memory.
-    """
-    count = jax.tree.leaves(lanes)[0].shape[0]
-    if count <= size:
-        return jax.vmap(function)(lanes)
-    pad = -count % size
-
-    def chunked(x: Array) -> Array:
-        # The last lane again and again, so that all chunks are of one size.
-        whole = jnp.concatenate([x, jnp.repeat(x[-1:], pad, axis=0)])
-        return whole.reshape(-1, size, *x.shape[1:])
-
-    out = jax.lax.map(jax.vmap(function), jax.tree.map(chunked, lanes))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], out)
 
 
 def root_of_excess(

@@ -12,9 +12,10 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
+from .._fit.lanes import in_lanes
 from .._model import AbstractModel, Data
 from .._roots import falling_roots
-from .conditional import BestFit, best_fit, entry, in_lanes, pick, root_of_excess
+from .conditional import BestFit, best_fit, entry, pick, root_of_excess
 
 
 @final
@@ -146,7 +147,7 @@ def _ends(
             held = best.held(mask, centre + side * d * unit)
             return root_of_excess(held, best.minimum)
 
-        root, good = in_lanes(one, (distance, lanes))
+        root, good = in_lanes(one, (distance, lanes), masks.shape[1])
         return sigmas - root, good
 
     wanted = jnp.full(sides.shape, sigmas)

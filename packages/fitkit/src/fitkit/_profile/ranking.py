@@ -20,9 +20,10 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
 from .._fit.fit import poi_mask
+from .._fit.lanes import in_lanes
 from .._fit.minimum import minimise
 from .._model import AbstractModel, Data
-from .conditional import BestFit, best_fit, in_lanes, pick, require_covariance
+from .conditional import BestFit, best_fit, pick, require_covariance
 from .prior import prior_centres, prior_widths
 
 
@@ -182,7 +183,7 @@ def _impacts(
         return pick(held.y, poi) - centre, held.converged
 
     lanes = (jnp.tile(jnp.arange(entries), 4), shifts.reshape(-1))
-    change, converged = in_lanes(moved, lanes)
+    change, converged = in_lanes(moved, lanes, entries)
     up, down, prefit_up, prefit_down = change.reshape(4, entries)
     constrained = widths > 0
     unknown = lambda x: jnp.where(constrained, x, jnp.nan)  # noqa: E731

@@ -16,9 +16,10 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._custom_types import Mask
+from .._fit.lanes import in_lanes
 from .._model import AbstractModel, Data
 from .._roots import falling_roots
-from .conditional import BestFit, best_fit, entry, in_lanes, pick, root_of_excess
+from .conditional import BestFit, best_fit, entry, pick, root_of_excess
 
 _SPAN = 3.0  # standard deviations to either side, where no values are given
 
@@ -120,7 +121,7 @@ def _along(best: BestFit, mask: Mask, values: Array) -> tuple[Array, Array, Arra
         held = best.held(mask, value)
         return 2 * (held.value - best.minimum.value), held.y, held.converged
 
-    return in_lanes(at, values)
+    return in_lanes(at, values, mask.shape[0])
 
 
 @final
@@ -245,7 +246,7 @@ def _around(
             )
             return root, good
 
-        root, good = in_lanes(at, (radius, directions))
+        root, good = in_lanes(at, (radius, directions), masks.shape[1])
         return wanted - root, good
 
     roots = falling_roots(

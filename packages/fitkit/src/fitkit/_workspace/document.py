@@ -1,5 +1,6 @@
 """From a path, a decoded document or a patch to plain JSON values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,10 @@ def _apply(document: Any, operations: Any) -> Any:
             f"a patch must be a list of operations; got {type(operations).__name__}. "
             "A patch set is read by `read_patchset`."
         )
+    own: dict[int, Any] = {}
     for number, operation in enumerate(operations):
         try:
-            document = _applied(document, operation)
+            document = _applied(document, operation, own)
         except Exception as error:  # jsonpatch lets KeyError, TypeError, … escape
             raise WorkspaceError(
                 f"patch[{number}] ({_headline(operation)}) does not apply: "
@@ -109,35 +111,75 @@ class _Shared(dict):
         return self
 
 
-def _applied(document: Any, operation: Any) -> Any:
+def _applied(document: Any, operation: Any, own: dict[int, Any]) -> Any:
     """The document with one operation applied.
 
     Containers on the way to what it changes are copied first, all others shared. So an
     operation in place changes neither the caller's document nor what an earlier one
     took from its patch.
+
+    Args:
+        document: the document so far.
+        operation: the operation.
+        own: copies made for this patch, by identity; more are added.
     """
     known = jsonpatch.JsonPatch.operations
-    kind: Any = operation.get("op") if isinstance(operation, Mapping) else None
+    if type(operation) is not dict and isinstance(operation, Mapping):
+        operation = dict(operation)
+    kind: Any = operation.get("op") if type(operation) is dict else None
     if not isinstance(kind, str) or kind not in known:
         jsonpatch.JsonPatch([operation])  # says what is wrong with it
     if type(operation.get("value")) is dict:
         operation = {**operation, "value": _Shared(operation["value"])}
+    path = operation.get("path")
+    plain = type(path) is str and path.startswith("/") and "~" not in path
+    if kind in _OF_ONE_PLACE and plain:
+        # jsonpatch goes the whole way for each operation, and this takes most of its
+        # time: here it is given the container that is changed.
+        _, *way, last = path.split("/")
+        document, at = _with_own_way(document, way, own)
+        if at is not None:
+            known[kind]({**operation, "path": f"/{last}"}).apply(at)
+            return document
     ready = known[kind](operation)
-    document = _with_own_way(document, ready.pointer.parts)
+    document, _ = _with_own_way(document, ready.pointer.parts, own)
     if kind == "move" and isinstance(operation.get("from"), str):
-        document = _with_own_way(document, type(ready.pointer)(operation["from"]).parts)
+        way = type(ready.pointer)(operation["from"]).parts
+        document, _ = _with_own_way(document, way, own)
     return ready.apply(document)
 
 
-def _with_own_way(value: Any, keys: Sequence[str]) -> Any:
-    """`value`, copied along the way that `keys` go, as far as they go."""
-    if not keys or not isinstance(value, (dict, list)):
+# Operations that change one container.
+_OF_ONE_PLACE = ("add", "remove", "replace")
+# As RFC 6901 writes a place in a list.
+_INDEX = re.compile("0|[1-9][0-9]*")
+
+
+def _with_own_way(
+    document: Any, keys: Sequence[str], own: dict[int, Any]
+) -> tuple[Any, Any]:
+    """`document` with copies along the way that `keys` go, as far as they go.
+
+    And the container at its end, None where it does not go so far.
+    """
+    document = at = _own(document, own)
+    for key in keys:
+        place: Any = int(key) if isinstance(at, list) and _INDEX.fullmatch(key) else key
+        if not isinstance(at, (dict, list)) or place not in (
+            at if isinstance(at, dict) else range(len(at))
+        ):
+            return document, None
+        at[place] = at = _own(at[place], own)
+    return document, at
+
+
+def _own(value: Any, own: dict[int, Any]) -> Any:
+    """A copy of a container, unless it is one."""
+    if id(value) in own or not isinstance(value, (dict, list)):
         return value
-    own, (key, *others) = value.copy(), keys
-    at: Any = int(key) if isinstance(own, list) and key.isdecimal() else key
-    if at in (own if isinstance(own, dict) else range(len(own))):
-        own[at] = _with_own_way(own[at], others)
-    return own
+    copy = value.copy()
+    own[id(copy)] = copy
+    return copy
 
 
 def _headline(operation: Any) -> str:

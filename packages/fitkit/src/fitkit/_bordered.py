@@ -265,23 +265,6 @@ def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
     return jnp.where(free, solution / factor.scale, 0.0)
 
 
-def solve_free(
-    matrix: Bordered, free: Mask, rhs: Vector, *, strict: bool = False
-) -> tuple[Vector, Bool[Array, ""]]:
-    """Solve the rows and columns that are `free`; 0 in the others.
-
-    Args:
-        matrix, free, strict: as in `factorise`. A flat entry stays where it is.
-        rhs: right-hand side.
-
-    Returns:
-        The solution and whether the matrix was positive definite; where it was not, the
-        solution is NaN.
-    """
-    factor, positive = factorise(matrix, free, strict=strict)
-    return substitute(factor, free, rhs), positive
-
-
 def inverse(factor: Factor, free: Mask) -> Matrix:
     """The inverse of the rows and columns that are `free`; 0 in the others."""
     lower = jnp.eye(factor.lower.shape[0])

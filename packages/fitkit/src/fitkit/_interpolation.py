@@ -121,13 +121,14 @@ class Exponential(NamedTuple):
         slope: half the difference of the logarithms of hi and lo.
         bend: half their sum.
         polynomial: coefficients of the first to sixth power inside |alpha| < reach, or
-            None where the code is exponential there as well.
+            None where the code is exponential there as well. Apart, not in one table:
+            the derivative of taking one out would fill a table of zeros, six times.
         reach: how far the polynomial holds, 1, or 0 for a code without.
     """
 
     slope: Array
     bend: Array
-    polynomial: Float[Array, "6 ..."] | None
+    polynomial: tuple[Array, ...] | None
     reach: Array | None
 
 
@@ -157,7 +158,7 @@ def exponential(
         slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
         if "4" not in codes:
             return Exponential(slope, bend, None, None)
-        polynomial = xp.stack(_matching(lo, hi, log_lo, log_hi))
+        polynomial = _matching(lo, hi, log_lo, log_hi)
     reach = np.ones(())
     if len(codes) > 1:
         of_each = np.concatenate([np.full(n, float(code == "4")) for code, n in runs])
@@ -165,7 +166,7 @@ def exponential(
     return Exponential(slope, bend, polynomial, reach)
 
 
-def _matching(lo: Array, hi: Array, log_lo: Array, log_hi: Array) -> list[Array]:
+def _matching(lo: Array, hi: Array, log_lo: Array, log_hi: Array) -> tuple[Array, ...]:
     """The coefficients of x to x^6 that match value and two derivatives at -1 and 1.
 
     The odd powers follow from half the difference of what both sides ask for, the even
@@ -176,14 +177,14 @@ def _matching(lo: Array, hi: Array, log_lo: Array, log_hi: Array) -> list[Array]
     even, odd = (hi + lo) / 2 - 1, (hi - lo) / 2
     even_1, odd_1 = (first_hi - first_lo) / 2, (first_hi + first_lo) / 2
     even_2, odd_2 = (second_hi + second_lo) / 2, (second_hi - second_lo) / 2
-    return [
+    return (
         (15 * odd - 7 * odd_1 + odd_2) / 8,
         (24 * even - 9 * even_1 + even_2) / 8,
         (5 * (odd_1 - odd) - odd_2) / 4,
         (7 * even_1 - 12 * even - even_2) / 4,
         (odd_2 - 3 * (odd_1 - odd)) / 8,
         (even_2 - 5 * even_1 + 8 * even) / 8,
-    ]
+    )
 
 
 def exponential_factor(

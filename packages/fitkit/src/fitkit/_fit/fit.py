@@ -43,7 +43,7 @@ class FitResult(eqx.Module):
         gradient: of minus the log-likelihood there, in the order of `y`, fixed entries
             included; it carries no derivative.
         curvature: the Hessian in its own form; see `hessian`.
-        steps: Newton steps.
+        steps: Newton steps, those of a walk from another start included.
         result: how the search ended, an `optimistix.RESULTS`.
     """
 
@@ -198,7 +198,8 @@ def fit(
     Args:
         model: any model.
         data: observed or expected data.
-        init: start values by parameter name, over the model's; traced.
+        init: start values by parameter name, over the model's; traced. Where the
+            likelihood is zero there, a walk from the model's start leads on.
         fixed: by parameter name, True or False for all or for each entry, over the
             model's; a fixed entry keeps its start value; traced.
         bounds: `(lower, upper)` by parameter name, over the model's; traced.

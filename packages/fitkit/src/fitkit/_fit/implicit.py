@@ -17,7 +17,7 @@ background-only Asimov fit with \(\mu\ge0\) — counts as free: the derivative i
 from inside the box, the same for every start and rounding.
 """
 
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import equinox.internal as eqxi
@@ -26,82 +26,137 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float
 
-from .._bordered import solve_free
+from .._bordered import Bordered, Factor, substitute
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
+from .walk import Carry, walk
 
 
-def _along(function: Any, likelihood: Any, tangent: Any) -> tuple[Any, Any]:
-    """Value and directional derivative with respect to the likelihood's leaves."""
-    if all(
-        leaf is None for leaf in jax.tree.leaves(tangent, is_leaf=lambda x: x is None)
-    ):
-        value = function(likelihood)
-        return value, jnp.zeros_like(value)
-    return eqx.filter_jvp(function, (likelihood,), (tangent,))
+def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:
+    """Value and directional derivative with respect to the leaves of an argument."""
+    if not jax.tree.leaves(tangent):
+        value = function(argument)
+        return value, jax.tree.map(jnp.zeros_like, value)
+    return eqx.filter_jvp(function, (argument,), (tangent,))
+
+
+@final
+class Found(NamedTuple):
+    """A minimum, found by any means; nothing in it carries a derivative of its own.
+
+    Attributes:
+        y: where it is.
+        value: the function there.
+        free: which entries are free.
+        hessian: the second derivatives there.
+        factor: of `hessian`, on the free entries; NaN where they are not determined.
+    """
+
+    y: Vector
+    value: Float[Array, ""]
+    free: Mask
+    hessian: Bordered
+    factor: Factor
 
 
 @eqx.filter_custom_jvp
 def minimum_point(
-    likelihood: AbstractNegativeLogLikelihood, target: Vector, free: Mask, y: Vector
+    likelihood: AbstractNegativeLogLikelihood, target: Vector, found: Found
 ) -> Vector:
     """The minimum as a differentiable function of likelihood and clamped values.
 
     Args:
         likelihood: the function that was minimised.
         target: values of the clamped entries.
-        free: which entries are free.
-        y: the minimum, found by any means; carries no derivative of its own.
+        found: its minimum.
     """
-    return jnp.where(free, y, target)
+    return jnp.where(found.free, found.y, target)
 
 
 @minimum_point.def_jvp
 def _minimum_point_jvp(primals, tangents):
-    likelihood, target, free, y = primals
-    likelihood_dot, target_dot, _, _ = tangents
-    point = minimum_point(likelihood, target, free, y)
-    _, gradient_dot = _along(lambda f: f.gradient(point), likelihood, likelihood_dot)
+    likelihood, target, found = primals
+    likelihood_dot, target_dot, _ = tangents
+    free = found.free
+    point = minimum_point(likelihood, target, found)
+    gradient_dot = _gradient_along(likelihood, point, likelihood_dot)
     clamped_dot = jnp.zeros_like(point) if target_dot is None else target_dot
     clamped_dot = jnp.where(free, 0.0, clamped_dot)
-    hessian = likelihood.derivatives(point).hessian
-    free_dot, _ = solve_free(
-        hessian, free, -(gradient_dot + hessian @ clamped_dot), strict=True
+    hessian = _hessian(likelihood, point, found.hessian)
+
+    def of_free(vector: Vector) -> Vector:
+        return jnp.where(free, hessian @ jnp.where(free, vector, 0.0), 0.0)
+
+    # Linear in the right-hand side, and so transposed as it is; derivatives of the
+    # solution are those of the matrix, never of its factor.
+    free_dot = jax.lax.custom_linear_solve(
+        of_free,
+        jnp.where(free, -(gradient_dot + hessian @ clamped_dot), 0.0),
+        lambda _, rhs: substitute(found.factor, free, rhs),
+        symmetric=True,
     )
     return point, jnp.where(free, free_dot, clamped_dot)
 
 
+def _gradient_along(
+    likelihood: AbstractNegativeLogLikelihood, y: Vector, tangent: Any
+) -> Vector:
+    """How the gradient changes along a tangent of the likelihood.
+
+    As the gradient of the value's change: transposed, it needs no Jacobian of rates.
+    """
+    return jax.grad(lambda at: _along(lambda f: f.value(at), likelihood, tangent)[1])(y)
+
+
+def _hessian(
+    likelihood: AbstractNegativeLogLikelihood, y: Vector, known: Bordered
+) -> Bordered:
+    """The Hessian, as a differentiable function; its value is known."""
+    numbers, order = eqx.partition(known, eqx.is_inexact_array)
+    return eqx.combine(_known_hessian(likelihood, y, numbers), order)
+
+
+@eqx.filter_custom_jvp
+def _known_hessian(likelihood: Any, y: Vector, known: Bordered) -> Bordered:
+    return known
+
+
+@_known_hessian.def_jvp
+def _known_hessian_jvp(primals, tangents):
+    likelihood, y, known = primals
+    likelihood_dot, y_dot, _ = tangents
+
+    def numbers(at: tuple[Any, Vector]) -> Bordered:
+        f, point = at
+        return eqx.filter(f.derivatives(point).hessian, eqx.is_inexact_array)
+
+    _, dot = _along(numbers, (likelihood, y), (likelihood_dot, y_dot))
+    return _known_hessian(likelihood, y, known), dot
+
+
 @eqx.filter_custom_jvp
 def minimum_value(
-    likelihood: AbstractNegativeLogLikelihood,
-    target: Vector,
-    free: Mask,
-    y: Vector,
-    value: Float[Array, ""],
+    likelihood: AbstractNegativeLogLikelihood, target: Vector, found: Found
 ) -> Float[Array, ""]:
     """The value at the minimum, differentiable by the envelope theorem.
 
     Args:
-        likelihood: the function that was minimised.
-        target: values of the clamped entries.
-        free: which entries are free.
-        y: the minimum, found by any means; carries no derivative of its own.
-        value: the function there, likewise.
+        likelihood, target, found: as of `minimum_point`.
     """
-    return value
+    return found.value
 
 
 @minimum_value.def_jvp
 def _minimum_value_jvp(primals, tangents):
-    likelihood, target, free, y, value = primals
-    likelihood_dot, target_dot, *_ = tangents
-    point = minimum_point(likelihood, target, free, y)
+    likelihood, target, found = primals
+    likelihood_dot, target_dot, _ = tangents
+    point = minimum_point(likelihood, target, found)
     _, value_dot = _along(lambda f: f.value(point), likelihood, likelihood_dot)
     if target_dot is not None:
-        clamped_dot = jnp.where(free, 0.0, target_dot)
-        pull = jnp.where(free, 0.0, likelihood.gradient(point))
+        clamped_dot = jnp.where(found.free, 0.0, target_dot)
+        pull = jnp.where(found.free, 0.0, likelihood.gradient(point))
         value_dot = value_dot + pull @ clamped_dot
-    return minimum_value(likelihood, target, free, y, value), value_dot
+    return minimum_value(likelihood, target, found), value_dot
 
 
 @final
@@ -109,22 +164,33 @@ class BoundedAdjoint(optx.AbstractAdjoint):
     """Implicit differentiation of a minimum in a box, for `optimistix.minimise`.
 
     optimistix's own `ImplicitAdjoint` solves for a vanishing gradient and is wrong at
-    an active bound. Takes the options of `BoundedNewton`; forward, reverse and higher
+    an active bound. Takes the options of `BoundedNewton`, and `inside`, a point from
+    which to walk where the likelihood is zero at the start; forward, reverse and higher
     derivatives work, also under `jax.vmap`. A lane whose Hessian is singular gets NaN
     derivatives and harms no other.
     """
 
     def apply(self, primal_fn, rewrite_fn, inputs, tags):
         _, _, start, likelihood, options, *_ = inputs
+        frozen = freeze(inputs)
+        box = frozen[4]
 
-        def run_lax(*args, **kwargs):
-            return eqxi.while_loop(*args, kind="lax", **kwargs)
+        def run_lax(condition, body, begin, **kwargs):
+            def search(carry: Carry) -> Carry:
+                return eqxi.while_loop(condition, body, carry, kind="lax", **kwargs)
 
-        y, rest = primal_fn((*freeze(inputs), run_lax))
-        lower, upper = options["lower"], options["upper"]
-        held = rest[-1]["stationarity"]
-        target = held.target(start, lower, upper)
-        return minimum_point(likelihood, target, held.free, y), rest
+            return walk(search, begin, box["inside"], box["movable"])
+
+        y, rest = primal_fn((*frozen, run_lax))
+        stats = rest[-1]
+        target = stats["stationarity"].target(start, options["lower"], options["upper"])
+        return minimum_point(likelihood, target, found_by(y, stats)), rest
+
+
+def found_by(y: Vector, stats: dict[str, Any]) -> Found:
+    """What a search has found, from its last point and the statistics beside."""
+    free = stats["stationarity"].free
+    return freeze(Found(y, stats["value"], free, stats["hessian"], stats["factor"]))
 
 
 def freeze(tree: Any) -> Any:

@@ -14,7 +14,7 @@ from .._compiled import only_arrays
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._parameters import Override
-from .implicit import BoundedAdjoint, freeze, minimum_value
+from .implicit import BoundedAdjoint, found_by, freeze, minimum_value
 from .kept import call_kept, keeps_programs
 from .newton import BoundedNewton
 from .stationarity import Stationarity
@@ -79,7 +79,7 @@ class Minimum(NamedTuple):
         value: minus the log-likelihood less its saturated value; differentiable.
         twice_nll: minus twice the log-likelihood; differentiable.
         edm: estimated distance to the minimum, before the last step.
-        steps: Newton steps.
+        steps: Newton steps, those of a walk from another start included.
         stationarity: which entries are free, at a bound, on the edge, at a kink.
         unique: whether the Hessian of the free entries is positive definite.
         gradient, curvature: there, the latter the Hessian; they carry no derivative.
@@ -118,6 +118,7 @@ def minimise(
     options: FitOptions,
     solver: optx.AbstractMinimiser | None = None,
     max_steps: int = _MAX_STEPS,
+    inside: Vector | None = None,
 ) -> Minimum:
     """Minimise a likelihood in its box; everything is traced.
 
@@ -126,6 +127,8 @@ def minimise(
         options: what differs from the model's own settings.
         solver: the minimiser; by default `BoundedNewton()`.
         max_steps: after so many steps the search is given up.
+        inside: a point of which it is known that the likelihood is not zero there, to
+            begin at where it is zero at the start; the model's own start by default.
     """
     solver = BoundedNewton() if solver is None else solver
     likelihood = likelihood.prepared()
@@ -135,6 +138,8 @@ def minimise(
     movable = ~options.fixed.over(settings.fixed)
     start = options.init.over(settings.init)
     start = jnp.where(movable, jnp.clip(start, lower, upper), start)
+    inside = settings.init if inside is None else inside
+    inside = jnp.where(movable, jnp.clip(inside, lower, upper), inside)
     # A box without room is a fixed parameter.
     movable = movable & (lower < upper)
 
@@ -142,13 +147,15 @@ def minimise(
     # but the likelihood itself; tracing it all the same takes a fifth of all tracing.
     untraced = isinstance(solver, BoundedNewton)
 
+    box = {"lower": lower, "upper": upper, "movable": movable, "inside": inside}
+
     def search(side: float) -> optx.Solution:
         return optx.minimise(
             (lambda y, f: jnp.zeros(())) if untraced else (lambda y, f: f.value(y)),
             solver,
             start,
             likelihood,
-            {"lower": lower, "upper": upper, "movable": movable, "side": side},
+            {**box, "side": side},
             max_steps=max_steps,
             adjoint=BoundedAdjoint(),
             throw=False,
@@ -165,13 +172,8 @@ def minimise(
             lambda a, b: pick(a, b) if eqx.is_array(a) else a, found, other
         )
     y, held = found.value, found.stats["stationarity"]
-    value = minimum_value(
-        likelihood,
-        held.target(start, lower, upper),
-        held.free,
-        freeze(y),
-        found.stats["value"],
-    )
+    target = held.target(start, lower, upper)
+    value = minimum_value(likelihood, target, found_by(y, found.stats))
     return Minimum(
         y=y,
         value=value,

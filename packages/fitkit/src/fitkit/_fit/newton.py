@@ -281,7 +281,8 @@ class BoundedNewton(optx.AbstractMinimiser):
         self, fn, y, aux, args, options, state: NewtonState, tags, result
     ) -> tuple[Vector, PyTree, dict[str, Any]]:
         lower, upper, movable = options["lower"], options["upper"], options["movable"]
-        held, unique = stationarity(args, state.y, state.at, lower, upper, movable)
+        held = stationarity(args, state.y, state.at, lower, upper, movable)
+        factor, unique = factorise(state.at.hessian, held.free, strict=True)
         stats = {
             "value": state.at.value,
             "edm": state.edm,
@@ -289,6 +290,7 @@ class BoundedNewton(optx.AbstractMinimiser):
             "unique": unique,
             "gradient": state.at.gradient,
             "hessian": state.at.hessian,
+            "factor": factor,
         }
         return state.y, aux, stats
 

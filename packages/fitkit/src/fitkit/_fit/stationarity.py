@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
 
-from .._bordered import factorise, scale_of
+from .._bordered import scale_of
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
 
@@ -45,7 +44,7 @@ def stationarity(
     lower: Vector,
     upper: Vector,
     movable: Mask,
-) -> tuple[Stationarity, Bool[Array, ""]]:
+) -> Stationarity:
     """Tell which equation holds for each entry at the minimum `y`.
 
     Args:
@@ -54,10 +53,6 @@ def stationarity(
         at: function and derivatives there.
         lower, upper: the box.
         movable: entries that were fitted.
-
-    Returns:
-        The equations, and whether the free entries are determined: their Hessian is
-        positive definite.
     """
     scale = scale_of(at.hessian)
     pull = at.gradient / scale
@@ -72,12 +67,10 @@ def stationarity(
         at_kink = movable & likelihood.kinks() & (y == 0)
         at_kink = at_kink & (right >= -EDGE) & (left <= EDGE)
     free = movable & ~at_lower & ~at_upper & ~at_kink
-    _, unique = factorise(at.hessian, free, strict=True)
-    held = Stationarity(
+    return Stationarity(
         free=free,
         at_lower=at_lower,
         at_upper=at_upper,
         on_edge=movable & near & ~at_lower & ~at_upper,
         at_kink=at_kink,
     )
-    return held, unique

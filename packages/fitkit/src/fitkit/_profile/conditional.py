@@ -10,21 +10,15 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._bordered import scale_of, unfactorised
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError, entry_names
 from .._fit.fit import fit_options
 from .._fit.implicit import freeze
 from .._fit.minimum import FitOptions, Minimum, minimise
-from .._fit.newton import Quadratic, minimise_in_box
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
 from .._precision import require_float64
 from .._uncertainty import inverse_of_free
-
-# Parts of a step that are tried, and how many steps are made before it is given up.
-_PARTS = 0.5 ** np.arange(12)
-_MOST_STEPS = 50
 
 
 @final
@@ -58,49 +52,9 @@ class BestFit(eqx.Module):
 
     def held(self, mask: Mask, values: ArrayLike) -> Minimum:
         """The fit with the entries of `mask` held at `values`."""
-        start = _start(freeze(self), mask, freeze(jnp.asarray(values)))
-        options = self.options.starting_at(start).holding(mask, values)
-        return minimise(self.likelihood, options, self.solver)
-
-
-def _start(best: BestFit, mask: Mask, values: Array) -> Vector:
-    """Where a fit with the entries of `mask` held at `values` may start.
-
-    The best fit, unless the likelihood vanishes there: with less signal than none a bin
-    may have no expected events left. Newton steps lead on then that end where the held
-    entries have their values, each as long as the likelihood allows (S. Boyd,
-    L. Vandenberghe, Convex Optimization, section 10.3).
-    """
-    likelihood = best.likelihood.prepared()
-    free = best.movable & ~mask
-
-    def there(y: Vector) -> Vector:
-        return jnp.where(mask, values, y)
-
-    def blocked(carry):
-        y, count = carry
-        return (count < _MOST_STEPS) & ~jnp.isfinite(likelihood.value(there(y)))
-
-    def advance(carry):
-        y, count = carry
-        at, towards = likelihood.derivatives(y), there(y) - y
-        quadratic = Quadratic(
-            gradient=at.gradient + at.convex @ towards,
-            hessian=at.convex,
-            scale=scale_of(at.convex),
-            low=best.lower - y,
-            high=best.upper - y,
-            factor=unfactorised(at.convex),
-            known=jnp.array(False),
-        )
-        step = towards + jnp.nan_to_num(minimise_in_box(quadratic, free))
-        values_at = jax.vmap(likelihood.value)(y + _PARTS[:, None] * step)
-        possible = jnp.max(jnp.where(jnp.isfinite(values_at), _PARTS, 0.0))
-        # Half of what is possible: at its end some bin is all but empty.
-        return y + possible / 2 * step, count + 1
-
-    y, _ = jax.lax.while_loop(blocked, advance, (best.minimum.y, 0))
-    return y
+        best = freeze(self.minimum.y)
+        options = self.options.starting_at(best).holding(mask, values)
+        return minimise(self.likelihood, options, self.solver, inside=best)
 
 
 def best_fit(

@@ -87,12 +87,17 @@ def _minimum_point_jvp(primals, tangents):
     def of_free(vector: Vector) -> Vector:
         return jnp.where(free, hessian @ jnp.where(free, vector, 0.0), 0.0)
 
+    def solve(_: Any, rhs: Vector) -> Vector:
+        # What nothing asks for is 0, though it be not determined: the transpose of a
+        # scan over fits asks each for all of its results.
+        return jnp.where(jnp.any(rhs != 0), substitute(found.factor, free, rhs), 0.0)
+
     # Linear in the right-hand side, and so transposed as it is; derivatives of the
     # solution are those of the matrix, never of its factor.
     free_dot = jax.lax.custom_linear_solve(
         of_free,
         jnp.where(free, -(gradient_dot + hessian @ clamped_dot), 0.0),
-        lambda _, rhs: substitute(found.factor, free, rhs),
+        solve,
         symmetric=True,
     )
     return point, jnp.where(free, free_dot, clamped_dot)

@@ -270,7 +270,8 @@ def _run(
     solver: optx.AbstractMinimiser | None,
     throw: bool,
 ) -> FitResult:
-    likelihood = model.negative_log_likelihood(data)
+    # By its class: of a bound method equinox makes a new object each time.
+    likelihood = type(model).negative_log_likelihood(model, data)
     result = result_of(minimised(likelihood, options, solver), model)
     return explain_failure(result, model, data) if throw else result
 

@@ -47,6 +47,26 @@ def _rate_ratios(
 _at_hand: dict[int, tuple[Arrays, ConstraintTerms, Interpolation]] = {}
 
 
+def at_hand(
+    arrays: Arrays,
+) -> tuple[Arrays, ConstraintTerms | None, Interpolation | None]:
+    """A model's arrays with what is derived of them, on the device; once for each.
+
+    Where they are traced, or on the device already, nothing is derived.
+    """
+    known = _at_hand.get(id(arrays))
+    if known is None:
+        if arrays.xp is not np:
+            return arrays, None, None
+        parts = arrays, constraint_terms(arrays), interpolation(arrays)
+        with jax.ensure_compile_time_eval():  # also where only the data are traced
+            ready = jax.device_put(parts)
+        forget = weakref.finalize(arrays, _at_hand.pop, id(arrays))
+        forget.atexit = False
+        known = _at_hand[id(arrays)] = ready
+    return known
+
+
 @final
 class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     """A HistFactory model at given data.
@@ -96,17 +116,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def at_hand(self) -> "HistFactoryLikelihood":
         if self.terms is not None:
             return self
-        known = _at_hand.get(id(self.arrays))
-        if known is None:
-            if self.arrays.xp is not np:
-                return self
-            parts = self.arrays, self.constraints, self.interpolation
-            with jax.ensure_compile_time_eval():  # also where only the data are traced
-                ready = jax.device_put(parts)
-            forget = weakref.finalize(self.arrays, _at_hand.pop, id(self.arrays))
-            forget.atexit = False
-            known = _at_hand[id(self.arrays)] = ready
-        arrays, terms, shapes = known
+        arrays, terms, shapes = at_hand(self.arrays)
         return HistFactoryLikelihood(arrays, self.counts, self.aux, terms, shapes)
 
     @property

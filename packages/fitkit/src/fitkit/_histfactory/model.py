@@ -17,7 +17,7 @@ from .._parameters import Parameter, ParameterShapes, unflatten
 from .arrays import Arrays, Layout
 from .assemble import assemble
 from .constraint_terms import constraint_terms
-from .likelihood import HistFactoryLikelihood
+from .likelihood import HistFactoryLikelihood, at_hand
 from .modifiers import ParameterKind
 from .observed import (
     aux_by_name,
@@ -322,10 +322,11 @@ class Model(AbstractModel):
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives."""
+        arrays, terms, shapes = at_hand(self.arrays)
         return HistFactoryLikelihood(
-            self.arrays,
+            arrays,
             flat_counts(self.layout, self.arrays.counted, data.main),
             flat_aux(self.layout, data.aux),
-            None,
-            None,
+            terms,
+            shapes,
         )

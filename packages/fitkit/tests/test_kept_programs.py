@@ -79,6 +79,24 @@ def test_tests_are_kept_each_kind_for_itself(folder):
         )
 
 
+def test_a_statistic_of_ones_own_is_not_kept(folder):
+    """Its code may change from one process to the next."""
+
+    class Own(fitkit.AbstractTestStatistic):
+        asimov_poi = 0.0
+        physical = False
+        discovery = False
+        two_sided = False
+
+        def counts_as_evidence(self, best, tested):
+            return best < tested
+
+    own = fitkit.hypotest(1.0, *_problem(), statistic=Own())
+    assert not folder.exists()
+    plain = fitkit.hypotest(1.0, *_problem(), statistic=fitkit.QMu())
+    np.testing.assert_allclose(own.statistic, plain.statistic, rtol=1e-12)
+
+
 def test_limits_are_kept(folder):
     """Two programs, that of tests among them; a tolerance is no part of them."""
     first = fitkit.upper_limit(*_problem())

@@ -108,9 +108,9 @@ def _outcome(likelihood: AbstractNegativeLogLikelihood) -> Any:
     )
 
 
-# Likelihoods of this package are told apart by their structure; another's may hold a
-# function.
-_OURS = "fitkit._histfactory"
+# What these define is told apart by its structure; a custom model may hold a function,
+# a custom statistic has code of its own.
+_OURS = ("fitkit._histfactory", "fitkit._hypotest")
 
 
 def minimise(
@@ -204,7 +204,7 @@ def minimised(
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
     likelihood = likelihood.at_hand
-    if keepable(likelihood, (likelihood, options, solver)):
+    if solver is None and keepable((likelihood, options), likelihood):
         found = call_kept(minimise, likelihood, options)
         return jax.tree.unflatten(_outcome(likelihood), found)
     if solver is None and only_arrays(likelihood):
@@ -212,17 +212,17 @@ def minimised(
     return _minimise_with(likelihood, options, solver)
 
 
-def keepable(likelihood: AbstractNegativeLogLikelihood, args: Any) -> bool:
+def keepable(args: Any, *parts: Any) -> bool:
     """Whether a kept program may run, if any are kept.
 
     Args:
-        likelihood: of our own code it must be.
-        args: all that the program takes, this among them: plain arrays. Inside `vmap`
-            or `jit` there are none; a kept program has no rule for those.
+        args: all that the program takes: plain arrays. Inside `vmap` or `jit` there are
+            none; a kept program has no rule for those.
+        parts: those of the arguments whose own code is in it, which must be ours.
     """
     return (
         keeps_programs()
-        and type(likelihood).__module__.startswith(_OURS)
+        and all(type(part).__module__.startswith(_OURS) for part in parts)
         and only_arrays(args)
         and not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args))
     )

@@ -287,7 +287,7 @@ def asymptotic_limits(
     fits = likelihood, options, poi, as_array(_FIRST), statistic, solver, calculator
     subject = _Subject(likelihood, options, poi, *fit_twins(*fits), log_level)
     args = subject, statistic, calculator, solver, as_array(tolerance)
-    if keepable(likelihood, args):
+    if solver is None and keepable(args, likelihood, statistic, calculator):
         limits, converged = call_kept(_search, *args)
         return limits, converged
     return _compiled_search(*args)

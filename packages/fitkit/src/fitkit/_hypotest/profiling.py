@@ -93,7 +93,7 @@ def fit_twins(
         ValueError: where the Asimov data have not the shapes of the data.
     """
     args = likelihood.at_hand, options, poi, tested, statistic, solver, calculator
-    if keepable(likelihood, args):
+    if solver is None and keepable(args, likelihood, statistic, calculator):
         found = call_kept(_fit_twins, *args)
         outcome = Twin(likelihood.observations(), *(0,) * 5), Held(*(0,) * 3)
         return jax.tree.unflatten(jax.tree.structure(outcome), found)

@@ -257,6 +257,36 @@ def test_windows_of_uneven_bins(rng, kernel):
 
 
 @each_flow
+@pytest.mark.parametrize("bandwidth", [0.01, 0.3])
+def test_what_is_known_as_what_is_traced(rng, flow, bandwidth):
+    """Edges and bandwidth as constants of a program and as its arguments.
+
+    One window, and many; the number of windows is no part of the program if known.
+    """
+    data, weights = sample(rng, 60)
+
+    def of(data, edges, bandwidth):
+        counts = relaxed.hist(
+            data, edges, bandwidth=bandwidth, weights=weights, flow=flow
+        )
+        return jnp.sum(jnp.sin(counts)), counts
+
+    derivative = jax.value_and_grad(of, has_aux=True)
+    known = jax.jit(lambda data: derivative(data, UNEVEN, bandwidth))
+    traced = jax.jit(derivative)
+    arguments = data, jnp.asarray(UNEVEN), jnp.asarray(bandwidth)
+    for one, other in zip(
+        jax.tree.leaves(known(data)), jax.tree.leaves(traced(*arguments)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
+    searches = [
+        program.lower(*these).as_text().count("func.func private @searchsorted")
+        for program, these in ((known, (data,)), (traced, arguments))
+    ]
+    assert searches[0] == 0 < searches[1]
+
+
+@each_flow
 def test_gradients_within_reach(rng, flow):
     """A window of 6 bins, of the 16 that a kernel of 0.8 bins reaches."""
     at = (*sample(rng, 30), jnp.asarray(MANY), jnp.asarray(0.8 * (MANY[1] - MANY[0])))

@@ -198,6 +198,42 @@ def test_data_of_another_size_than_the_asimov_data(events, call):
         call(*tested, *args)
 
 
+class Saturating(fitkit.AbstractModel):
+    """A counting experiment whose signal grows no further than to three events."""
+
+    parameter_names = ("mu",)
+    poi = "mu"
+
+    @property
+    def parameters(self):
+        return {"mu": Parameter(1.0, lower=0.0, upper=100.0)}
+
+    def rate(self, params):
+        return 3 * params["mu"] / (1 + params["mu"]) + 5.0
+
+    def expected_data(self, params):
+        return Data({"SR": self.rate(params)})
+
+    def logpdf(self, params, data):
+        return fitkit.poisson_logpdf(data.main["SR"], self.rate(params))
+
+
+def test_a_limit_that_does_not_exist():
+    """CLs ends where all three events are there; a level above has its limit."""
+    model, data = Saturating(), Data({"SR": jnp.array(5.0)})
+    q = 2 * stats.poisson.logpmf(5, 5.0) - 2 * stats.poisson.logpmf(5, 8.0)
+    # Of data that are what the background expects both statistics are the same.
+    least = 2 * stats.norm.sf(np.sqrt(q))
+    with pytest.raises(fitkit.FitError, match="CLs does not fall to the level"):
+        fitkit.upper_limit(model, data, level=0.98 * least)
+    below = fitkit.upper_limit(model, data, level=0.98 * least, throw=False)
+    # Where the background fluctuates down, less signal is excluded.
+    np.testing.assert_array_equal(below.converged, [0, 1, 1, 0, 0, 0])
+    above = fitkit.upper_limit(model, data, level=1.02 * least, throw=False)
+    np.testing.assert_array_equal(above.converged, [1, 1, 1, 1, 0, 0])
+    assert float(above.observed) > 10
+
+
 def base_model(*more):
     signal = Sample("signal", SIGNAL, (NormFactor("mu"), NormSys("xs", 0.9, 1.1)))
     stat = StatError("stat", [2.0, 1.5, 0.9])

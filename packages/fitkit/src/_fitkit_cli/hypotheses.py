@@ -61,7 +61,7 @@ def _calculator(expected: Expected, pseudo: Pseudo, progress: Any) -> Any:
     return experiments(pseudo, progress) or asymptotics_of(expected)
 
 
-def _require(good: Any, call: str) -> None:
+def _require(good: Any, call: str, or_else: str = "") -> None:
     """Raise where a fit found no minimum; after the answer, which says so too."""
     import numpy as np
 
@@ -69,8 +69,8 @@ def _require(good: Any, call: str) -> None:
 
     if not np.all(good):
         raise fitkit.FitError(
-            f"a fit of {call} found no minimum. `fitkit fit` on the same input, also "
-            "with --fix of the parameter of interest, gives the reason."
+            f"a fit of {call} found no minimum{or_else}. `fitkit fit` on the same "
+            "input, also with --fix of the parameter of interest, gives the reason."
         )
 
 
@@ -137,7 +137,7 @@ def limit(
         _print_band(content["observed"], content["expected"], *errors)
 
     show.answer(content, output, human)
-    _require(found.converged, "the limit")
+    _require(found.converged, "the limit", ", or CLs does not fall to the level")
     if kept.plot or kept.hepdata:
         with show.working("testing values around the limit", output):
             tests = _around(found, read, how, pseudo)

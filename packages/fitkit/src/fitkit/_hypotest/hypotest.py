@@ -287,19 +287,21 @@ def hypotest(
     return result_of_test(tested, twin, held, statistic, calculator)
 
 
-def require_converged(value: Array, converged: Bool[Array, ""], call: str) -> Array:
+def require_converged(
+    value: Array,
+    converged: Bool[Array, ""],
+    call: str,
+    reason: str = "a fit found no minimum",
+) -> Array:
     """Return `value`; raise where a fit behind it found no minimum."""
+    way_out = (
+        "`fit` and `fixed_poi_fit` on the same data tell of a fit; `throw=False` "
+        "returns the last point, and the status of each lane."
+    )
     if isinstance(converged, jax.core.Tracer):
-        message = (
-            f"A fit of `{call}` found no minimum. Use `throw=False` for the status of "
-            "each lane, or `fit` on the same data for the reason."
-        )
-        return eqx.error_if(value, ~converged, message)
+        return eqx.error_if(value, ~converged, f"`{call}`: {reason}. {way_out}")
     if not bool(jnp.all(converged)):
-        raise FitError(
-            f"a fit of `{call}` found no minimum. `fit` and `fixed_poi_fit` on the "
-            "same data give the reason; `throw=False` returns the last point."
-        )
+        raise FitError(f"`{call}`: {reason}. {way_out}")
     return value
 
 

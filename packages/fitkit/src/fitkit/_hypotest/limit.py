@@ -31,6 +31,8 @@ from .toys import Toys
 
 # A signal strength at which the width of the best fit is found.
 _FIRST = 1.0
+# Where CLs has not fallen to the level at so many times the first guess, it never will.
+_FARTHEST = 1e4
 
 
 @final
@@ -141,7 +143,9 @@ def upper_limit(
     Raises:
         ValueError: where the model has no parameter of interest, or for a statistic
             that is not for limits.
-        FitError: where a fit or a search fails and `throw` is set.
+        FitError: where a fit or a search fails and `throw` is set: there need not be a
+            limit, as CLs does not fall to the level where uncertainties grow with the
+            signal as fast as itself.
 
     Example:
         >>> import jax
@@ -177,7 +181,8 @@ def upper_limit(
             require_converged(result.observed, result.converged, "upper_limit")
         return result
     if throw:
-        limits = require_converged(limits, jnp.all(converged), "upper_limit")
+        reason = "CLs does not fall to the level, or a fit found no minimum"
+        limits = require_converged(limits, jnp.all(converged), "upper_limit", reason)
     return UpperLimit(
         limits[0],
         limits[1:],
@@ -249,7 +254,8 @@ def _guess(
     r"""Limits of a best fit that is normal with one width \(\sigma\) everywhere.
 
     With the Asimov data's \(q = \mu^2/\sigma^2\), and best fits N widths above 0, they
-    are \(\sigma\,[N + \Phi^{-1}(1 - \alpha\,\Phi(N))]\) (arXiv:1007.1727, eq. 89).
+    are \(\sigma\,[N + \Phi^{-1}(1 - \alpha\,\Phi(N))]\) (arXiv:1007.1727, eq. 89). NaN
+    where such a width is not known.
     """
     twin, level = subject.twin, jnp.exp(subject.log_level)
     q = statistic.ratio(
@@ -258,7 +264,7 @@ def _guess(
     width = _FIRST / jnp.sqrt(q)
     above = jnp.append(twin.best / width, calculator.outcomes(q))
     guess = width * (above - ndtri(level * ndtr(above)))
-    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, _FIRST)
+    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, jnp.nan)
 
 
 def asymptotic_limits(
@@ -310,9 +316,16 @@ def _search(
         return at_zero - jnp.sqrt(far), good
 
     guess = _guess(still, statistic, calculator)
-    roots = falling_roots(excess, guess, jnp.full(6, at_zero), tolerance=tolerance)
+    known = ~jnp.isnan(guess)
+    roots = falling_roots(
+        excess,
+        jnp.where(known, guess, _FIRST),
+        jnp.full(6, at_zero),
+        largest=jnp.where(known, _FARTHEST * guess, jnp.inf),
+        tolerance=tolerance,
+    )
     limits = _root(subject, roots.x, statistic, calculator, solver)
-    return limits, roots.converged
+    return limits, roots.converged & ~roots.beyond
 
 
 _compiled_search = compiled(_search)

@@ -229,6 +229,8 @@ def test_a_limit_that_does_not_exist():
     below = fitkit.upper_limit(model, data, level=0.98 * least, throw=False)
     # Where the background fluctuates down, less signal is excluded.
     np.testing.assert_array_equal(below.converged, [0, 1, 1, 0, 0, 0])
+    assert np.isinf(below.observed)
+    np.testing.assert_array_equal(np.isinf(below.expected), [0, 0, 1, 1, 1])
     above = fitkit.upper_limit(model, data, level=1.02 * least, throw=False)
     np.testing.assert_array_equal(above.converged, [1, 1, 1, 1, 0, 0])
     assert float(above.observed) > 10

@@ -40,7 +40,8 @@ class UpperLimit(eqx.Module):
     """An upper limit on the parameter of interest.
 
     Attributes:
-        observed: the value at which the observed CLs equals `level`.
+        observed: the value at which the observed CLs equals `level`; infinite where it
+            never does.
         expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations of the
             background, `[5]`.
         level: one minus the confidence level.
@@ -325,6 +326,7 @@ def _search(
         tolerance=tolerance,
     )
     limits = _root(subject, roots.x, statistic, calculator, solver)
+    limits = jnp.where(roots.beyond, jnp.inf, limits)
     return limits, roots.converged & ~roots.beyond
 
 

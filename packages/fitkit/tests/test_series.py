@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fitkit
+from fitkit._histfactory.likelihood import HistFactoryLikelihood
 from fitkit._workspace.series import SeriesReader
 from fitkit._workspace.specification import Choices
 
@@ -225,7 +226,9 @@ def alone(given, patch, **choices):
         warnings.simplefilter("always")
         model, data = fitkit.read_workspace(given, patch=patch, **choices)
     warned = [str(each.message) for each in caught]
-    return model, model.negative_log_likelihood(data), "".join(warned)
+    at_hand = model.negative_log_likelihood(data)
+    plain = HistFactoryLikelihood(model.arrays, at_hand.counts, at_hand.aux)
+    return model, plain, "".join(warned)
 
 
 def problem(read, *args, **choices):

@@ -154,7 +154,7 @@ def _where(condition: Bool[Array, " lanes"], a: _Point, b: _Point) -> _Point:
 
 def _next(
     low: _Point, high: _Point, third: _Point, stays: Array, largest: Array
-) -> tuple[Float[Array, " lanes"], Bool[Array, " lanes"]]:
+) -> tuple[Float[Array, " lanes"], Float[Array, " lanes"]]:
     """Where to evaluate next, and where the line through the bracket says the root is.
 
     Infinity for the latter if it is not what the former was chosen by.

@@ -74,9 +74,9 @@ def bin_bandwidth(
         >>> relaxed.bin_bandwidth(jnp.array([0.0, 1.0, 3.0])).tolist()
         0.25
     """
-    edges = as_edges(edges, "bin_bandwidth")
-    xp = np if isinstance(edges, np.ndarray) else jnp
-    return fraction * xp.min(xp.diff(edges))
+    vector = as_edges(edges, "bin_bandwidth")
+    xp = np if isinstance(vector, np.ndarray) else jnp
+    return fraction * xp.min(xp.diff(vector))
 
 
 def _moments(

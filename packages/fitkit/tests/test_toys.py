@@ -130,7 +130,7 @@ def test_free_fits_serve_every_tested_value(uncertain):
     """As a search of limits uses them: the statistics are those of single tests."""
     model, data = uncertain
     common = (
-        model.negative_log_likelihood(data).at_hand,
+        model.negative_log_likelihood(data),
         fit_options(model, None, None, None),
         poi_mask(model, "test"),
     )

@@ -62,15 +62,6 @@ class AbstractNegativeLogLikelihood(eqx.Module):
     def prepared(self) -> Self:
         """Return the same likelihood with all derived that `y` does not change."""
 
-    @property
-    def at_hand(self) -> Self:
-        """The same `prepared` and on the device, where nothing in it is traced.
-
-        A model that is fitted again and again is prepared once for all its data. A
-        property, as equinox makes a new object of each method that is called.
-        """
-        return self
-
     @abc.abstractmethod
     def parameters(self) -> ParameterVectors:
         """Return starts, bounds and fixed entries of the flat vector."""

@@ -203,7 +203,6 @@ def minimised(
     solver: optx.AbstractMinimiser | None = None,
 ) -> Minimum:
     """`minimise`, compiled: the one program of all fits of a shape."""
-    likelihood = likelihood.at_hand
     if solver is None and keepable((likelihood, options), likelihood):
         found = call_kept(minimise, likelihood, options)
         return jax.tree.unflatten(_outcome(likelihood), found)

@@ -114,7 +114,7 @@ def fit_from_many_starts(
         raise ValueError(f"`starts` must be 1 or more; got {starts}.")
     options = fit_options(model, init, fixed, bounds)
     solver = BoundedNewton() if solver is None else solver
-    likelihood = model.negative_log_likelihood(data).at_hand
+    likelihood = model.negative_log_likelihood(data)
     lanes = _minimise_from(likelihood, options, solver, _even(starts, model))
     host = jax.device_get(lanes)  # one transfer, for slices of a jax array are slow
     found = [

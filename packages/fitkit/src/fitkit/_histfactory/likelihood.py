@@ -113,13 +113,6 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         )
 
     @property
-    def at_hand(self) -> "HistFactoryLikelihood":
-        if self.terms is not None:
-            return self
-        arrays, terms, shapes = at_hand(self.arrays)
-        return HistFactoryLikelihood(arrays, self.counts, self.aux, terms, shapes)
-
-    @property
     def constraints(self) -> ConstraintTerms:
         """The constraint terms."""
         return constraint_terms(self.arrays) if self.terms is None else self.terms

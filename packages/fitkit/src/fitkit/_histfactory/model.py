@@ -321,7 +321,10 @@ class Model(AbstractModel):
         return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
-        """Minus the log-likelihood of `data`, with its structured derivatives."""
+        """Minus the log-likelihood of `data`, with its structured derivatives.
+
+        Prepared and on the device, once for all data of this model.
+        """
         arrays, terms, shapes = at_hand(self.arrays)
         return HistFactoryLikelihood(
             arrays,

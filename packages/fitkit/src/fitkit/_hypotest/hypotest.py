@@ -272,7 +272,7 @@ def hypotest(
     options = fit_options(model, init, fixed, bounds)
     tested = as_array(poi_value)
     if isinstance(calculator, Toys):
-        common = likelihood.at_hand, options, mask
+        common = likelihood, options, mask
         start = start_toys(*common, statistic, solver, calculator)
         result = toys_test(*common, tested, statistic, solver, calculator, start)
         if not throw:

@@ -166,7 +166,7 @@ def upper_limit(
             f"got {type(statistic).__name__}."
         )
     mask = poi_mask(model, "upper_limit")
-    likelihood = model.negative_log_likelihood(data).at_hand
+    likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator

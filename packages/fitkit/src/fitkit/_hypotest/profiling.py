@@ -92,7 +92,7 @@ def fit_twins(
     Raises:
         ValueError: where the Asimov data have not the shapes of the data.
     """
-    args = likelihood.at_hand, options, poi, tested, statistic, solver, calculator
+    args = likelihood, options, poi, tested, statistic, solver, calculator
     if solver is None and keepable(args, likelihood, statistic, calculator):
         found = call_kept(_fit_twins, *args)
         outcome = Twin(likelihood.observations(), *(0,) * 5), Held(*(0,) * 3)

@@ -72,7 +72,7 @@ def best_fit(
         FitError: where the fit finds no minimum.
     """
     require_float64()
-    likelihood = model.negative_log_likelihood(data).at_hand
+    likelihood = model.negative_log_likelihood(data)
     options = fit_options(model, init, fixed, bounds)
     best = _best_fit(likelihood, options, solver)
     if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(

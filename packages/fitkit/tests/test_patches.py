@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fitkit import WorkspaceError
-from fitkit._workspace.document import patched
+from fitkit._workspace.patching import patched
 
 DOCUMENT = {
     "channels": [

@@ -18,7 +18,6 @@ import dataclasses
 import functools
 from typing import Any, NamedTuple, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,8 +83,13 @@ class Codes(NamedTuple):
 
 
 @final
-class Arrays(eqx.Module):
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arrays:
     """The numbers of a HistFactory model, without names.
+
+    A plain dataclass and no `equinox.Module`: one of so many fields takes ten times as
+    long to make, and every model of a grid, every call of a fit makes some.
 
     Attributes:
         codes: interpolation codes; not a number, but as little a name.
@@ -106,7 +110,7 @@ class Arrays(eqx.Module):
         sigma, sigma_given: widths of normal constraints, and where they were given.
     """
 
-    codes: Codes = eqx.field(static=True)
+    codes: Codes = dataclasses.field(metadata={"static": True})
     nominal: Float[Array, "rows bins"]
     histosys_lo: Float[Array, "histosys rows bins"]
     histosys_hi: Float[Array, "histosys rows bins"]

@@ -9,7 +9,8 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from .combine import digest
-from .document import copied, load, patched
+from .document import copied, load
+from .patching import patched
 from .schema import WorkspaceError, explain
 
 

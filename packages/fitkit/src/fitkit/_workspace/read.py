@@ -8,7 +8,8 @@ from typing import Any, Literal
 from .._constraints import Normal, Poisson
 from .._histfactory.model import Model
 from .._model import Data
-from .document import load, patched
+from .document import load
+from .patching import patched
 from .references import check_references
 from .schema import WorkspaceError, parse
 from .specification import UNSET, Choices, Unset, model_of, observed_counts

@@ -116,13 +116,14 @@ class SampleDocument(_Document):
     @functools.cached_property
     def content(self) -> SampleContent:
         """What the sample holds, its name apart."""
-        arrays = [(each, arrays_of(each)) for each in self.modifiers]
-        numbers = self.data.copy()
-        for _, listed in arrays:
+        arrays, form, numbers = [], [], self.data.copy()
+        for each in self.modifiers:
+            listed = arrays_of(each)
+            arrays.append((each, listed))
+            form.append((each.type, each.name, *map(len, listed)))
             for array in listed:
                 numbers += array
-        form = tuple((of.type, of.name, *map(len, listed)) for of, listed in arrays)
-        return SampleContent(arrays, np.array(numbers), (len(self.data), form))
+        return SampleContent(arrays, np.array(numbers), (len(self.data), tuple(form)))
 
 
 def arrays_of(modifier: ModifierDocument) -> tuple[list[float], ...]:

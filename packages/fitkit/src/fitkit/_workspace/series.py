@@ -17,7 +17,7 @@ from .._histfactory.constraint_terms import constraint_terms
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
-from .document import patched
+from .patching import patched
 from .references import check_names, check_references, form
 from .schema import WorkspaceDocument, WorkspaceError, parse, parts
 from .specification import Choices, model_of, observed_counts

@@ -7,7 +7,8 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from .document import load, patched
+from .document import load
+from .patching import patched
 from .references import check_references
 from .schema import (
     ChannelDocument,

@@ -1,6 +1,7 @@
 """From what a user wrote to flat arrays, once."""
 
 import collections
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,10 +80,10 @@ def _setting(name: str, field: str, given: Any, size: int) -> Any:
 
 def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
     """Parts of a flat parameter vector put together: numpy where nothing is traced."""
-    if not parts:
-        return np.zeros(0, dtype=dtype)
-    xp = jnp if any(isinstance(part, jax.Array) for part in parts) else np
-    return xp.concatenate([xp.asarray(part, dtype=dtype) for part in parts])
+    if any(isinstance(part, jax.Array) for part in parts):
+        return jnp.concatenate([jnp.asarray(part, dtype=dtype) for part in parts])
+    # Most parts are lists of one number: an array of each takes longer than all else.
+    return np.array(list(itertools.chain.from_iterable(parts)), dtype=dtype)
 
 
 def _parameter_vectors(
@@ -227,9 +228,7 @@ def assemble(
     if histosys_at:
         present.reshape(-1)[np.concatenate(histosys_at)] = True
     channel_of_bin = np.repeat(np.arange(len(channels)), [c.bins for c in channels])
-    kinds = [
-        np.full(p.size, int(p.declaration.kind), np.int32) for p in parameters.values()
-    ]
+    kinds = [[int(p.declaration.kind)] * p.size for p in parameters.values()]
     interpolated_rows = _rows_of(
         [start[name] for _, name in (*histosys, *normsys)],
         size,

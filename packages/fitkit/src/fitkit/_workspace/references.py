@@ -86,7 +86,7 @@ def check_names(workspace: WorkspaceDocument) -> None:
     Raises:
         WorkspaceError: as `check_references`, which says the same and more.
     """
-    _check_lists(workspace)
+    _check_observations(workspace)
     for c, channel in enumerate(workspace.channels):
         _unique(f"channels[{c}].samples", [sample.name for sample in channel.samples])
 
@@ -109,7 +109,6 @@ def form(workspace: WorkspaceDocument) -> Hashable:
 def _check_lists(workspace: WorkspaceDocument) -> None:
     _unique("channels", [channel.name for channel in workspace.channels])
     _unique("measurements", [each.name for each in workspace.measurements])
-    _unique("observations", [each.name for each in workspace.observations])
     _check_observations(workspace)
 
 
@@ -127,6 +126,7 @@ def _unique(where: str, names: list[str]) -> None:
 
 
 def _check_observations(workspace: WorkspaceDocument) -> None:
+    _unique("observations", [each.name for each in workspace.observations])
     # Observations of channels that are not there are common (a patch removed the
     # channel) and harmless.
     observed = {each.name: n for n, each in enumerate(workspace.observations)}

@@ -5,6 +5,7 @@ derivative: the derivative is again a sum over events, whose terms are computed 
 they are wanted.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -60,6 +61,9 @@ def sum_over_events(
     )
 
 
+_checkpoint = functools.partial(jax.checkpoint, prevent_cse=False)
+
+
 @eqx.filter_custom_jvp
 def _sum(
     contribution: Contribution,
@@ -109,7 +113,7 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
         return tangent.astype(_accumulator())
 
     def one_pass(sums, k):
-        @jax.checkpoint
+        @_checkpoint
         def add(sums, c):
             return sums + push(c, k), None
 
@@ -117,7 +121,7 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
         return jax.lax.scan(add, sums, jnp.arange(chunks))[0]
 
     def or_skip(add):
-        @jax.checkpoint
+        @_checkpoint
         def either(sums, k):
             return jax.lax.cond(k < passes, add, lambda sums, k: sums, sums, k), None
 
@@ -134,7 +138,7 @@ def _sum_jvp(primals, tangents, *, shape, most_passes):
         contribution, shared, events, passes, shape=shape, most_passes=most_passes
     )
     if most_passes > 1 and isinstance(passes, int):
-        every = jax.checkpoint(lambda sums, k: (one_pass(sums, k), None))
+        every = _checkpoint(lambda sums, k: (one_pass(sums, k), None))
         return total, jax.lax.scan(every, jnp.zeros_like(total), np.arange(passes))[0]
     if most_passes > 1:
         firsts = jnp.arange(0, most_passes, in_group)

@@ -157,9 +157,9 @@ def _sum_of_tails_jvp(primals, tangents):
     kernel, edges, start, data, bandwidth, weights = primals
     _, d_edges, _, d_data, d_bandwidth, d_weights = tangents
     density = weights * inverse(bandwidth)
-    total = jnp.zeros_like(edges)
-    for j in range(1, WINDOW + 1):
-        at = start + jnp.uint32(j)
+
+    @jax.jit  # traced and transposed once, not for every edge
+    def add(total, at):
         z = standardise(_at(edges, at), data, bandwidth)
         pdf = kernel.pdf(z)
         terms = jnp.zeros_like(z)
@@ -171,7 +171,11 @@ def _sum_of_tails_jvp(primals, tangents):
             terms -= pdf * z * (density * d_bandwidth)
         if d_weights is not None:
             terms += signed_tail(kernel, z) * d_weights
-        total = total.at[at].add(terms, mode="promise_in_bounds")
+        return total.at[at].add(terms, mode="promise_in_bounds")
+
+    total = jnp.zeros_like(edges)
+    for j in range(1, WINDOW + 1):
+        total = add(total, start + jnp.uint32(j))
     return _sum_of_tails(*primals), total
 
 

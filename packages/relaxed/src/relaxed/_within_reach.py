@@ -75,6 +75,8 @@ def _start(
         low, high = jax.lax.stop_gradient(axis.mirrors.astype(data.dtype) / 2)
         data = folded(low, high, data)
     first = first_bin(axis.table, axis.edges[0], data, kernel.support * bandwidth)
+    if isinstance(k, int) and k == 0:
+        return first
     return jnp.minimum(first + jnp.uint32(k) * WINDOW, axis.bins + 1)
 
 
@@ -111,7 +113,7 @@ def _sum_of_areas(
         lower = _lower_edges(axis, edges)
         tails = _sum_of_tails(kernel, lower, start, image, bandwidth, weights)
         hard = _ordinary(lower, start, image, weights)[1 : axis.bins + 1]
-        total += hard + (tails[2 : axis.bins + 2] - tails[1 : axis.bins + 1])
+        total += hard + (tails[1 : axis.bins + 1] - tails[: axis.bins])
     return total
 
 
@@ -143,10 +145,10 @@ def _sum_of_tails(
     bandwidth: Float[Array, "..."],
     weights: Float[Array, " events"],
 ) -> Float[Array, " room"]:
-    """Return Σ w r((edge - x) / h) per edge, of the upper edges of windows."""
+    """Return Σ w r((edge - x) / h) per bin, of its upper edge."""
     z = standardise(_window(edges, start)[1:], data, bandwidth)
     terms = weights * signed_tail(kernel, z)
-    return _add_windows(edges.shape, start[:, None] + 1, terms)
+    return _add_windows(edges.shape, start[:, None], terms)
 
 
 @_sum_of_tails.def_jvp
@@ -159,7 +161,8 @@ def _sum_of_tails_jvp(primals, tangents):
     density = weights * inverse(bandwidth)
 
     @jax.jit  # traced and transposed once, not for every edge
-    def add(total, at):
+    def add(total, bin):
+        at = bin + jnp.uint32(1)
         z = standardise(_at(edges, at), data, bandwidth)
         pdf = kernel.pdf(z)
         terms = jnp.zeros_like(z)
@@ -171,10 +174,10 @@ def _sum_of_tails_jvp(primals, tangents):
             terms -= pdf * z * (density * d_bandwidth)
         if d_weights is not None:
             terms += signed_tail(kernel, z) * d_weights
-        return total.at[at].add(terms, mode="promise_in_bounds")
+        return total.at[bin].add(terms, mode="promise_in_bounds")
 
     total = jnp.zeros_like(edges)
-    for j in range(1, WINDOW + 1):
+    for j in range(WINDOW):
         total = add(total, start + jnp.uint32(j))
     return _sum_of_tails(*primals), total
 

@@ -166,6 +166,8 @@ def _size(number: int) -> int:
 def _start(number: int, c: Int[Array, ""] | int) -> Int[Array, ""]:
     """Return where the c-th chunk begins; the last one ends with the events."""
     size = _size(number)
+    if _is_even(number):
+        return c * size
     return jnp.minimum(c * size, number - size)
 
 
@@ -183,7 +185,14 @@ def _chunk(events: PyTree, number: int, c: Int[Array, ""] | int) -> PyTree:
 def _new(number: int, c: Int[Array, ""] | int) -> Bool[Array, " events"]:
     """Return which events of the c-th chunk are not in the one before."""
     size = _size(number)
+    if _is_even(number):
+        return jnp.ones(size, bool)
     return _start(number, c) + jnp.arange(size) >= c * size
+
+
+def _is_even(number: int) -> bool:
+    """Return whether no chunk has events of another."""
+    return number == _chunks(number) * _size(number)
 
 
 def _accumulator() -> jnp.dtype:
@@ -200,6 +209,6 @@ def _compensated(
     total, lost = sums
     term = term.astype(total.dtype)
     new = total + term
-    larger = jnp.abs(total) >= jnp.abs(term)
-    lost += jnp.where(larger, (total - new) + term, (term - new) + total)
+    added = new - total
+    lost += (total - (new - added)) + (term - added)
     return jnp.stack([new, lost])

@@ -137,7 +137,7 @@ def _squared_difference(
         soft = soft[..., None, :] * p
         # The same areas without smearing: a bandwidth that reaches no neighbour.
         hard = hard[..., None, :] * _inside(axis, data)
-    return jnp.sum((weights_of(events, new) * (soft - hard)) ** 2, axis=-1)
+    return jnp.sum((weights_of(histogram, events, new) * (soft - hard)) ** 2, axis=-1)
 
 
 def _inside(axis: Axis, data: Float[Array, " events"]) -> Float[Array, "bins events"]:

@@ -162,7 +162,7 @@ def prepare(
     edges = [as_edges(e, call) for e in (edges if several else [edges])]
     events = columns[0].shape[0]
     bandwidth = known_or_traced(bandwidth)
-    given = _per_dimension(bandwidth, len(columns), events, several, call)
+    bandwidths = _per_dimension(bandwidth, len(columns), events, several, call)
     rules = [increasing(e, call) for e in edges]
     if flow == "reflect":
         rules += [with_ends(e, call) for e in edges]
@@ -173,20 +173,21 @@ def prepare(
     if weights is not None:
         weights = as_weights(weights, columns[0], call)
         rules.append(no_nan(weights, call, "weights"))
-    bandwidth = enforce(jnp.asarray(bandwidth), *rules)
-    bandwidths = _per_dimension(bandwidth, len(columns), events, several, call)
+    # A factor of each weight: bandwidth and edges that are known stay so.
+    one = enforce(jnp.ones((), columns[0].dtype), *rules)
     windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
     axes, passes = zip(
         *(
             _axis(e, h, kernel, flow, windowed and e.shape[0] - 1 > WINDOW)
-            for e, h in zip(edges, given, strict=True)
+            for e, h in zip(edges, bandwidths, strict=True)
         ),
         strict=True,
     )
-    shared = tuple(h if h.ndim == 0 else None for h in bandwidths)
-    own = tuple(None if h.ndim == 0 else h for h in bandwidths)
+    arrays = [jnp.asarray(h) for h in bandwidths]
+    shared = tuple(h if h.ndim == 0 else None for h in arrays)
+    own = tuple(None if h.ndim == 0 else h for h in arrays)
     return (
-        Histogram(kernel, axes, shared, passes, power),
+        Histogram(kernel, axes, shared, passes, one, power),
         Events(tuple(columns), own, weights),
     )
 

@@ -56,7 +56,12 @@ def first_bin(
     reach: Float[Array, "..."],
 ) -> UInt[Array, " events"]:
     """Return the first bin that each event reaches."""
-    (low, per_unit), data, reach = jax.lax.stop_gradient((_cells(edges), data, reach))
+    return _first_bin(table, *jax.lax.stop_gradient((edges, data, reach)))
+
+
+@jax.jit  # not traced anew for each derivative
+def _first_bin(table, edges, data, reach):
+    low, per_unit = _cells(edges)
     # In the precision of the data, which the slack allows for.
     low, per_unit = low.astype(data.dtype), per_unit.astype(data.dtype)
     position = (data - low) * per_unit - reach * per_unit

@@ -130,10 +130,21 @@ def _ordinary(
     weights: Float[Array, " events"],
 ) -> Float[Array, " room"]:
     """Return the ordinary histogram of the events whose bin is in their window."""
+    bin, inside = _bin(*jax.lax.stop_gradient((lower, start, data)))
+    weights = jnp.where(inside, weights, 0.0)
+    return jnp.zeros_like(lower).at[bin].add(weights, mode="promise_in_bounds")
+
+
+@jax.jit  # not traced anew for each derivative
+def _bin(
+    lower: Float[Array, " room"],
+    start: UInt[Array, " events"],
+    data: Float[Array, " events"],
+) -> tuple[UInt[Array, " events"], Bool[Array, " events"]]:
+    """Return the bin of each event, and whether it is in the event's window."""
     above = _window(lower, start) < finite_data(data)
-    index = start + jnp.sum(above[1:].astype(jnp.uint32), axis=0)
-    weights = jnp.where(above[0] & ~above[-1], weights, 0.0)
-    return jnp.zeros_like(lower).at[index].add(weights, mode="promise_in_bounds")
+    bin = start + jnp.sum(above[1:].astype(jnp.uint32), axis=0)
+    return bin, above[0] & ~above[-1]
 
 
 @eqx.filter_custom_jvp

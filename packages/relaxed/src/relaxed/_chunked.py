@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 
 #: Events per chunk, at most: enough that starting the work of a chunk does not
 #: count, few enough that XLA's CPU compiler fuses the sum over a chunk with its terms
@@ -89,12 +89,12 @@ def _sum(
         # NumPy's array is a constant of the program, jax's would be one more loop.
         return jax.lax.scan(add, sums, np.arange(chunks))[0]
 
-    sums = jnp.zeros((2, *shape), _accumulator())
+    sums = jnp.zeros(shape, jnp.result_type(_accumulator(), jnp.complex64))
     if most_passes == 1:
         sums = one_pass(0, sums)
     else:
         sums = jax.lax.fori_loop(0, passes, one_pass, sums)
-    return sums[0] + sums[1]
+    return sums.real + sums.imag
 
 
 @_sum.def_jvp
@@ -163,7 +163,7 @@ def _size(number: int) -> int:
     return -(-number // _chunks(number))
 
 
-def _start(number: int, c: Int[Array, ""] | int) -> Int[Array, ""]:
+def _start(number: int, c: Int[Array, ""] | int) -> Int[Array, ""] | int:
     """Return where the c-th chunk begins; the last one ends with the events."""
     size = _size(number)
     if _is_even(number):
@@ -199,16 +199,15 @@ def _accumulator() -> jnp.dtype:
     return jnp.zeros(()).dtype
 
 
-def _compensated(
-    sums: Float[Array, "2 ..."], term: Float[Array, "..."]
-) -> Float[Array, "2 ..."]:
-    """Return the new total and what its rounding has lost so far (Neumaier 1974).
+def _compensated(sums: Complex[Array, "..."], term: Float[Array, "..."]) -> Array:
+    """Return the new total and, as its imaginary part, what rounding has lost so far.
 
-    In one array, which XLA computes in one loop and so compiles in less time.
+    The error of the sum of two numbers is exact (Knuth, TAOCP 2, 4.2.2, theorem B). In
+    one complex array, which XLA computes in one loop and so compiles in less time.
     """
-    total, lost = sums
+    total, lost = sums.real, sums.imag
     term = term.astype(total.dtype)
     new = total + term
     added = new - total
     lost += (total - (new - added)) + (term - added)
-    return jnp.stack([new, lost])
+    return jax.lax.complex(new, lost)

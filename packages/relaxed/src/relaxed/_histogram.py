@@ -34,7 +34,8 @@ from ._within_reach import add_within_reach
 #: reaches one window (a bandwidth of a quarter of a bin), 0.8 where it reaches two
 #: (half a bin) and 1.4 where it reaches three or four (a whole one). They are even at
 #: about 12, 30 and 80 bins (`benchmarks/histogram_windows.py`); later where there are
-#: more cores, which all bins share better, and windows take twice as long to compile.
+#: more cores, which all bins share better, and windows take 1.4 times as long to
+#: compile.
 DENSE_BINS = 48
 
 FLOWS = ("drop", "clip", "reflect")

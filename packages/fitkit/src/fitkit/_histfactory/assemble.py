@@ -74,8 +74,11 @@ def _setting(name: str, field: str, given: Any, size: int) -> Any:
             f"settings of parameter {name!r}: `{field}` has {jnp.size(given)} values; "
             f"the parameter has {size}."
         )
+    flat = given.reshape(-1)
+    if flat.shape == (size,):
+        return flat
     xp = jnp if isinstance(given, jax.Array) else np
-    return xp.broadcast_to(xp.reshape(given, (-1,)), (size,))
+    return xp.broadcast_to(flat, (size,))
 
 
 def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:

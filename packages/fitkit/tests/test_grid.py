@@ -110,6 +110,12 @@ class TestAgainstSingleCalls:
         same(fitkit.grid(document(), PATCHES, fitkit.fit, chunk=3), side_by_side)
         assert in_turn
 
+    def test_more_lanes_than_go_side_by_side(self):
+        """Of a model without histosys, whose table of them has no entries."""
+        patches = {f"s{k}": replaced([4.0 + k / 9, 3.0 + k / 7]) for k in range(70)}
+        whole = fitkit.grid(document(), patches, chunk=70)
+        same(whole, fitkit.grid(document(), patches, chunk=35))
+
     @pytest.mark.slow
     def test_limits(self):
         result = fitkit.grid(document(), PATCHES, fitkit.upper_limit, chunk=2)

@@ -29,12 +29,17 @@ def in_lanes(function: Callable[[Any], Any], lanes: Any, parameters: int) -> Any
     count = jax.tree.leaves(lanes)[0].shape[0]
     if count <= _LANES:
         return jax.vmap(function)(lanes)
-    pad = -count % _LANES
+    chunks = -(-count // _LANES)
+    missing = chunks * _LANES - count
 
+    # Sizes are written out: a leaf may have no entries, from which none can be found.
     def chunked(x: jax.Array) -> jax.Array:
         # The last lane again and again, so that all chunks are of one size.
-        whole = jnp.concatenate([x, jnp.repeat(x[-1:], pad, axis=0)])
-        return whole.reshape(-1, _LANES, *x.shape[1:])
+        whole = jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)])
+        return whole.reshape(chunks, _LANES, *x.shape[1:])
+
+    def as_given(x: jax.Array) -> jax.Array:
+        return x.reshape(chunks * _LANES, *x.shape[2:])[:count]
 
     out = jax.lax.map(jax.vmap(function), jax.tree.map(chunked, lanes))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], out)
+    return jax.tree.map(as_given, out)

@@ -29,7 +29,7 @@ def add_to_all(
     histogram: Histogram, events: Events, new: Bool[Array, " events"], k: int
 ) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ of one chunk, with every event evaluated at every edge."""
-    weights = weights_of(histogram, events, new) ** histogram.power
+    weights = weights_of(events, new) ** histogram.power
     if len(histogram.axes) == histogram.power == 1:
         ((axis, data, bandwidth),) = dimensions(histogram, events)
         return _sum_of_areas(histogram.kernel, axis, data, bandwidth, weights)

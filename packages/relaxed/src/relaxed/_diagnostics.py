@@ -120,8 +120,10 @@ def smoothing_bias(
     """
     call = "smoothing_bias"
     arguments = (data, edges, bandwidth, weights, kernel, flow)
-    histogram, events = prepare(call, 2, *arguments)
-    variance = sum_over_events(_squared_difference, histogram, events, histogram.bins)
+    histogram, events, one = prepare(call, 2, *arguments)
+    variance = one * sum_over_events(
+        _squared_difference, histogram, events, histogram.bins
+    )
     soft = soft_sum(call, 1, *arguments)
     hard = hard_hist(data, edges, weights, flow=flow)
     return SmoothingBias(soft - hard, jnp.sqrt(variance))
@@ -137,7 +139,7 @@ def _squared_difference(
         soft = soft[..., None, :] * p
         # The same areas without smearing: a bandwidth that reaches no neighbour.
         hard = hard[..., None, :] * _inside(axis, data)
-    return jnp.sum((weights_of(histogram, events, new) * (soft - hard)) ** 2, axis=-1)
+    return jnp.sum((weights_of(events, new) * (soft - hard)) ** 2, axis=-1)
 
 
 def _inside(axis: Axis, data: Float[Array, " events"]) -> Float[Array, "bins events"]:

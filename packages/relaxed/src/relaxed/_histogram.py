@@ -155,8 +155,11 @@ def prepare(
     weights: Array | None,
     kernel: AbstractKernel,
     flow: Flow,
-) -> tuple[Histogram, Events]:
-    """Return the histogram and its events, all checked."""
+) -> tuple[Histogram, Events, Float[Array, ""]]:
+    """Return the histogram, its events, and 1 if they are as they must be.
+
+    The sum must be multiplied by it: a check whose result nothing needs is never made.
+    """
     one_of(flow, FLOWS, call, "flow")
     columns = columns_of(data, edges, call)
     several = is_several(edges)
@@ -174,7 +177,6 @@ def prepare(
     if weights is not None:
         weights = as_weights(weights, columns[0], call)
         rules.append(no_nan(weights, call, "weights"))
-    # A factor of each weight: bandwidth and edges that are known stay so.
     one = enforce(jnp.ones((), columns[0].dtype), *rules)
     windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
     axes, passes = zip(
@@ -188,8 +190,9 @@ def prepare(
     shared = tuple(h if h.ndim == 0 else None for h in arrays)
     own = tuple(None if h.ndim == 0 else h for h in arrays)
     return (
-        Histogram(kernel, axes, shared, passes, one, power),
+        Histogram(kernel, axes, shared, passes, power),
         Events(tuple(columns), own, weights),
+        one,
     )
 
 
@@ -204,14 +207,14 @@ def soft_sum(
     flow: Flow,
 ) -> Float[Array, "*bins"]:
     """Return Σ (w p)ᵏ per bin, k = `power`."""
-    histogram, events = prepare(
+    histogram, events, one = prepare(
         call, power, data, edges, bandwidth, weights, kernel, flow
     )
     if all(axis.table is None for axis in histogram.axes):
-        return sum_over_events(add_to_all, histogram, events, histogram.bins)
+        return one * sum_over_events(add_to_all, histogram, events, histogram.bins)
     passes = math.prod(histogram.passes)
     most = math.prod(axis.most_passes for axis in histogram.axes)
-    return sum_over_events(
+    return one * sum_over_events(
         add_within_reach,
         histogram,
         events,

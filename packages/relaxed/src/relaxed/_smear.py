@@ -45,7 +45,6 @@ class Histogram(eqx.Module):
     axes: tuple[Axis, ...]
     bandwidths: tuple[Float[Array, ""] | None, ...]  # None: each event has its own
     passes: tuple[Int[Array, ""] | int, ...]  # windows that hold all that is reached
-    one: Float[Array, ""]  # if all has been checked
     power: int = eqx.field(static=True)
 
     @property
@@ -119,11 +118,9 @@ def dimensions(histogram: Histogram, events: Events) -> Iterator[tuple]:
         yield axis, data, bandwidth.astype(data.dtype)
 
 
-def weights_of(
-    histogram: Histogram, events: Events, new: Bool[Array, " events"]
-) -> Float[Array, " events"]:
+def weights_of(events: Events, new: Bool[Array, " events"]) -> Float[Array, " events"]:
     """Return the weights in the precision of data, zero for events that are not new."""
-    weights = new.astype(events.data[0].dtype) * histogram.one
+    weights = new.astype(events.data[0].dtype)
     return weights if events.weights is None else weights * events.weights
 
 

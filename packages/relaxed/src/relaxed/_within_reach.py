@@ -42,7 +42,7 @@ def add_within_reach(
     Every event brings its window of areas, which are added where they belong; in one
     dimension its window of tails, as in `_all_bins`.
     """
-    weights = weights_of(histogram, events, new) ** histogram.power
+    weights = weights_of(events, new) ** histogram.power
     if len(histogram.axes) == histogram.power == 1:
         ((axis, data, bandwidth),) = dimensions(histogram, events)
         start = _start(histogram.kernel, axis, data, bandwidth, k)

@@ -1,5 +1,9 @@
 """Each mistake gets one message that names the argument, what came, and the way out."""
 
+import os
+import subprocess
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -233,3 +237,22 @@ def test_values(call, values, message):
 def test_shapes_and_words(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_nan_in_place_of_errors():
+    """As the environment says it, which equinox reads once; no bin looks usable."""
+    script = """
+import jax, jax.numpy as jnp, relaxed
+
+@jax.jit
+def counts(data, bandwidth, edges):
+    return relaxed.hist(data, edges, bandwidth=bandwidth)
+
+for bins in (3, 100):
+    edges = relaxed.regular_edges(0.0, 1.0, bins)
+    for bad in ((0.2, -1.0), (float("nan"), 0.1), (0.2, float("nan"))):
+        got = counts(jnp.array([bad[0], 0.7]), jnp.array(bad[1]), edges)
+        assert jnp.isnan(got).all(), (bins, bad, got)
+"""
+    environment = {**os.environ, "EQX_ON_ERROR": "nan"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)

@@ -75,7 +75,7 @@ def _applied(document: Any, operation: Any, own: dict[int, Any]) -> Any:
         operation = dict(operation)
     kind: Any = operation.get("op") if type(operation) is dict else None
     path: Any = operation.get("path") if type(operation) is dict else None
-    # What signal points are made of is done here, some ten times faster. All else, and
+    # What signal points are made of is done here, three times as fast. All else, and
     # all that is wrong, is jsonpatch's: it walks the document itself.
     if kind in ("add", "replace") and "value" in operation and _is_plain(path):
         _, *way, last = path.split("/")

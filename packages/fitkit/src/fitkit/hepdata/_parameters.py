@@ -1,0 +1,100 @@
+"""Tables of parameters: values, correlations, intervals, pulls and impacts."""
+
+import numpy as np
+
+from .._fit.fit import FitResult
+from .._points import estimates
+from .._profile.interval import Intervals
+from .._profile.pulls import Pulls
+from .._profile.ranking import Ranking
+from ._submission import Table
+from ._variables import dependent, independent
+
+
+def parameters(result: FitResult) -> Table:
+    """Best-fit values with their uncertainties, from the inverse Hessian.
+
+    Fixed parameters and those on a bound are left out: they have no symmetric error.
+    """
+    found = estimates(result, "hepdata.parameters")
+    return Table(
+        "Parameters",
+        "Best-fit values of the parameters, with uncertainties from the inverse "
+        "Hessian of the negative log-likelihood.",
+        [independent("Parameter", found.names)],
+        [dependent("Best fit", found.values, {"fit": found.errors})],
+    )
+
+
+def correlation(result: FitResult) -> Table:
+    """The correlation of each two parameters of `parameters`, both ways round."""
+    found = estimates(result, "hepdata.correlation")
+    count = len(found.names)
+    return Table(
+        "Correlations",
+        "Correlations of the parameters after the fit.",
+        [
+            independent("First parameter", np.repeat(found.names, count)),
+            independent("Second parameter", np.tile(found.names, count)),
+        ],
+        [dependent("Correlation", found.correlation.ravel())],
+    )
+
+
+def intervals(result: Intervals) -> Table:
+    """Best-fit values with their profile likelihood intervals, as asymmetric errors."""
+    best, low, high = (np.asarray(x) for x in (result.best, result.low, result.high))
+    ends = np.stack([low - best, high - best], axis=1)
+    return Table(
+        "Intervals",
+        "Best-fit values with profile likelihood intervals.",
+        [independent("Parameter", result.names)],
+        [
+            dependent(
+                "Best fit",
+                best,
+                {"profile likelihood": ends},
+                said=[("SIGMAS", result.sigmas, "")],
+            )
+        ],
+    )
+
+
+def pulls(result: Pulls) -> Table:
+    """(best fit - nominal) / width of the constraint, with the uncertainty after it."""
+    known = np.isfinite(np.asarray(result.pull))
+    return Table(
+        "Pulls",
+        "Best fit less nominal value, and uncertainty after the fit, in units of the "
+        "constraint's width; parameters without a constraint are left out.",
+        [independent("Parameter", np.array(result.names)[known])],
+        [
+            dependent(
+                "Pull",
+                np.asarray(result.pull)[known],
+                {"fit": np.asarray(result.constraint)[known]},
+            )
+        ],
+    )
+
+
+def ranking(result: Ranking) -> Table:
+    """Impacts on the parameter of interest, after the fit, before it, by observable."""
+    columns = {
+        "+1 sigma after the fit": result.up,
+        "-1 sigma after the fit": result.down,
+        "+1 sigma before the fit": result.prefit_up,
+        "-1 sigma before the fit": result.prefit_down,
+        "auxiliary measurement +1 sigma": result.by_observable,
+    }
+    poi = result.poi
+    return Table(
+        "Impacts",
+        f"Change of {poi} with each parameter held one standard deviation from its "
+        "best fit, and with its auxiliary measurement shifted by one (to first order).",
+        [independent("Parameter", result.names)],
+        [
+            dependent(f"Impact on {poi}", np.asarray(values), said=[("SHIFT", how, "")])
+            for how, values in columns.items()
+        ],
+    )

@@ -61,6 +61,8 @@ def sum_over_events(
     )
 
 
+# For use inside loops alone: XLA merges nothing across them, and the barrier against it
+# would hide from XLA what is known, such as the edges.
 _checkpoint = functools.partial(jax.checkpoint, prevent_cse=False)
 
 

@@ -46,9 +46,7 @@ def most_reached(
     # An event may be anywhere in its cell, and a cell's entry is for half a cell below.
     ahead = xp.minimum(xp.ceil(2 * reach * per_unit + 1.5 + _SLACK), last)
     end = xp.minimum(np.arange(last + 1) + ahead.astype(np.int32), last)
-    more = xp.max((xp.asarray(table)[end] - table).astype(np.int32))
-    # A bandwidth of NaN, or none, has its own complaint; its events are looked at once.
-    return xp.maximum(more, 0) + 1
+    return xp.max((xp.asarray(table)[end] - table).astype(np.int32)) + 1
 
 
 def first_bin(

@@ -34,7 +34,8 @@ def in_lanes(function: Callable[[Any], Any], lanes: Any, parameters: int) -> Any
 
     # Sizes are written out: a leaf may have no entries, from which none can be found.
     def chunked(x: jax.Array) -> jax.Array:
-        # The last lane again and again, so that all chunks are of one size.
+        # The last lane again and again, so that all chunks are of one size; `lax.map`
+        # with `batch_size` would compile a second program for those that are left.
         whole = jnp.concatenate([x, jnp.repeat(x[-1:], missing, axis=0)])
         return whole.reshape(chunks, _LANES, *x.shape[1:])
 

@@ -8,8 +8,6 @@ same numbers can be drawn. Needs the extra `neoskit[plot]`.
 from ._figures import animate as animate
 from ._figures import panels as panels
 from ._figures import save as save
-from ._look import COLOURS as COLOURS
-from ._look import SIGNAL as SIGNAL
 from ._look import style as style
 from ._model import binned_model as binned_model
 from ._observable import decision_contours as decision_contours

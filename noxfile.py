@@ -87,8 +87,10 @@ def absent(session: nox.Session, distributions: list[str]) -> None:
 
 def pytest(session: nox.Session, *args: str, **kwargs) -> None:
     env = ENVIRONMENT | kwargs.pop("env", {})
-    # A file's tests stay in one process: they share what it has compiled.
-    options = ("-n", "auto", "--dist", "loadfile", "--durations=10")
+    # A file's tests stay in one process: they share what it has compiled. A process
+    # that dies ends the run, for xdist then waits without end.
+    options = ("-n", "auto", "--dist", "loadfile", "--max-worker-restart=0")
+    options += ("--durations=10",)
     session.run("pytest", *options, *args, *session.posargs, env=env, **kwargs)
 
 

@@ -8,6 +8,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from ._room import room
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -21,11 +23,20 @@ def compiled(function: F) -> F:
 
     A custom model may hold a function or a string, which only the former takes. Telling
     these from arrays takes it as long as a small fit.
+
+    Before each call there is room for one more program.
     """
-    plain, filtered = jax.jit(function), eqx.filter_jit(function)
+
+    @functools.wraps(function)
+    def traced(*args: Any) -> Any:
+        room.taken()
+        return function(*args)
+
+    plain, filtered = jax.jit(traced), eqx.filter_jit(traced)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
+        room.make()
         return plain(*args) if only_arrays(args) else filtered(*args)
 
     return call  # type: ignore[return-value]

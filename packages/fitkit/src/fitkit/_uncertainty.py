@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool
 
 from ._bordered import Bordered, factorise, inverse
+from ._compiled import compiled
 from ._custom_types import Mask, Matrix, Params
 from ._likelihood import AbstractNegativeLogLikelihood
 from ._model import AbstractModel, Data
@@ -132,12 +132,12 @@ def uncertainties(
     return unflatten(jnp.sqrt(jnp.diagonal(cov)), model.parameter_shapes)
 
 
-@eqx.filter_jit
+@compiled
 def _hessian(likelihood: AbstractNegativeLogLikelihood, y: Array) -> Matrix:
     return likelihood.prepared().hessian(y)
 
 
-@eqx.filter_jit
+@compiled
 def _covariance(likelihood: AbstractNegativeLogLikelihood, fixed, y: Array) -> Matrix:
     likelihood = likelihood.prepared()
     free = ~fixed.over(likelihood.parameters().fixed)

@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import jax.export
 
+from .._room import room
+
 _log = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent.parent
 _CHECKSUM = hashlib.sha256().digest_size
@@ -81,7 +83,9 @@ def call_kept(function: Callable[..., Any], *args: Any) -> list[jax.Array]:
     leaves, structure = jax.tree.flatten(args)
     shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves)
     key = (function, structure, shapes)
+    room.make()
     if key not in _programs:
+        room.taken()
         path = _folders[0] / f"{_name(function, structure, shapes)}.program"
         exported = _read(path)
         if exported is None:

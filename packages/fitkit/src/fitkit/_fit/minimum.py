@@ -10,7 +10,7 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._bordered import Bordered
-from .._compiled import only_arrays
+from .._compiled import compiled, only_arrays
 from .._custom_types import Mask, Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._parameters import Override
@@ -189,12 +189,7 @@ def minimise(
     )
 
 
-_minimise_with = eqx.filter_jit(minimise)
-
-
-@jax.jit
-def _minimise(likelihood: AbstractNegativeLogLikelihood, options: FitOptions) -> Any:
-    return minimise(likelihood, options)
+_minimise = compiled(minimise)
 
 
 def minimised(
@@ -206,9 +201,7 @@ def minimised(
     if solver is None and keepable((likelihood, options), likelihood):
         found = call_kept(minimise, likelihood, options)
         return jax.tree.unflatten(_outcome(likelihood), found)
-    if solver is None and only_arrays(likelihood):
-        return _minimise(likelihood, options)
-    return _minimise_with(likelihood, options, solver)
+    return _minimise(likelihood, options, solver)
 
 
 def keepable(args: Any, *parts: Any) -> bool:

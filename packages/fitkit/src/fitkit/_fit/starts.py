@@ -12,6 +12,7 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
 from .._bordered import scale_of
+from .._compiled import compiled
 from .._custom_types import Vector
 from .._likelihood import AbstractNegativeLogLikelihood
 from .._model import AbstractModel, Data
@@ -153,7 +154,7 @@ def _primes(count: int) -> np.ndarray:
     return np.flatnonzero(sieve)[:count].astype(float)
 
 
-@eqx.filter_jit
+@compiled
 def _minimise_from(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,

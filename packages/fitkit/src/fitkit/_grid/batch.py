@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.lanes import in_lanes
 from .._fit.minimum import FitOptions, minimise
@@ -46,7 +46,7 @@ def stacked(lanes: Sequence[Lane], size: int) -> Lane:
     return jax.tree.map(lambda *leaves: np.array(leaves), *padded)
 
 
-@eqx.filter_jit
+@compiled
 def tests(
     lanes: Lane,
     poi_value: Float[Array, "*values"],
@@ -70,7 +70,7 @@ def tests(
     return in_lanes(one, lanes, lanes.poi.shape[-1])
 
 
-@eqx.filter_jit
+@compiled
 def limits(
     lanes: Lane,
     level: Float[Array, ""],
@@ -94,7 +94,7 @@ def limits(
     return in_lanes(one, lanes, lanes.poi.shape[-1])
 
 
-@eqx.filter_jit
+@compiled
 def fits(lanes: Lane, solver: optx.AbstractMinimiser | None) -> dict[str, Array]:
     """`fit` of all lanes."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.minimum import FitOptions
 from .._likelihood import AbstractNegativeLogLikelihood
@@ -170,7 +171,7 @@ def _errors(result: ToysResult, toys: Toys) -> np.ndarray:
     return np.append(np.asarray(result.cls_observed_error), band)
 
 
-@eqx.filter_jit
+@compiled
 def _resampled(result: ToysResult, keys: Array) -> Float[Array, "resamplings 5"]:
     def one(key):
         of = jax.random.randint(key, (2, result.toys_b.shape[0]), 0, result.toys_b.size)

@@ -20,6 +20,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.minimum import FitOptions, Minimum, minimise, minimised
 from .._likelihood import AbstractNegativeLogLikelihood
@@ -270,7 +271,7 @@ def _minima(
     return for_each_toy(one, toys)
 
 
-@eqx.filter_jit
+@compiled
 def _some_minima(
     likelihood: AbstractNegativeLogLikelihood,
     options: FitOptions,

@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.fit import poi_mask
 from .._histfactory.modifiers import AbstractModifier
@@ -151,7 +152,7 @@ def _difference(larger: Array, smaller: Array) -> Array:
     return jnp.sqrt(jnp.maximum(larger**2 - smaller**2, 0.0))
 
 
-@eqx.filter_jit
+@compiled
 def _deviations(
     best: BestFit, of: Mask, together: Array, apart: Array
 ) -> tuple[Array, Array, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError, entry_names
 from .._fit.fit import fit_options
@@ -85,7 +86,7 @@ def best_fit(
     return best
 
 
-@eqx.filter_jit
+@compiled
 def _best_fit(likelihood, options, solver) -> BestFit:
     minimum = minimise(likelihood, options, solver)
     prepared = likelihood.prepared()

@@ -12,6 +12,7 @@ import optimistix as optx
 from jax.scipy.special import gammaincc
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
+from .._compiled import compiled
 from .._fit.minimum import minimise
 from .._hypotest.toys import Toys, for_each_toy, tail_error, tail_of
 from .._model import AbstractModel, Data
@@ -138,7 +139,7 @@ def goodness_of_fit(
     return GoodnessOfFit(statistic, left, p_value, error, refitted)
 
 
-@eqx.filter_jit
+@compiled
 def _statistics(
     best: BestFit, key: PRNGKeyArray, numbers: Int[Array, " toys"]
 ) -> Float[Array, " toys"]:

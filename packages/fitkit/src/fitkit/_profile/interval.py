@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
 from .._fit.lanes import in_lanes
@@ -127,7 +128,7 @@ def interval(
     return Intervals(*_ends(best, masks, sigmas, tolerance), tuple(chosen), sigmas)
 
 
-@eqx.filter_jit
+@compiled
 def _ends(
     best: BestFit, masks: Mask, sigmas: float, tolerance: float
 ) -> tuple[Array, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
 from .._fit.fit import poi_mask
@@ -163,7 +164,7 @@ def ranking(
     )
 
 
-@eqx.filter_jit
+@compiled
 def _impacts(
     best: BestFit, poi: Mask, centres: Array, widths: Array
 ) -> tuple[dict[str, Array], Mask, dict[str, Array]]:

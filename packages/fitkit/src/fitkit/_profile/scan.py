@@ -15,6 +15,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._compiled import compiled
 from .._custom_types import Mask
 from .._fit.lanes import in_lanes
 from .._model import AbstractModel, Data
@@ -115,7 +116,7 @@ def scan(
     return Scan(values, delta, y, at, converged, parameter)
 
 
-@eqx.filter_jit
+@compiled
 def _along(best: BestFit, mask: Mask, values: Array) -> tuple[Array, Array, Array]:
     def at(value):
         held = best.held(mask, value)
@@ -216,7 +217,7 @@ def contour(
     return Contour(points, at_bound, converged, at, tuple(levels), (first, second))
 
 
-@eqx.filter_jit
+@compiled
 def _around(
     best: BestFit, masks: Mask, distances: Array, angles: int, tolerance: float
 ) -> tuple[Array, Array, Array, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
+from .._compiled import compiled
 from .._custom_types import Matrix, Params
 from .._histfactory.model import Model
 from .._model import AbstractModel, Data
@@ -125,7 +126,7 @@ def predicted_yields(
     )
 
 
-@eqx.filter_jit
+@compiled
 def _propagated(
     model: AbstractModel, y: Array, covariance: Matrix
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:

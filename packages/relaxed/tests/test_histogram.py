@@ -364,18 +364,16 @@ def test_gradients_in_two_dimensions(rng, bins):
 
 
 # --- precision and memory ------------------------------------------------------------
-@pytest.mark.slow
-@pytest.mark.parametrize("x64", [True, False])
-@pytest.mark.parametrize("bins", [DENSE_BINS, 2 * DENSE_BINS])
-def test_ten_million_float32_events_keep_the_emptiest_bin(rng, bins, x64):
-    """Every bin to 1e-5, among them one of a hundred events, and one of none.
+@ft.cache
+def ten_million(bins):
+    """Events and edges in float32, and each bin's sum by SciPy in float64.
 
-    The independent sum is NumPy's and SciPy's, in float64. The bandwidth is a power of
-    two and the edges are exact in float32, so that both sides have the same numbers.
+    The bandwidth is a power of two and the edges are exact in float32, so that both
+    sides have the same numbers. The sum takes a minute: it is done once for all tests.
     """
     special = pytest.importorskip("scipy.special", reason="SciPy comes with JAX")
-    events = 10_000_000
-    data = rng.normal(0, 1.2, events).astype(np.float32)
+    rng = np.random.default_rng(20260101)
+    data = rng.normal(0, 1.2, 10_000_000).astype(np.float32)
     edges = np.linspace(-6, 6, bins + 1, dtype=np.float32)
     edges = (np.round(edges * 64) / 64).astype(np.float32)
     bandwidth = 0.125
@@ -388,6 +386,15 @@ def test_ten_million_float32_events_keep_the_emptiest_bin(rng, bins, x64):
         expected += np.where(near, above[:-1] - above[1:], below[1:] - below[:-1]).sum(
             1
         )
+    return data, edges, bandwidth, expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bins", [DENSE_BINS, 2 * DENSE_BINS])
+@pytest.mark.parametrize("x64", [True, False])
+def test_ten_million_float32_events_keep_the_emptiest_bin(bins, x64):
+    """Every bin to 1e-5, among them one of a hundred events, and one of none."""
+    data, edges, bandwidth, expected = ten_million(bins)
     assert expected.min() < 1e-4 * expected.max()
     with jax.enable_x64(x64):
         counts = jax.jit(lambda x: relaxed.hist(x, edges, bandwidth=bandwidth))(data)

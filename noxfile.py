@@ -134,7 +134,8 @@ def slow(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """All three together: packaging, the examples of the docs, cross-package tests."""
     session.install(*everything(), *needs_of_tests(*PACKAGES), *tools("integration"))
-    pytest(session, "-m", "not slow", "tests")
+    # Documents compile nothing in common, and some take minutes: side by side.
+    pytest(session, "--dist", "load", "-m", "not slow", "tests")
 
 
 @nox.session

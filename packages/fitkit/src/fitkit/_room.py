@@ -1,7 +1,7 @@
 """Room for compiled programs, of which jax keeps all for as long as a process lives.
 
 Linux gives a process 65 530 mappings of memory (`vm.max_map_count`); the programs of a
-fit take some 500 of them, those of a limit 1700. Where one is refused, XLA ends the
+fit take some 500 of them, those of a limit 1100. Where one is refused, XLA ends the
 process by a segmentation fault (https://github.com/jax-ml/jax/issues/27201): a loop
 over a hundred models of different shapes would die of it.
 """

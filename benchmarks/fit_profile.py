@@ -19,9 +19,9 @@ from _measure import seconds, table
 from _workspaces import SHAPES, generated, published
 
 import fitkit
-from fitkit._bordered import factorise, substitute
+from fitkit._numerics.bordered_matrix import factorise, substitute
 from fitkit._fit.fit import fit_options
-from fitkit._fit.minimum import minimised
+from fitkit._fit.minimise import minimised
 
 jax.config.update("jax_enable_x64", True)
 

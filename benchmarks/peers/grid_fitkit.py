@@ -24,8 +24,8 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", None)
 
 import fitkit  # noqa: E402
-from fitkit._grid import task  # noqa: E402
-from fitkit._workspace import series  # noqa: E402
+from fitkit._grid import chunk  # noqa: E402
+from fitkit._workspace import many  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import _measure  # noqa: E402

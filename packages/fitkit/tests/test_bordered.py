@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fitkit
-from fitkit._bordered import (
+from fitkit._numerics.bordered_matrix import (
     Blocks,
     Bordered,
     Frame,
@@ -16,7 +16,7 @@ from fitkit._bordered import (
     inverse,
     substitute,
 )
-from fitkit._histfactory import partition
+from fitkit._histfactory import blocks
 
 INNER, BORDER, RANK = 9, 3, 4
 

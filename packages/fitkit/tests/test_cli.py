@@ -18,7 +18,7 @@ import fitkit
 pytest.importorskip("typer")
 from typer.testing import CliRunner
 
-from _fitkit_cli.app import app
+from fitkit._cli.app import app
 
 XS = {"lo": 0.9, "hi": 1.1}
 DOCUMENT = {
@@ -574,9 +574,9 @@ def test_a_document_without_its_poi_is_read_with_a_warning(run, folder):
 def process(folder, *arguments, **kwargs):
     # A shell's background job ignores Ctrl-C, and so do its children.
     script = (
-        "import signal, _fitkit_cli\n"
+        "import signal, fitkit._cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "_fitkit_cli.main()"
+        "fitkit._cli.main()"
     )
     command = [sys.executable, "-c", script]
     return subprocess.Popen(
@@ -591,9 +591,9 @@ def process(folder, *arguments, **kwargs):
 
 def test_help_and_wrong_options_need_no_jax(folder):
     script = (
-        "import sys, _fitkit_cli\n"
+        "import sys, fitkit._cli\n"
         "sys.argv = ['fitkit', *sys.argv[1:]]\n"
-        "try:\n    _fitkit_cli.main()\n"
+        "try:\n    fitkit._cli.main()\n"
         "finally:\n    assert not {'jax', 'numpy', 'rich'} & set(sys.modules)\n"
     )
     for arguments, code in ((["--help"], 0), (["limit", "-h"], 0), (["fit", "-x"], 2)):
@@ -633,7 +633,7 @@ def test_ctrl_c_inside_compiled_code(folder):
 
 
 def test_numbers_for_people():
-    from _fitkit_cli import show
+    from fitkit._cli import show
 
     assert show.measured(1.21405, 0.13124) == "1.214 ± 0.131"
     assert show.measured(1.0, None) == "1"

@@ -18,8 +18,8 @@ from matplotlib.colors import same_color
 from scipy import stats
 
 from fitkit import plot
-from fitkit._bordered import plain
-from fitkit._parameters import ParameterShapes
+from fitkit._numerics.bordered_matrix import plain
+from fitkit._model.parameters import ParameterShapes
 
 # Names that TeX would choke on: matplotlib raises where it takes them for formulae.
 SIGNAL, TILT, CHANNEL = "$s_{1}$ & 100%", "tilt_$\\bad{$_x", "SR_#1 $\\x$"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fitkit._roots import falling_roots
+from fitkit._numerics.roots import falling_roots
 
 TOLERANCE = 1e-10
 

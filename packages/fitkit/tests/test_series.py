@@ -10,8 +10,8 @@ import pytest
 
 import fitkit
 from fitkit._histfactory.likelihood import HistFactoryLikelihood
-from fitkit._workspace.series import SeriesReader
-from fitkit._workspace.specification import Choices
+from fitkit._workspace.many import SeriesReader
+from fitkit._workspace.to_model import Choices
 
 
 def document():

@@ -2,10 +2,10 @@
 
 import importlib.metadata
 
-from ._constraints import Normal as Normal
-from ._constraints import Poisson as Poisson
-from ._constraints import poisson_logpdf as poisson_logpdf
-from ._counting import asimov_significance as asimov_significance
+from ._model.constraints import Normal as Normal
+from ._model.constraints import Poisson as Poisson
+from ._model.constraints import poisson_logpdf as poisson_logpdf
+from ._hypotest.counting import asimov_significance as asimov_significance
 from ._custom_types import Params as Params
 from ._fit.diagnose import FitError as FitError
 from ._fit.fit import FitResult as FitResult
@@ -46,10 +46,10 @@ from ._hypotest.statistic import TMuTilde as TMuTilde
 from ._hypotest.toy_limit import ToysLimit as ToysLimit
 from ._hypotest.toys import Toys as Toys
 from ._hypotest.toys import ToysResult as ToysResult
-from ._model import AbstractModel as AbstractModel
-from ._model import Data as Data
-from ._parameters import Parameter as Parameter
-from ._precision import require_float64 as require_float64
+from ._model.model import AbstractModel as AbstractModel
+from ._model.model import Data as Data
+from ._model.parameters import Parameter as Parameter
+from ._numerics.precision import require_float64 as require_float64
 from ._profile.breakdown import Breakdown as Breakdown
 from ._profile.breakdown import breakdown as breakdown
 from ._profile.gof import GoodnessOfFit as GoodnessOfFit
@@ -67,13 +67,13 @@ from ._profile.scan import contour as contour
 from ._profile.scan import scan as scan
 from ._profile.yields import Yields as Yields
 from ._profile.yields import predicted_yields as predicted_yields
-from ._simplemodels import correlated_background as correlated_background
-from ._simplemodels import uncorrelated_background as uncorrelated_background
-from ._uncertainty import correlation as correlation
-from ._uncertainty import covariance as covariance
-from ._uncertainty import fisher_information as fisher_information
-from ._uncertainty import hessian as hessian
-from ._uncertainty import uncertainties as uncertainties
+from ._histfactory.simple import correlated_background as correlated_background
+from ._histfactory.simple import uncorrelated_background as uncorrelated_background
+from ._fit.uncertainty import correlation as correlation
+from ._fit.uncertainty import covariance as covariance
+from ._fit.uncertainty import fisher_information as fisher_information
+from ._fit.uncertainty import hessian as hessian
+from ._fit.uncertainty import uncertainties as uncertainties
 from ._workspace import UNSET as UNSET
 from ._workspace import Archive as Archive
 from ._workspace import Finding as Finding

@@ -12,7 +12,7 @@ from ._fit.fit import FitResult
 from ._hypotest.hypotest import HypotestResult
 from ._hypotest.limit import UpperLimit
 from ._hypotest.toys import ToysResult
-from ._uncertainty import inverse_of_free
+from ._fit.uncertainty import inverse_of_free
 
 Tests: TypeAlias = HypotestResult | Sequence[HypotestResult] | Sequence[ToysResult]
 """Tests at several values: one batched result of `jax.vmap`, or single ones."""

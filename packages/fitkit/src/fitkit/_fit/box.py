@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._bordered import Bordered, Factor, factorise, substitute
+from .._numerics.bordered_matrix import Bordered, Factor, factorise, substitute
 from .._custom_types import Mask, Vector
 
 # Sweeps in one step; more than a few are never seen.

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._bordered import plain, scale_of
+from .._numerics.bordered_matrix import plain, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
-from .._model import AbstractModel, Data
+from .._model.model import AbstractModel, Data
 
 if TYPE_CHECKING:
     from .fit import FitResult

@@ -10,11 +10,11 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from .._bordered import Bordered, scale_of
+from .._numerics.bordered_matrix import Bordered, scale_of
 from .._custom_types import Matrix, Params, Vector
-from .._model import AbstractModel, Data
-from .._parameters import ParameterShapes, flatten, unflatten
-from .._precision import require_float64
+from .._model.model import AbstractModel, Data
+from .._model.parameters import ParameterShapes, flatten, unflatten
+from .._numerics.precision import require_float64
 from .diagnose import (
     describe,
     entry_names,
@@ -22,7 +22,7 @@ from .diagnose import (
     flattest,
     named_direction,
 )
-from .minimum import FitOptions, Minimum, minimised
+from .minimise import FitOptions, Minimum, minimised
 from .stationarity import Stationarity
 
 

@@ -26,10 +26,10 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float
 
-from .._bordered import Bordered, Factor, substitute
+from .._numerics.bordered_matrix import Bordered, Factor, substitute
 from .._custom_types import Mask, Vector
-from .._likelihood import AbstractNegativeLogLikelihood
-from .walk import Carry, walk
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .continuation import Carry, walk
 
 
 def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from .._bordered import Bordered
-from .._compiled import compiled, only_arrays
+from .._numerics.bordered_matrix import Bordered
+from .._numerics.compiled import compiled, only_arrays
 from .._custom_types import Mask, Vector
-from .._likelihood import AbstractNegativeLogLikelihood
-from .._parameters import Override
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.parameters import Override
 from .implicit import BoundedAdjoint, found_by, freeze, minimum_value
 from .kept import call_kept, keeps_programs
 from .newton import BoundedNewton

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._bordered import (
+from .._numerics.bordered_matrix import (
     Bordered,
     Factor,
     factorise,
@@ -26,7 +26,7 @@ from .._bordered import (
     unfactorised,
 )
 from .._custom_types import Mask, Vector
-from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
+from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .box import Quadratic, minimise_in_box, pushed_out
 from .stationarity import stationarity
 

@@ -11,15 +11,15 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
-from .._bordered import scale_of
-from .._compiled import compiled
+from .._numerics.bordered_matrix import scale_of
+from .._numerics.compiled import compiled
 from .._custom_types import Vector
-from .._likelihood import AbstractNegativeLogLikelihood
-from .._model import AbstractModel, Data
-from .._precision import require_float64
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel, Data
+from .._numerics.precision import require_float64
 from .diagnose import FitError, entry_names
 from .fit import FitResult, fit_options, result_of
-from .minimum import FitOptions, Minimum, minimise
+from .minimise import FitOptions, Minimum, minimise
 from .newton import BoundedNewton
 
 # How far starts scatter, in natural widths at the nominal start: a parameter that a

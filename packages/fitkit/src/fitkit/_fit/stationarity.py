@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from .._bordered import scale_of
+from .._numerics.bordered_matrix import scale_of
 from .._custom_types import Mask, Vector
-from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
+from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
 
 # An entry on its bound whose gradient, in units of its natural width, is smaller than
 # this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.

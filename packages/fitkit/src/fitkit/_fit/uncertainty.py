@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool
 
-from ._bordered import Bordered, factorise, inverse
-from ._compiled import compiled
-from ._custom_types import Mask, Matrix, Params
-from ._likelihood import AbstractNegativeLogLikelihood
-from ._model import AbstractModel, Data
-from ._parameters import flatten, unflatten
-from ._precision import require_float64
+from .._numerics.bordered_matrix import Bordered, factorise, inverse
+from .._numerics.compiled import compiled
+from .._custom_types import Mask, Matrix, Params
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel, Data
+from .._model.parameters import flatten, unflatten
+from .._numerics.precision import require_float64
 
 
 def hessian(model: AbstractModel, params: Params, data: Data) -> Matrix:

@@ -9,16 +9,16 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._fit.lanes import in_lanes
-from .._fit.minimum import FitOptions, minimise
+from .._numerics.batch import in_lanes
+from .._fit.minimise import FitOptions, minimise
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import result_of_test
 from .._hypotest.limit import asymptotic_limits
-from .._hypotest.profiling import Held, fit_twins, pick
+from .._hypotest.fits import Held, fit_twins, pick
 from .._hypotest.statistic import AbstractTestStatistic
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._model.likelihood import AbstractNegativeLogLikelihood
 
 
 class Lane(NamedTuple):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .task import Row, Task
+from .chunk import Row, Task
 
 # The format of the files; another one is another input.
 _VERSION = 1

@@ -11,14 +11,14 @@ import numpy as np
 
 from .._fit.diagnose import FitError
 from .._fit.fit import fit, fit_options, fixed_poi_fit, poi_mask
-from .._fit.minimum import FitOptions
+from .._fit.minimise import FitOptions
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit
 from .._hypotest.statistic import QMuTilde
 from .._workspace import WorkspaceError, read_workspace
-from .._workspace.series import Form, SeriesReader
-from .._workspace.specification import Choices
+from .._workspace.many import Form, SeriesReader
+from .._workspace.to_model import Choices
 from .batch import Lane, fits, limits, stacked, tests
 from .points import Point
 

@@ -9,16 +9,16 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from .._constraints import Normal, Poisson
+from .._model.constraints import Normal, Poisson
 from .._hypotest.asymptotics import Asymptotics
 from .._hypotest.hypotest import hypotest
-from .._precision import require_float64
+from .._numerics.precision import require_float64
 from .._workspace import UNSET, Patch, PatchSet
-from .._workspace.series import SeriesReader
-from .._workspace.specification import Choices, Unset
+from .._workspace.many import SeriesReader
+from .._workspace.to_model import Choices, Unset
 from .points import Document, Point, points_of
-from .stored import key_of, load_rows, save_rows
-from .task import OPTIONS, Row, Task, run
+from .cache import key_of, load_rows, save_rows
+from .chunk import OPTIONS, Row, Task, run
 
 _log = logging.getLogger("fitkit.grid")
 # Points that a `repr` lists.

@@ -24,10 +24,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
-from .._interpolation import Runs
-from .._parameters import ParameterShapes
+from .interpolation import Runs
+from .._model.parameters import ParameterShapes
 from .modifiers import ParameterKind
-from .partition import Interpolated, OneBinEach
+from .blocks import Interpolated, OneBinEach
 
 
 @final

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._interpolation import Runs
+from .interpolation import Runs
 from .arrays import Arrays, Codes, Layout
-from .collect import Collected, Collector, Variation, declare
+from .declare import Collected, Collector, Variation, declare
 from .modifiers import ParameterKind
-from .partition import partition
+from .blocks import partition
 from .spec import Channel, ParameterSettings
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from .._bordered import Order
+from .._numerics.bordered_matrix import Order
 
 # Fewer inner entries than this gain nothing. With one parameter for each of 30 bins and
 # 15 others a single fit takes as long as with a table, a batch half as long.

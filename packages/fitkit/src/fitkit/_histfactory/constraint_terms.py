@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from .._constraints import normal_saturated, poisson_deviance, poisson_saturated
+from .._model.constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
 from .arrays import Arrays
 from .modifiers import ParameterKind

@@ -23,10 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._bordered import Blocks, Bordered, Frame, plain
+from .._numerics.bordered_matrix import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
 from .arrays import Arrays
-from .partition import Interpolated, OneBinEach
+from .blocks import Interpolated, OneBinEach
 from .rates import Elements, Interpolation, scattered, sum_of_rows
 
 PerBin = Float[Array, " bins"]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool
 
-from .._parameters import unflatten
+from .._model.parameters import unflatten
 from .arrays import Layout
 
 

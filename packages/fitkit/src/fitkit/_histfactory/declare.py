@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .modifiers import ParameterKind
-from .modifiers._base import ParameterDeclaration, Place
+from .modifiers.base import ParameterDeclaration, Place
 from .spec import Channel
 
 Variation: TypeAlias = tuple[str, str]

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._constraints import poisson_deviance, poisson_saturated
+from .._model.constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
-from .._interpolation import has_kink
-from .._likelihood import AbstractNegativeLogLikelihood, Derivatives
-from .._parameters import ParameterVectors
+from .interpolation import has_kink
+from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
+from .._model.parameters import ParameterVectors
 from .arrays import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
 from .curvature import derivatives_of_counts, no_blocks

@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._constraints import Normal, Poisson
+from .._model.constraints import Normal, Poisson
 from .._custom_types import Params
-from .._interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
-from .._model import AbstractModel, Data
-from .._parameters import Parameter, ParameterShapes, unflatten
+from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
+from .._model.model import AbstractModel, Data
+from .._model.parameters import Parameter, ParameterShapes, unflatten
 from .arrays import Arrays, Layout
 from .assemble import assemble
 from .constraint_terms import constraint_terms
 from .likelihood import HistFactoryLikelihood, at_hand
 from .modifiers import ParameterKind
-from .observed import (
+from .data import (
     aux_by_name,
     bins_by_channel,
     flat_aux,

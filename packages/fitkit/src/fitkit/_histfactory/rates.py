@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._custom_types import Vector
-from .._interpolation import (
+from .interpolation import (
     Exponential,
     additive_bends,
     exponential,

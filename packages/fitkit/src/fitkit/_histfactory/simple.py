@@ -5,9 +5,9 @@ Bin contents may be traced arrays: the gradient flows through the construction.
 
 from jaxtyping import ArrayLike, Float
 
-from ._histfactory.model import Model
-from ._histfactory.modifiers import HistoSys, NormFactor, ShapeSys
-from ._histfactory.spec import Channel, Sample
+from .model import Model
+from .modifiers import HistoSys, NormFactor, ShapeSys
+from .spec import Channel, Sample
 
 
 def uncorrelated_background(

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .modifiers import AbstractModifier
-from .modifiers._base import as_values, record
+from .modifiers.base import as_values, record
 
 
 @final

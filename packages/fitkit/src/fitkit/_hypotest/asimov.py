@@ -7,7 +7,7 @@ import optimistix as optx
 from jaxtyping import ArrayLike
 
 from .._fit.fit import fixed_poi_fit
-from .._model import AbstractModel, Data
+from .._model.model import AbstractModel, Data
 
 
 def asimov_data(

@@ -8,11 +8,11 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask, Vector
 from .._fit.kept import call_kept
-from .._fit.minimum import FitOptions, keepable, minimise
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._fit.minimise import FitOptions, keepable, minimise
+from .._model.likelihood import AbstractNegativeLogLikelihood
 from .asymptotics import Asymptotics
 from .statistic import AbstractTestStatistic
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._fit.diagnose import FitError
 from .._fit.fit import fit_options, poi_mask
-from .._model import AbstractModel, Data
-from .._precision import require_float64
+from .._model.model import AbstractModel, Data
+from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
-from .profiling import Held, Twin, fit_twins
+from .fits import Held, Twin, fit_twins
 from .statistic import (
     Q0,
     AbstractTestStatistic,

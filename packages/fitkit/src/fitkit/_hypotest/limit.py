@@ -11,20 +11,20 @@ import optimistix as optx
 from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
 from .._fit.fit import fit_options, poi_mask
 from .._fit.implicit import freeze
 from .._fit.kept import call_kept
-from .._fit.lanes import in_lanes
-from .._fit.minimum import FitOptions, keepable, minimise
-from .._likelihood import AbstractNegativeLogLikelihood
-from .._model import AbstractModel, Data
-from .._precision import require_float64
-from .._roots import falling_roots
+from .._numerics.batch import in_lanes
+from .._fit.minimise import FitOptions, keepable, minimise
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel, Data
+from .._numerics.precision import require_float64
+from .._numerics.roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .hypotest import require_converged
-from .profiling import Held, Twin, fit_twins
+from .fits import Held, Twin, fit_twins
 from .statistic import AbstractTestStatistic, QMuTilde, as_array
 from .toy_limit import ToysLimit, limits_by_toys
 from .toys import Toys

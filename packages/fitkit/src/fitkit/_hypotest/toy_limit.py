@@ -10,10 +10,10 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._fit.minimum import FitOptions
-from .._likelihood import AbstractNegativeLogLikelihood
+from .._fit.minimise import FitOptions
+from .._model.likelihood import AbstractNegativeLogLikelihood
 from .statistic import AbstractTestStatistic
 from .toys import Toys, ToysResult, start_toys, toys_test
 

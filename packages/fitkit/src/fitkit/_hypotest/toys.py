@@ -20,11 +20,11 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._fit.minimum import FitOptions, Minimum, minimise, minimised
-from .._likelihood import AbstractNegativeLogLikelihood
-from .profiling import pick, restricted
+from .._fit.minimise import FitOptions, Minimum, minimise, minimised
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .fits import pick, restricted
 from .statistic import AbstractTestStatistic
 
 # The outcomes of the expected band, as probabilities of a normal distribution.

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._bordered import Blocks, Bordered, Frame
-from ._custom_types import Mask, Matrix, Vector
-from ._parameters import ParameterVectors
+from .._numerics.bordered_matrix import Blocks, Bordered, Frame
+from .._custom_types import Mask, Matrix, Vector
+from .parameters import ParameterVectors
 
 if TYPE_CHECKING:
-    from ._model import AbstractModel, Data
+    from .model import AbstractModel, Data
 
 
 class Derivatives(NamedTuple):

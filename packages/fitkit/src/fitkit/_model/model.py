@@ -8,9 +8,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from ._custom_types import Params, Vector
-from ._likelihood import AbstractNegativeLogLikelihood, AutodiffLikelihood
-from ._parameters import (
+from .._custom_types import Params, Vector
+from .likelihood import AbstractNegativeLogLikelihood, AutodiffLikelihood
+from .parameters import (
     Parameter,
     ParameterShapes,
     ParameterVectors,

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ._constraints import Normal, Poisson
-from ._custom_types import Mask, Params, Vector
+from .constraints import Normal, Poisson
+from .._custom_types import Mask, Params, Vector
 
 
 @final

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ._custom_types import Mask, Matrix, Vector
+from .._custom_types import Mask, Matrix, Vector
 
 # The least pivot of a Hessian in natural units (one less the square of a global
 # correlation) of a direction that the function determines. A search that ends at an EDM

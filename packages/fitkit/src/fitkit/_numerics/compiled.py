@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ._room import room
+from .._room import room
 
 F = TypeVar("F", bound=Callable[..., Any])
 

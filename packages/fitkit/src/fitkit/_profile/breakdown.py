@@ -10,14 +10,14 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
 from .._fit.fit import poi_mask
 from .._histfactory.modifiers import AbstractModifier
-from .._model import AbstractModel, Data
-from .._parameters import flatten
-from .._uncertainty import inverse_of_free
-from .conditional import BestFit, best_fit, entry, pick, require_covariance
+from .._model.model import AbstractModel, Data
+from .._model.parameters import flatten
+from .._fit.uncertainty import inverse_of_free
+from .profile_fits import BestFit, best_fit, entry, pick, require_covariance
 from .groups import parameter_group
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._constraints import Normal, Poisson
-from .._model import AbstractModel
-from .._parameters import Parameter
+from .._model.constraints import Normal, Poisson
+from .._model.model import AbstractModel
+from .._model.parameters import Parameter
 
 
 def prior_widths(model: AbstractModel) -> Float[Array, " params"]:

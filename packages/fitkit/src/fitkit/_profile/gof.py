@@ -12,11 +12,11 @@ import optimistix as optx
 from jax.scipy.special import gammaincc
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from .._compiled import compiled
-from .._fit.minimum import minimise
+from .._numerics.compiled import compiled
+from .._fit.minimise import minimise
 from .._hypotest.toys import Toys, for_each_toy, tail_error, tail_of
-from .._model import AbstractModel, Data
-from .conditional import BestFit, best_fit
+from .._model.model import AbstractModel, Data
+from .profile_fits import BestFit, best_fit
 
 
 @final

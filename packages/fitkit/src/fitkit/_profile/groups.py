@@ -4,7 +4,7 @@ import fnmatch
 
 from .._histfactory.model import Model
 from .._histfactory.modifiers import AbstractModifier
-from .._model import AbstractModel
+from .._model.model import AbstractModel
 
 
 def parameter_group(

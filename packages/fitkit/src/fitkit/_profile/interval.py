@@ -10,13 +10,13 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
-from .._fit.lanes import in_lanes
-from .._model import AbstractModel, Data
-from .._roots import falling_roots
-from .conditional import BestFit, best_fit, entry, pick, root_of_excess
+from .._numerics.batch import in_lanes
+from .._model.model import AbstractModel, Data
+from .._numerics.roots import falling_roots
+from .profile_fits import BestFit, best_fit, entry, pick, root_of_excess
 
 
 @final

@@ -10,16 +10,16 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError, entry_names
 from .._fit.fit import fit_options
 from .._fit.implicit import freeze
-from .._fit.minimum import FitOptions, Minimum, minimise
-from .._likelihood import AbstractNegativeLogLikelihood
-from .._model import AbstractModel, Data
-from .._precision import require_float64
-from .._uncertainty import inverse_of_free
+from .._fit.minimise import FitOptions, Minimum, minimise
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel, Data
+from .._numerics.precision import require_float64
+from .._fit.uncertainty import inverse_of_free
 
 
 @final

@@ -11,9 +11,9 @@ import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
 from .._fit.diagnose import entry_names
-from .._model import AbstractModel, Data
-from .conditional import best_fit
-from .prior import prior_centres, prior_widths
+from .._model.model import AbstractModel, Data
+from .profile_fits import best_fit
+from .constraint_widths import prior_centres, prior_widths
 
 
 @final

@@ -17,15 +17,15 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Mask
 from .._fit.diagnose import entry_names
 from .._fit.fit import poi_mask
-from .._fit.lanes import in_lanes
-from .._fit.minimum import minimise
-from .._model import AbstractModel, Data
-from .conditional import BestFit, best_fit, pick, require_covariance
-from .prior import prior_centres, prior_widths
+from .._numerics.batch import in_lanes
+from .._fit.minimise import minimise
+from .._model.model import AbstractModel, Data
+from .profile_fits import BestFit, best_fit, pick, require_covariance
+from .constraint_widths import prior_centres, prior_widths
 
 
 @final

@@ -10,13 +10,13 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
 
-from .._compiled import compiled
+from .._numerics.compiled import compiled
 from .._custom_types import Matrix, Params
 from .._histfactory.model import Model
-from .._model import AbstractModel, Data
-from .._precision import require_float64
-from .conditional import best_fit, require_covariance
-from .prior import prior_widths
+from .._model.model import AbstractModel, Data
+from .._numerics.precision import require_float64
+from .profile_fits import best_fit, require_covariance
+from .constraint_widths import prior_widths
 
 
 @final

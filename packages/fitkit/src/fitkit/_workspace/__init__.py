@@ -11,7 +11,7 @@ from .patchset import PatchSet as PatchSet
 from .patchset import read_patchset as read_patchset
 from .read import read_workspace as read_workspace
 from .schema import WorkspaceError as WorkspaceError
-from .specification import UNSET as UNSET
+from .to_model import UNSET as UNSET
 from .validate import Finding as Finding
 from .validate import validate as validate
 from .write import write_workspace as write_workspace

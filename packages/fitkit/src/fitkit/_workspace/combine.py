@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from .document import copied
-from .references import check_references
+from .check import check_references
 from .schema import WorkspaceError, parse
 
 Document = Mapping[str, Any]

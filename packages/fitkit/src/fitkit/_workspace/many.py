@@ -18,9 +18,9 @@ from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
 from .patching import patched
-from .references import check_names, check_references, form
+from .check import check_names, check_references, form
 from .schema import WorkspaceDocument, WorkspaceError, parse, parts
-from .specification import Choices, model_of, observed_counts
+from .to_model import Choices, model_of, observed_counts
 
 # What tables hold where there is nothing: no yield, no variation; a factor of 1.
 _NOTHING = (0.0, 1.0)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from .._constraints import Normal, Poisson
+from .._model.constraints import Normal, Poisson
 from .._histfactory.model import Model
-from .._model import Data
+from .._model.model import Data
 from .document import load
 from .patching import patched
-from .references import check_references
+from .check import check_references
 from .schema import WorkspaceError, parse
-from .specification import UNSET, Choices, Unset, model_of, observed_counts
+from .to_model import UNSET, Choices, Unset, model_of, observed_counts
 
 
 def read_workspace(

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
-from .._constraints import Normal, Poisson
+from .._model.constraints import Normal, Poisson
 from .._histfactory.model import Model
 from .._histfactory.modifiers import (
     AbstractModifier,
@@ -19,7 +19,7 @@ from .._histfactory.modifiers import (
     StatError,
 )
 from .._histfactory.spec import Channel, ParameterSettings, Sample
-from .references import Declared, listed_order
+from .check import Declared, listed_order
 from .schema import (
     ChannelDocument,
     MeasurementDocument,

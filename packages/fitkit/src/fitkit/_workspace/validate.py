@@ -9,7 +9,7 @@ import numpy as np
 
 from .document import load
 from .patching import patched
-from .references import check_references
+from .check import check_references
 from .schema import (
     ChannelDocument,
     HistoSysDocument,

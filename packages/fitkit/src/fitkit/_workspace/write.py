@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .._constraints import Poisson
+from .._model.constraints import Poisson
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
-from .._model import Data
-from .references import check_references, listed_order
+from .._model.model import Data
+from .check import check_references, listed_order
 from .schema import WorkspaceError, parse
 
 # Start, bounds and nominal auxiliary data that a reader assumes: only what differs is

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from .._points import Limits, Tests, check_points, cls_by_value, limits_by_point
+from .._tables import Limits, Tests, check_points, cls_by_value, limits_by_point
 from ._submission import Table
 from ._variables import Errors, dependent, independent
 

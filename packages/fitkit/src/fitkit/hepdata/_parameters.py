@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._fit.fit import FitResult
-from .._points import estimates
+from .._tables import estimates
 from .._profile.interval import Intervals
 from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._model import Data
+from .._model.model import Data
 from .._profile.yields import Yields
 from ._submission import Table, fitting
 from ._variables import dependent, independent

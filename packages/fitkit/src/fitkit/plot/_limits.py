@@ -5,7 +5,7 @@ from jaxtyping import ArrayLike, Float
 from matplotlib.axes import Axes
 
 from .._hypotest.limit import UpperLimit
-from .._points import Limits, Tests, check_points, cls_by_value, limits_by_point
+from .._tables import Limits, Tests, check_points, cls_by_value, limits_by_point
 from ._look import BLUE, GREY, ONE_SIGMA, RED, TWO_SIGMA, one_axes, styled
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 
 from .._fit.fit import FitResult
-from .._points import estimates
+from .._tables import estimates
 from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking
 from ._look import (

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from mplhep.error_estimation import poisson_interval
 
-from .._model import Data
+from .._model.model import Data
 from .._profile.yields import Yields
 from ._look import (
     COLOURS,

@@ -1,7 +1,7 @@
 """The seven modifiers. Adding one means adding it to one of these files."""
 
-from ._base import AbstractModifier as AbstractModifier
-from ._base import ParameterKind as ParameterKind
+from .base import AbstractModifier as AbstractModifier
+from .base import ParameterKind as ParameterKind
 from .mcstat import ShapeSys as ShapeSys
 from .mcstat import StatError as StatError
 from .norm import Lumi as Lumi

@@ -5,8 +5,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..._constraints import Normal, Poisson
-from ._base import (
+from ..._model.constraints import Normal, Poisson
+from .base import (
     AbstractModifier,
     ParameterDeclaration,
     ParameterKind,

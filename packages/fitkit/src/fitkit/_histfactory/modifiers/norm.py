@@ -5,8 +5,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..._interpolation import MULTIPLICATIVE_CODES
-from ._base import (
+from ..interpolation import MULTIPLICATIVE_CODES
+from .base import (
     INTERPOLATION,
     AbstractModifier,
     ParameterDeclaration,

@@ -5,8 +5,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..._interpolation import ADDITIVE_CODES
-from ._base import (
+from ..interpolation import ADDITIVE_CODES
+from .base import (
     INTERPOLATION,
     AbstractModifier,
     ParameterDeclaration,

@@ -1,0 +1,1 @@
+"""What every routine needs of a model."""

@@ -128,7 +128,9 @@ class Arrays:
     kind: Int[Array, " params"]
     init: Vector
     lower: Vector
+    lower_given: Mask
     upper: Vector
+    upper_given: Mask
     fixed: Mask
     fixed_given: Mask
     aux: Vector

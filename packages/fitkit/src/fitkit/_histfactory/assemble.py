@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .interpolation import Runs
+from .._numerics.namespace import traced, xp
 from .arrays import Arrays, Codes, Layout
-from .declare import Collected, Collector, Variation, declare
-from .modifiers import ParameterKind
 from .blocks import partition
+from .declare import Collected, Collector, Variation, declare
+from .interpolation import Runs
+from .modifiers import ParameterKind
 from .spec import Channel, ParameterSettings
 
 
@@ -39,14 +39,11 @@ def _table(
     if not positions:
         return np.full(shape, background)
     index = np.concatenate(positions)
-    if any(isinstance(value, jax.Array) for value in values):
-        flat = jnp.concatenate(
-            [jnp.atleast_1d(jnp.asarray(v, dtype=float)) for v in values]
-        )
-        table = jnp.full(size, background, dtype=flat.dtype).at[index].set(flat)
-        return table.reshape(shape)
+    flat = xp.concatenate([v if v.ndim else v[None] for v in values])
+    if traced(flat):
+        return jnp.full(size, background).at[index].set(flat).reshape(shape)
     plain = np.full(size, background)
-    plain[index] = np.concatenate([v if v.ndim else v[None] for v in values])
+    plain[index] = flat
     return plain.reshape(shape)
 
 
@@ -69,22 +66,21 @@ def _setting(name: str, field: str, given: Any, size: int) -> Any:
     """What the settings say of a parameter as `[size]`, or None where not given."""
     if given is None:
         return None
-    if jnp.size(given) not in (1, size):
+    if np.size(given) not in (1, size):
         raise ValueError(
-            f"settings of parameter {name!r}: `{field}` has {jnp.size(given)} values; "
+            f"settings of parameter {name!r}: `{field}` has {np.size(given)} values; "
             f"the parameter has {size}."
         )
     flat = given.reshape(-1)
     if flat.shape == (size,):
         return flat
-    xp = jnp if isinstance(given, jax.Array) else np
     return xp.broadcast_to(flat, (size,))
 
 
 def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
     """Parts of a flat parameter vector put together: numpy where nothing is traced."""
-    if any(isinstance(part, jax.Array) for part in parts):
-        return jnp.concatenate([jnp.asarray(part, dtype=dtype) for part in parts])
+    if any(map(traced, parts)):
+        return xp.concatenate([xp.asarray(part, dtype=dtype) for part in parts])
     # Most parts are lists of one number: an array of each takes longer than all else.
     return np.array(list(itertools.chain.from_iterable(parts)), dtype=dtype)
 
@@ -120,16 +116,17 @@ def _parameter_vectors(
             value = _setting(name, field, own, size)
             given[field].append([value is not None] * size)
             if value is None:
-                traced = isinstance(default, jax.Array)
                 value = (
-                    jnp.broadcast_to(default, (size,)) if traced else [default] * size
+                    xp.broadcast_to(default, (size,))
+                    if traced(default)
+                    else [default] * size
                 )
             values[field].append(value)
     vectors = {
         field: _vector(parts, bool if field == "fixed" else float)
         for field, parts in values.items()
     }
-    for field in ("fixed", "aux", "sigma"):
+    for field in ("lower", "upper", "fixed", "aux", "sigma"):
         vectors[f"{field}_given"] = _vector(given[field], bool)
     return vectors
 

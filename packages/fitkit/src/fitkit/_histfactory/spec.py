@@ -120,7 +120,7 @@ class ParameterSettings:
         sigma: ArrayLike | None = None,
     ):
         pair = None if bounds is None else (as_values(bounds[0]), as_values(bounds[1]))
-        traced = isinstance(fixed, jax.Array)
+        traced = isinstance(fixed, jax.core.Tracer)
         vars(self).update(
             init=None if init is None else as_values(init),
             bounds=pair,

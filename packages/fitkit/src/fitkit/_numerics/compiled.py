@@ -1,4 +1,4 @@
-"""Compilation of functions that a caller runs again and again."""
+"""Functions that run at once on NumPy where they can, and as one program elsewhere."""
 
 import functools
 from collections.abc import Callable
@@ -8,35 +8,37 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._room import room
+from .namespace import concrete, traced
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def only_arrays(tree: Any) -> bool:
-    """Whether every leaf of a pytree is an array."""
-    return all(isinstance(x, jax.Array | np.ndarray) for x in jax.tree.leaves(tree))
+def runs_on_numpy(*args: Any) -> bool:
+    """Whether a call with these arguments needs no program.
 
-
-def compiled(function: F) -> F:
-    """`equinox.filter_jit`, but `jax.jit` where all arguments are arrays.
-
-    A custom model may hold a function or a string, which only the former takes. Telling
-    these from arrays takes it as long as a small fit.
-
-    Before each call there is room for one more program.
+    Nothing may be traced, and no argument may be written in `jax.numpy`: one that is
+    says so by an attribute `needs_jax`.
     """
+    return not traced(*args) and not any(getattr(x, "needs_jax", False) for x in args)
 
-    @functools.wraps(function)
-    def traced(*args: Any) -> Any:
-        room.taken()
-        return function(*args)
 
-    plain, filtered = jax.jit(traced), eqx.filter_jit(traced)
+def numpy_or_compiled(function: F) -> F:
+    """A function over `xp` that runs on NumPy where nothing in its arguments is traced.
+
+    Else it is one compiled program: `equinox.filter_jit`, but `jax.jit` where all
+    arguments are arrays. A custom model may hold a function or a string, which only the
+    former takes; telling these from arrays takes it as long as a small fit.
+    """
+    plain, filtered = jax.jit(function), eqx.filter_jit(function)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        room.make()
-        return plain(*args) if only_arrays(args) else filtered(*args)
+        if runs_on_numpy(*args):
+            # What XLA passes over in silence, a division by an empty bin that another
+            # branch replaces, is no warning here either.
+            with np.errstate(all="ignore"):
+                return function(*concrete(args))
+        arrays = all(isinstance(x, jax.Array | np.ndarray) for x in jax.tree.leaves(args))
+        return plain(*args) if arrays else filtered(*args)
 
     return call  # type: ignore[return-value]

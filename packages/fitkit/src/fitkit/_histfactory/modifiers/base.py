@@ -6,10 +6,11 @@ import enum
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform
 
-import jax
 import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, ArrayLike
+
+from ..._numerics.namespace import as_floats
 
 T = TypeVar("T")
 
@@ -148,8 +149,8 @@ def check_code(modifier: str, name: str, code: str | None, codes: Sequence[str])
 
 
 def as_values(value: ArrayLike) -> Array | np.ndarray:
-    """Keep jax and traced arrays as they are; read anything else with numpy."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
+    """Floating-point numbers: traced as they are, anything else in NumPy's float64."""
+    return as_floats(value)
 
 
 def check_bins(modifier: AbstractModifier, place: Place, field: str) -> Any:

@@ -1,101 +1,156 @@
 """HistFactory likelihoods, fits as implicit solves, tests and limits in JAX."""
 
-import importlib.metadata
+import importlib
+from typing import TYPE_CHECKING
 
-from ._model.constraints import Normal as Normal
-from ._model.constraints import Poisson as Poisson
-from ._model.constraints import poisson_logpdf as poisson_logpdf
-from ._hypotest.counting import asimov_significance as asimov_significance
-from ._custom_types import Params as Params
-from ._fit.diagnose import FitError as FitError
-from ._fit.fit import FitResult as FitResult
-from ._fit.fit import fit as fit
-from ._fit.fit import fixed_poi_fit as fixed_poi_fit
-from ._fit.kept import keep_programs as keep_programs
-from ._fit.newton import BoundedNewton as BoundedNewton
-from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
-from ._fit.starts import Minima as Minima
-from ._fit.starts import fit_from_many_starts as fit_from_many_starts
-from ._grid.grid import GridResult as GridResult
-from ._grid.grid import grid as grid
-from ._histfactory.model import Model as Model
-from ._histfactory.modifiers import AbstractModifier as AbstractModifier
-from ._histfactory.modifiers import HistoSys as HistoSys
-from ._histfactory.modifiers import Lumi as Lumi
-from ._histfactory.modifiers import NormFactor as NormFactor
-from ._histfactory.modifiers import NormSys as NormSys
-from ._histfactory.modifiers import ShapeFactor as ShapeFactor
-from ._histfactory.modifiers import ShapeSys as ShapeSys
-from ._histfactory.modifiers import StatError as StatError
-from ._histfactory.spec import Channel as Channel
-from ._histfactory.spec import ParameterSettings as ParameterSettings
-from ._histfactory.spec import Sample as Sample
-from ._hypotest.asimov import asimov_data as asimov_data
-from ._hypotest.asymptotics import Asymptotics as Asymptotics
-from ._hypotest.hypotest import DiscoveryResult as DiscoveryResult
-from ._hypotest.hypotest import HypotestResult as HypotestResult
-from ._hypotest.hypotest import hypotest as hypotest
-from ._hypotest.limit import UpperLimit as UpperLimit
-from ._hypotest.limit import upper_limit as upper_limit
-from ._hypotest.statistic import Q0 as Q0
-from ._hypotest.statistic import AbstractTestStatistic as AbstractTestStatistic
-from ._hypotest.statistic import QMu as QMu
-from ._hypotest.statistic import QMuTilde as QMuTilde
-from ._hypotest.statistic import TMu as TMu
-from ._hypotest.statistic import TMuTilde as TMuTilde
-from ._hypotest.toy_limit import ToysLimit as ToysLimit
-from ._hypotest.toys import Toys as Toys
-from ._hypotest.toys import ToysResult as ToysResult
-from ._model.model import AbstractModel as AbstractModel
-from ._model.model import Data as Data
-from ._model.parameters import Parameter as Parameter
-from ._numerics.precision import require_float64 as require_float64
-from ._profile.breakdown import Breakdown as Breakdown
-from ._profile.breakdown import breakdown as breakdown
-from ._profile.gof import GoodnessOfFit as GoodnessOfFit
-from ._profile.gof import goodness_of_fit as goodness_of_fit
-from ._profile.groups import parameter_group as parameter_group
-from ._profile.interval import Intervals as Intervals
-from ._profile.interval import interval as interval
-from ._profile.pulls import Pulls as Pulls
-from ._profile.pulls import pulls as pulls
-from ._profile.ranking import Ranking as Ranking
-from ._profile.ranking import ranking as ranking
-from ._profile.scan import Contour as Contour
-from ._profile.scan import Scan as Scan
-from ._profile.scan import contour as contour
-from ._profile.scan import scan as scan
-from ._profile.yields import Yields as Yields
-from ._profile.yields import predicted_yields as predicted_yields
-from ._histfactory.simple import correlated_background as correlated_background
-from ._histfactory.simple import uncorrelated_background as uncorrelated_background
-from ._fit.uncertainty import correlation as correlation
-from ._fit.uncertainty import covariance as covariance
-from ._fit.uncertainty import fisher_information as fisher_information
-from ._fit.uncertainty import hessian as hessian
-from ._fit.uncertainty import uncertainties as uncertainties
-from ._workspace import UNSET as UNSET
-from ._workspace import Archive as Archive
-from ._workspace import Finding as Finding
-from ._workspace import Patch as Patch
-from ._workspace import PatchSet as PatchSet
-from ._workspace import WorkspaceError as WorkspaceError
-from ._workspace import combine as combine
-from ._workspace import digest as digest
-from ._workspace import prune as prune
-from ._workspace import read_archive as read_archive
-from ._workspace import read_patchset as read_patchset
-from ._workspace import read_workspace as read_workspace
-from ._workspace import rename as rename
-from ._workspace import validate as validate
-from ._workspace import write_workspace as write_workspace
+if TYPE_CHECKING:
+    from ._custom_types import Params as Params
+    from ._model.model import Data as Data
+    from ._model.model import AbstractModel as AbstractModel
+    from ._model.likelihood import AbstractNegativeLogLikelihood as AbstractNegativeLogLikelihood
+    from ._model.likelihood import Derivatives as Derivatives
+    from ._numerics.namespace import xp as xp
+    from ._model.parameters import Parameter as Parameter
+    from ._model.constraints import Normal as Normal
+    from ._model.constraints import Poisson as Poisson
+    from ._model.constraints import poisson_logpdf as poisson_logpdf
+    from ._histfactory.model import Model as Model
+    from ._histfactory.spec import Channel as Channel
+    from ._histfactory.spec import Sample as Sample
+    from ._histfactory.modifiers import AbstractModifier as AbstractModifier
+    from ._histfactory.modifiers import NormFactor as NormFactor
+    from ._histfactory.modifiers import NormSys as NormSys
+    from ._histfactory.modifiers import HistoSys as HistoSys
+    from ._histfactory.modifiers import ShapeSys as ShapeSys
+    from ._histfactory.modifiers import ShapeFactor as ShapeFactor
+    from ._histfactory.modifiers import StatError as StatError
+    from ._histfactory.modifiers import Lumi as Lumi
+    from ._histfactory.spec import ParameterSettings as ParameterSettings
+    from ._histfactory.simple import uncorrelated_background as uncorrelated_background
+    from ._histfactory.simple import correlated_background as correlated_background
+    from ._workspace import UNSET as UNSET
+    from ._workspace import WorkspaceError as WorkspaceError
+    from ._workspace import read_workspace as read_workspace
+    from ._workspace import write_workspace as write_workspace
+    from ._workspace import Patch as Patch
+    from ._workspace import PatchSet as PatchSet
+    from ._workspace import read_patchset as read_patchset
+    from ._workspace import Archive as Archive
+    from ._workspace import read_archive as read_archive
+    from ._workspace import combine as combine
+    from ._workspace import prune as prune
+    from ._workspace import rename as rename
+    from ._workspace import digest as digest
+    from ._workspace import Finding as Finding
+    from ._workspace import validate as validate
+    from ._fit.fit import fit as fit
+    from ._fit.fit import fixed_poi_fit as fixed_poi_fit
+    from ._fit.result import FitResult as FitResult
+    from ._fit.diagnose import FitError as FitError
+    from ._fit.starts import fit_from_many_starts as fit_from_many_starts
+    from ._fit.starts import Minima as Minima
+    from ._fit.starts import AnotherMinimumWarning as AnotherMinimumWarning
+    from ._fit.solver import BoundedNewton as BoundedNewton
+    from ._fit.solver import BoundedAdjoint as BoundedAdjoint
+    from ._fit.uncertainty import hessian as hessian
+    from ._fit.uncertainty import fisher_information as fisher_information
+    from ._fit.uncertainty import covariance as covariance
+    from ._fit.uncertainty import correlation as correlation
+    from ._fit.uncertainty import uncertainties as uncertainties
+    from ._hypotest.statistic import AbstractTestStatistic as AbstractTestStatistic
+    from ._hypotest.statistic import Q0 as Q0
+    from ._hypotest.statistic import QMu as QMu
+    from ._hypotest.statistic import QMuTilde as QMuTilde
+    from ._hypotest.statistic import TMu as TMu
+    from ._hypotest.statistic import TMuTilde as TMuTilde
+    from ._hypotest.asymptotics import Asymptotics as Asymptotics
+    from ._hypotest.toys import Toys as Toys
+    from ._hypotest.asimov import asimov_data as asimov_data
+    from ._hypotest.hypotest import hypotest as hypotest
+    from ._hypotest.hypotest import HypotestResult as HypotestResult
+    from ._hypotest.discovery import discovery as discovery
+    from ._hypotest.discovery import DiscoveryResult as DiscoveryResult
+    from ._hypotest.limit import upper_limit as upper_limit
+    from ._hypotest.limit import UpperLimit as UpperLimit
+    from ._profile.scan import scan as scan
+    from ._profile.scan import Scan as Scan
+    from ._profile.scan import contour as contour
+    from ._profile.scan import Contour as Contour
+    from ._profile.interval import interval as interval
+    from ._profile.interval import Intervals as Intervals
+    from ._profile.pulls import pulls as pulls
+    from ._profile.pulls import Pulls as Pulls
+    from ._profile.ranking import ranking as ranking
+    from ._profile.ranking import Ranking as Ranking
+    from ._profile.groups import parameter_group as parameter_group
+    from ._profile.breakdown import breakdown as breakdown
+    from ._profile.breakdown import Breakdown as Breakdown
+    from ._profile.gof import goodness_of_fit as goodness_of_fit
+    from ._profile.gof import GoodnessOfFit as GoodnessOfFit
+    from ._profile.yields import predicted_yields as predicted_yields
+    from ._profile.yields import Yields as Yields
+    from ._grid.grid import grid as grid
+    from ._grid.grid import GridResult as GridResult
+    from ._hypotest.counting import asimov_significance as asimov_significance
+    from ._numerics.precision import require_float64 as require_float64
 
-__version__ = importlib.metadata.version("fitkit")
+# Where each public name is defined. A module is imported when one of its names is first
+# used (PEP 562): `import fitkit` then takes no longer than importing jax and equinox.
+_MODULES = {
+    "._custom_types": "Params",
+    "._model.model": "Data AbstractModel",
+    "._model.likelihood": "AbstractNegativeLogLikelihood Derivatives",
+    "._numerics.namespace": "xp",
+    "._model.parameters": "Parameter",
+    "._model.constraints": "Normal Poisson poisson_logpdf",
+    "._histfactory.model": "Model",
+    "._histfactory.spec": "Channel Sample ParameterSettings",
+    "._histfactory.modifiers": (
+        "AbstractModifier NormFactor NormSys HistoSys ShapeSys ShapeFactor "
+        "StatError Lumi"
+    ),
+    "._histfactory.simple": "uncorrelated_background correlated_background",
+    "._workspace": (
+        "UNSET WorkspaceError read_workspace write_workspace Patch PatchSet "
+        "read_patchset Archive read_archive combine prune rename digest Finding "
+        "validate"
+    ),
+    "._fit.fit": "fit fixed_poi_fit",
+    "._fit.result": "FitResult",
+    "._fit.diagnose": "FitError",
+    "._fit.starts": "fit_from_many_starts Minima AnotherMinimumWarning",
+    "._fit.solver": "BoundedNewton BoundedAdjoint",
+    "._fit.uncertainty": (
+        "hessian fisher_information covariance correlation uncertainties"
+    ),
+    "._hypotest.statistic": "AbstractTestStatistic Q0 QMu QMuTilde TMu TMuTilde",
+    "._hypotest.asymptotics": "Asymptotics",
+    "._hypotest.toys": "Toys",
+    "._hypotest.asimov": "asimov_data",
+    "._hypotest.hypotest": "hypotest HypotestResult",
+    "._hypotest.discovery": "discovery DiscoveryResult",
+    "._hypotest.limit": "upper_limit UpperLimit",
+    "._profile.scan": "scan Scan contour Contour",
+    "._profile.interval": "interval Intervals",
+    "._profile.pulls": "pulls Pulls",
+    "._profile.ranking": "ranking Ranking",
+    "._profile.groups": "parameter_group",
+    "._profile.breakdown": "breakdown Breakdown",
+    "._profile.gof": "goodness_of_fit GoodnessOfFit",
+    "._profile.yields": "predicted_yields Yields",
+    "._grid.grid": "grid GridResult",
+    "._hypotest.counting": "asimov_significance",
+    "._numerics.precision": "require_float64",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "Params",
     "Data",
     "AbstractModel",
+    "AbstractNegativeLogLikelihood",
+    "Derivatives",
+    "xp",
     "Parameter",
     "Normal",
     "Poisson",
@@ -137,7 +192,7 @@ __all__ = [
     "Minima",
     "AnotherMinimumWarning",
     "BoundedNewton",
-    "keep_programs",
+    "BoundedAdjoint",
     "hessian",
     "fisher_information",
     "covariance",
@@ -151,14 +206,13 @@ __all__ = [
     "TMuTilde",
     "Asymptotics",
     "Toys",
-    "ToysResult",
     "asimov_data",
     "hypotest",
     "HypotestResult",
+    "discovery",
     "DiscoveryResult",
     "upper_limit",
     "UpperLimit",
-    "ToysLimit",
     "scan",
     "Scan",
     "contour",
@@ -181,3 +235,19 @@ __all__ = [
     "asimov_significance",
     "require_float64",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("fitkit")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fitkit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -5,19 +5,35 @@ solved again; entries on a bound that want to leave it are let go. Clipping the 
 step instead needs several times as many steps of the search.
 """
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from .._numerics.bordered_matrix import Bordered, Factor, factorise, substitute
 from .._custom_types import Mask, Vector
+from .._numerics.namespace import either, while_loop, xp
 
 # Sweeps in one step; more than a few are never seen.
 _SWEEPS = 20
 
 
-class Quadratic(eqx.Module):
+class Box(NamedTuple):
+    """Where a search may go.
+
+    Attributes:
+        lower, upper: bounds.
+        movable: entries that are fitted.
+        side: to which side to leave a kink that descends on both, +1 or -1.
+    """
+
+    lower: Vector
+    upper: Vector
+    movable: Mask
+    side: Float[Array, ""] | float
+
+
+class Quadratic(NamedTuple):
     """The quadratic model of one step.
 
     Attributes:
@@ -56,15 +72,15 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
     def solved(held, at, factor, positive):
         """The step with some entries held, and which are to be held next, and where."""
         free = movable & ~held
-        at = jnp.where(held, at, 0.0)
-        step = jnp.where(free, substitute(factor, free, -(g + h @ at)), at)
+        at = xp.where(held, at, 0.0)
+        step = xp.where(free, substitute(factor, free, -(g + h @ at)), at)
         residual = g + h @ step
         below, above = free & (step < model.low), free & (step > model.high)
-        inwards = held & jnp.where(at == model.low, residual < 0, residual > 0)
+        inwards = held & xp.where(at == model.low, residual < 0, residual > 0)
         inwards = inwards & (model.low < model.high)
         new_held = (held & ~inwards) | below | above
-        new_at = jnp.where(below, model.low, jnp.where(above, model.high, at))
-        return new_held, new_at, step, jnp.any(new_held != held) & positive
+        new_at = xp.where(below, model.low, xp.where(above, model.high, at))
+        return new_held, new_at, step, xp.any(new_held != held) & positive
 
     def sweep(carry):
         held, at, _, _, count = carry
@@ -76,16 +92,18 @@ def minimise_in_box(model: Quadratic, movable: Mask) -> Vector:
         return unsettled & (count < _SWEEPS)
 
     held = movable & pushed_out(g, model.low, model.high)
-    at = jnp.where(model.low >= 0, model.low, model.high)
-    at = jnp.where(held, at, 0.0)
+    at = xp.where(model.low >= 0, model.low, model.high)
+    at = xp.where(held, at, 0.0)
     # The first sweep has its factor, as a rule, and most steps need no other: outside
     # the loop, a batch of them factorises once, not twice.
-    first = solved(held, at, model.factor, jnp.array(True))
-    nothing = (held, at, jnp.zeros_like(g), jnp.array(True))
-    start = jax.tree.map(lambda a, b: jnp.where(model.known, a, b), first, nothing)
-    _, _, step, _, _ = jax.lax.while_loop(unfinished, sweep, (*start, 0))
+    start = either(
+        model.known,
+        lambda: solved(held, at, model.factor, np.bool_(True)),
+        lambda: (held, at, xp.zeros_like(g), np.bool_(True)),
+    )
+    _, _, step, _, _ = while_loop(unfinished, sweep, (*start, 0), model, movable)
     # A fixed entry may lie outside its bounds, as a tested value beyond the fit's.
-    return jnp.where(movable, jnp.clip(step, model.low, model.high), 0.0)
+    return xp.where(movable, xp.clip(step, model.low, model.high), 0.0)
 
 
 def pushed_out(gradient: Vector, low: Vector, high: Vector) -> Mask:

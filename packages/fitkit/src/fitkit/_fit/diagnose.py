@@ -1,21 +1,21 @@
 """Why a fit failed, and what a result looks like, in words."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._numerics.bordered_matrix import plain, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model.model import AbstractModel, Data
+from .._model.parameters import entry_names
+from .._numerics.namespace import concrete, eigh, traced, xp
 
 if TYPE_CHECKING:
-    from .fit import FitResult
+    from .result import FitResult
 
 _LISTED = 5
 # Rows of a table that fit on a screen.
@@ -30,15 +30,6 @@ class FitError(RuntimeError):
     """A fit found no minimum."""
 
 
-def entry_names(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Return a name for each entry of the flat vector, such as `mu`, `gamma[0]`."""
-    names = []
-    for name, shape in shapes.items():
-        size = math.prod(shape)
-        names += [name] if shape == () else [f"{name}[{i}]" for i in range(size)]
-    return names
-
-
 def flattest(hessian: Matrix, free: Mask) -> tuple[Float[Array, ""], Vector]:
     """The smallest eigenvalue of the rows and columns that are free, in natural units.
 
@@ -51,12 +42,12 @@ def flattest(hessian: Matrix, free: Mask) -> tuple[Float[Array, ""], Vector]:
         in the other entries.
     """
     scale = scale_of(plain(hessian))
-    scaled = jnp.where(free[:, None] & free, hessian / (scale[:, None] * scale), 0.0)
+    scaled = xp.where(free[:, None] & free, hessian / (scale[:, None] * scale), 0.0)
     # No eigenvalue of a free block in natural units exceeds its size.
     apart = 2.0 * free.shape[0]
-    values, vectors = jnp.linalg.eigh(scaled + jnp.diag(jnp.where(free, 0.0, apart)))
-    smallest = jnp.where(jnp.any(free), values[0], jnp.inf)
-    return smallest, jnp.where(free, vectors[:, 0], 0.0)
+    values, vectors = eigh(scaled + xp.diag(xp.where(free, 0.0, apart)))
+    smallest = xp.where(xp.any(free), values[0], xp.inf)
+    return smallest, xp.where(free, vectors[:, 0], 0.0)
 
 
 def named_direction(direction: Vector, names: Sequence[str]) -> dict[str, float]:
@@ -132,7 +123,7 @@ def explain_failure(
         FitError: with the reason where the values are known, or at run time of a
             compiled function with the way to find it.
     """
-    if isinstance(result.converged, jax.core.Tracer):
+    if traced(result.converged):
         message = (
             "A fit found no minimum. Call it outside `jax.jit` for the reason, or with "
             "`throw=False` to get the status of each lane."
@@ -140,12 +131,14 @@ def explain_failure(
         return eqx.error_if(result, ~result.converged, message)
     if np.asarray(result.converged).all():
         return result
-    reasons = "; ".join(_reasons(result, model, data))
+    with np.errstate(all="ignore"):
+        reasons = "; ".join(_reasons(concrete(result), model, data))
     raise FitError(
         f"the fit found no minimum in {int(result.steps)} steps (EDM "
-        f"{float(result.edm):.2g}): {reasons}. Other starts (`init=`, or "
-        "`fit_from_many_starts`), narrower `bounds=` or `fixed=` may help; "
-        "`throw=False` returns the last point."
+        f"{float(result.edm):.2g}): {reasons}. Other starts "
+        "(`model.with_init`, or `fit_from_many_starts`), narrower bounds "
+        "(`with_bounds`) or fixed parameters (`with_fixed`) may help; `throw=False` "
+        "returns the last point."
     )
 
 
@@ -165,12 +158,10 @@ def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
 def describe(result: "FitResult") -> str:
     """The result as a table: status, value, parameters with what limits them."""
     leaves = jax.tree.leaves(result)
-    if not all(isinstance(x, jax.Array) for x in leaves) or any(
-        isinstance(x, jax.core.Tracer) for x in leaves
-    ):
+    if traced(result) or not all(hasattr(x, "shape") for x in leaves):
         return f"FitResult({len(result.names)} parameters, not evaluated)"
-    if result.twice_nll.ndim:
-        done = int(jnp.sum(result.converged))
+    if np.ndim(result.twice_nll):
+        done = int(np.sum(result.converged))
         return f"FitResult({result.twice_nll.size} fits, {done} converged)"
     held, unique = result.stationarity, bool(result.unique)
     free = np.asarray(held.free)

@@ -20,23 +20,20 @@ from inside the box, the same for every start and rounding.
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
-import equinox.internal as eqxi
 import jax
-import jax.numpy as jnp
-import optimistix as optx
 from jaxtyping import Array, Float
 
 from .._numerics.bordered_matrix import Bordered, Factor, substitute
 from .._custom_types import Mask, Vector
-from .._model.likelihood import AbstractNegativeLogLikelihood
-from .continuation import Carry, walk
+from .._numerics.namespace import filter_custom_jvp, xp
+from .._model.likelihood import AbstractObjective
 
 
 def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:
     """Value and directional derivative with respect to the leaves of an argument."""
     if not jax.tree.leaves(tangent):
         value = function(argument)
-        return value, jax.tree.map(jnp.zeros_like, value)
+        return value, jax.tree.map(xp.zeros_like, value)
     return eqx.filter_jvp(function, (argument,), (tangent,))
 
 
@@ -59,9 +56,9 @@ class Found(NamedTuple):
     factor: Factor
 
 
-@eqx.filter_custom_jvp
+@filter_custom_jvp
 def minimum_point(
-    likelihood: AbstractNegativeLogLikelihood, target: Vector, found: Found
+    likelihood: AbstractObjective, target: Vector, found: Found
 ) -> Vector:
     """The minimum as a differentiable function of likelihood and clamped values.
 
@@ -70,7 +67,7 @@ def minimum_point(
         target: values of the clamped entries.
         found: its minimum.
     """
-    return jnp.where(found.free, found.y, target)
+    return xp.where(found.free, found.y, target)
 
 
 @minimum_point.def_jvp
@@ -80,31 +77,31 @@ def _minimum_point_jvp(primals, tangents):
     free = found.free
     point = minimum_point(likelihood, target, found)
     gradient_dot = _gradient_along(likelihood, point, likelihood_dot)
-    clamped_dot = jnp.zeros_like(point) if target_dot is None else target_dot
-    clamped_dot = jnp.where(free, 0.0, clamped_dot)
+    clamped_dot = xp.zeros_like(point) if target_dot is None else target_dot
+    clamped_dot = xp.where(free, 0.0, clamped_dot)
     hessian = _hessian(likelihood, point, found.hessian)
 
     def of_free(vector: Vector) -> Vector:
-        return jnp.where(free, hessian @ jnp.where(free, vector, 0.0), 0.0)
+        return xp.where(free, hessian @ xp.where(free, vector, 0.0), 0.0)
 
     def solve(_: Any, rhs: Vector) -> Vector:
         # What nothing asks for is 0, though it be not determined: the transpose of a
         # scan over fits asks each for all of its results.
-        return jnp.where(jnp.any(rhs != 0), substitute(found.factor, free, rhs), 0.0)
+        return xp.where(xp.any(rhs != 0), substitute(found.factor, free, rhs), 0.0)
 
     # Linear in the right-hand side, and so transposed as it is; derivatives of the
     # solution are those of the matrix, never of its factor.
     free_dot = jax.lax.custom_linear_solve(
         of_free,
-        jnp.where(free, -(gradient_dot + hessian @ clamped_dot), 0.0),
+        xp.where(free, -(gradient_dot + hessian @ clamped_dot), 0.0),
         solve,
         symmetric=True,
     )
-    return point, jnp.where(free, free_dot, clamped_dot)
+    return point, xp.where(free, free_dot, clamped_dot)
 
 
 def _gradient_along(
-    likelihood: AbstractNegativeLogLikelihood, y: Vector, tangent: Any
+    likelihood: AbstractObjective, y: Vector, tangent: Any
 ) -> Vector:
     """How the gradient changes along a tangent of the likelihood.
 
@@ -114,14 +111,14 @@ def _gradient_along(
 
 
 def _hessian(
-    likelihood: AbstractNegativeLogLikelihood, y: Vector, known: Bordered
+    likelihood: AbstractObjective, y: Vector, known: Bordered
 ) -> Bordered:
     """The Hessian, as a differentiable function; its value is known."""
     numbers, order = eqx.partition(known, eqx.is_inexact_array)
     return eqx.combine(_known_hessian(likelihood, y, numbers), order)
 
 
-@eqx.filter_custom_jvp
+@filter_custom_jvp
 def _known_hessian(likelihood: Any, y: Vector, known: Bordered) -> Bordered:
     return known
 
@@ -139,9 +136,9 @@ def _known_hessian_jvp(primals, tangents):
     return _known_hessian(likelihood, y, known), dot
 
 
-@eqx.filter_custom_jvp
+@filter_custom_jvp
 def minimum_value(
-    likelihood: AbstractNegativeLogLikelihood, target: Vector, found: Found
+    likelihood: AbstractObjective, target: Vector, found: Found
 ) -> Float[Array, ""]:
     """The value at the minimum, differentiable by the envelope theorem.
 
@@ -158,48 +155,7 @@ def _minimum_value_jvp(primals, tangents):
     point = minimum_point(likelihood, target, found)
     _, value_dot = _along(lambda f: f.value(point), likelihood, likelihood_dot)
     if target_dot is not None:
-        clamped_dot = jnp.where(found.free, 0.0, target_dot)
-        pull = jnp.where(found.free, 0.0, likelihood.gradient(point))
+        clamped_dot = xp.where(found.free, 0.0, target_dot)
+        pull = xp.where(found.free, 0.0, likelihood.gradient(point))
         value_dot = value_dot + pull @ clamped_dot
     return minimum_value(likelihood, target, found), value_dot
-
-
-@final
-class BoundedAdjoint(optx.AbstractAdjoint):
-    """Implicit differentiation of a minimum in a box, for `optimistix.minimise`.
-
-    optimistix's own `ImplicitAdjoint` solves for a vanishing gradient and is wrong at
-    an active bound. Takes the options of `BoundedNewton`, and `inside`, a point from
-    which to walk where the likelihood is zero at the start; forward, reverse and higher
-    derivatives work, also under `jax.vmap`. A lane whose Hessian is singular gets NaN
-    derivatives and harms no other.
-    """
-
-    def apply(self, primal_fn, rewrite_fn, inputs, tags):
-        _, _, start, likelihood, options, *_ = inputs
-        frozen = freeze(inputs)
-        box = frozen[4]
-
-        def run_lax(condition, body, begin, **kwargs):
-            def search(carry: Carry) -> Carry:
-                return eqxi.while_loop(condition, body, carry, kind="lax", **kwargs)
-
-            return walk(search, begin, box["inside"], box["movable"])
-
-        y, rest = primal_fn((*frozen, run_lax))
-        stats = rest[-1]
-        target = stats["stationarity"].target(start, options["lower"], options["upper"])
-        return minimum_point(likelihood, target, found_by(y, stats)), rest
-
-
-def found_by(y: Vector, stats: dict[str, Any]) -> Found:
-    """What a search has found, from its last point and the statistics beside."""
-    free = stats["stationarity"].free
-    return freeze(Found(y, stats["value"], free, stats["hessian"], stats["factor"]))
-
-
-def freeze(tree: Any) -> Any:
-    """The same tree, through which no derivative flows."""
-    return jax.tree.map(
-        lambda x: jax.lax.stop_gradient(x) if eqx.is_inexact_array(x) else x, tree
-    )

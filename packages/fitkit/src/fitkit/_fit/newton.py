@@ -10,25 +10,23 @@ Convergence is judged by the *estimated distance to the minimum* (EDM), as Minui
 know it: half of \(g^T H^{-1} g\) over the free entries.
 """
 
-from typing import Any, NamedTuple, final
+from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import optimistix as optx
-from jaxtyping import Array, Bool, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
+from .._custom_types import Mask, Vector
+from .._model.likelihood import AbstractObjective, Derivatives
 from .._numerics.bordered_matrix import (
+    Blocks,
     Bordered,
     Factor,
     factorise,
     scale_of,
     unfactorised,
 )
-from .._custom_types import Mask, Vector
-from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
-from .box import Quadratic, minimise_in_box, pushed_out
-from .stationarity import stationarity
+from .._numerics.namespace import choose, cond, traced, while_loop, xp
+from .box import Box, Quadratic, minimise_in_box, pushed_out
 
 # Damping, in units of the Hessian's diagonal: least value after a rejected step,
 # factors. A rejected step is shortened at most by the third of these and at least by
@@ -59,7 +57,7 @@ _SUFFICIENT = 1e-4
 _ROUNDING = 1e-13
 
 
-class NewtonState(eqx.Module):
+class NewtonState(NamedTuple):
     """The best point so far, and how to go on from it.
 
     Attributes:
@@ -88,136 +86,95 @@ class NewtonState(eqx.Module):
     stuck: Bool[Array, ""]
 
 
-@final
-class BoundedNewton(optx.AbstractMinimiser):
-    """Newton's method in a box, for `optimistix.minimise`.
+def initial_state(objective: AbstractObjective, y: Vector) -> NewtonState:
+    """Before the first evaluation: nothing is known, any point is better."""
+    zero, infinite, no = np.float64(0.0), np.float64(np.inf), np.bool_(False)
+    nothing = objective.no_derivatives() if traced(objective, y) else _UNKNOWN
+    return NewtonState(
+        y=y,
+        at=nothing,
+        promised=zero,
+        stiffness=zero,
+        damping=zero,
+        short=no,
+        edm=infinite,
+        last=no,
+        done=no,
+        stuck=no,
+    )
 
-    The function is an `AbstractNegativeLogLikelihood`, given as `args`, with its own
-    gradient and Hessian; `fn(y, args)` must be `args.value(y)`. The options are
 
-    - `lower`, `upper`: bounds, `[params]`;
-    - `movable`: entries that are fitted, `[params]`;
-    - `side`: to which side to leave a kink that descends on both, +1 or -1.
+# Concrete, the first point takes the place of this whatever its shapes are.
+_UNKNOWN = Derivatives(np.float64(np.inf), np.zeros(()), None, Blocks(None), Blocks(None))
 
-    One step evaluates function, gradient and Hessian once, at the point that the step
-    before proposed, and proposes the next.
 
-    Attributes:
-        edm_tolerance: the estimated distance to the minimum (in units of the negative
-            log-likelihood) below which one last Newton step ends the search. As
-            Newton's method doubles its digits with each step, what is left afterwards
-            is far smaller.
-        rtol, atol, norm: unused; part of optimistix's interface.
+def newton_step(
+    objective: AbstractObjective,
+    y: Vector,
+    box: Box,
+    state: NewtonState,
+    edm_tolerance: float,
+) -> tuple[Vector, NewtonState]:
+    """Evaluate the point that the step before proposed, and propose the next.
+
+    Args:
+        objective: what is minimised.
+        y: that point.
+        box: where the search may go.
+        state: the search so far.
+        edm_tolerance: below this estimated distance one last step ends the search.
     """
+    here, side = _evaluate(objective, y, box)
+    noise = _ROUNDING * (1 + xp.abs(here.value))
+    decrease = state.at.value - here.value
+    better = (decrease >= _SUFFICIENT * state.promised - noise) | state.last
+    first = ~xp.isfinite(state.at.value)
+    accept = xp.isfinite(here.value) & (better | first)
+    best = xp.where(accept, y, state.y)
+    at = choose(accept, here, state.at)
 
-    edm_tolerance: float = 1e-8
-    rtol: float = 0.0
-    atol: float = 0.0
-    norm: Any = optx.max_norm
+    # The parabola with the slope at the best point and the value at this one.
+    slope = xp.sum(state.at.gradient * (y - state.y))
+    ratio = xp.abs(slope) / (2 * (xp.abs(slope) - decrease))
+    ratio = xp.where(xp.isfinite(ratio), ratio, _SHORTEST)
+    ratio = xp.clip(ratio, _SHORTEST, _LONGEST)
+    harder = state.damping + state.stiffness * (1 / ratio - 1)
+    harder = xp.maximum(harder, state.damping * _MORE)
+    harder = xp.maximum(harder, _FIRST_DAMPING)
+    easier = state.damping * _LESS
+    easier = xp.where(easier < _FIRST_DAMPING, 0.0, easier)
+    damping = xp.where(accept, easier, harder)
 
-    def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
-        infinite, no = jnp.array(jnp.inf, y.dtype), jnp.array(False)
-        nothing = jax.tree.map(jnp.asarray, args.no_derivatives())
-        return NewtonState(
-            y=y,
-            at=nothing,
-            promised=jnp.zeros_like(infinite),
-            stiffness=jnp.zeros_like(infinite),
-            damping=jnp.zeros_like(infinite),
-            short=no,
-            edm=infinite,
-            last=no,
-            done=no,
-            stuck=no,
-        )
-
-    def step(
-        self,
-        fn,
-        y: Vector,
-        args: AbstractNegativeLogLikelihood,
-        options: dict[str, Any],
-        state: NewtonState,
-        tags,
-    ) -> tuple[Vector, NewtonState, PyTree]:
-        here, side = _evaluate(y, args, options)
-        noise = _ROUNDING * (1 + jnp.abs(here.value))
-        decrease = state.at.value - here.value
-        better = (decrease >= _SUFFICIENT * state.promised - noise) | state.last
-        first = ~jnp.isfinite(state.at.value)
-        accept = jnp.isfinite(here.value) & (better | first)
-        best = jnp.where(accept, y, state.y)
-        at = _choose(accept, here, state.at)
-
-        # The parabola with the slope at the best point and the value at this one.
-        slope = state.at.gradient @ (y - state.y)
-        ratio = jnp.abs(slope) / (2 * (jnp.abs(slope) - decrease))
-        ratio = jnp.where(jnp.isfinite(ratio), ratio, _SHORTEST)
-        ratio = jnp.clip(ratio, _SHORTEST, _LONGEST)
-        harder = state.damping + state.stiffness * (1 / ratio - 1)
-        harder = jnp.maximum(harder, state.damping * _MORE)
-        harder = jnp.maximum(harder, _FIRST_DAMPING)
-        easier = state.damping * _LESS
-        easier = jnp.where(easier < _FIRST_DAMPING, 0.0, easier)
-        damping = jnp.where(accept, easier, harder)
-
-        beyond = ~first & (decrease > _BEYOND * state.promised)
-        done = state.last & accept
-        # A search that is done needs no further step, which would be half of its work.
-        proposal = jax.lax.cond(
-            done,
-            lambda: _Proposal(best, state.promised, state.stiffness, state.edm, ~done),
-            lambda: _propose(
-                at,
-                best,
-                _room(best, args, options, jnp.where(accept, side, 0.0)),
-                options,
-                damping,
-                accept,
-                state.short | beyond,
-            ),
-        )
-        new_state = NewtonState(
-            y=best,
-            at=at,
-            promised=proposal.promised,
-            stiffness=proposal.stiffness,
-            damping=damping,
-            short=proposal.short,
-            # That of the step that ended the search: here rounding is all there is.
-            edm=proposal.edm,
-            last=proposal.edm < self.edm_tolerance,
-            done=done,
-            stuck=(damping > _LARGEST_DAMPING) | ~jnp.isfinite(at.value),
-        )
-        return proposal.y, new_state, None
-
-    def terminate(
-        self, fn, y, args, options, state: NewtonState, tags
-    ) -> tuple[Bool[Array, ""], optx.RESULTS]:
-        result = optx.RESULTS.where(
-            state.stuck & ~state.done,
-            optx.RESULTS.nonlinear_divergence,
-            optx.RESULTS.successful,
-        )
-        return state.done | state.stuck, result
-
-    def postprocess(
-        self, fn, y, aux, args, options, state: NewtonState, tags, result
-    ) -> tuple[Vector, PyTree, dict[str, Any]]:
-        lower, upper, movable = options["lower"], options["upper"], options["movable"]
-        held = stationarity(args, state.y, state.at, lower, upper, movable)
-        factor, unique = factorise(state.at.hessian, held.free, strict=True)
-        stats = {
-            "value": state.at.value,
-            "edm": state.edm,
-            "stationarity": held,
-            "unique": unique,
-            "gradient": state.at.gradient,
-            "hessian": state.at.hessian,
-            "factor": factor,
-        }
-        return state.y, aux, stats
+    beyond = ~first & (decrease > _BEYOND * state.promised)
+    done = state.last & accept
+    lost = ~xp.isfinite(at.value)
+    # A search that is done needs no further step, which would be half of its work.
+    proposal = cond(
+        done | lost,
+        lambda: _Proposal(best, state.promised, state.stiffness, state.edm, ~done),
+        lambda: _propose(
+            at,
+            best,
+            _reach(objective, best, box, xp.where(accept, side, 0.0)),
+            box,
+            damping,
+            accept,
+            state.short | beyond,
+        ),
+    )
+    return proposal.y, NewtonState(
+        y=best,
+        at=at,
+        promised=proposal.promised,
+        stiffness=proposal.stiffness,
+        damping=damping,
+        short=proposal.short,
+        # That of the step that ended the search: here rounding is all there is.
+        edm=proposal.edm,
+        last=proposal.edm < edm_tolerance,
+        done=done,
+        stuck=(damping > _LARGEST_DAMPING) | lost,
+    )
 
 
 class _Proposal(NamedTuple):
@@ -233,8 +190,8 @@ class _Proposal(NamedTuple):
 def _propose(
     at: Derivatives,
     y: Vector,
-    room: tuple[Vector, Vector],
-    options: dict[str, Any],
+    reach: tuple[Vector, Vector],
+    box: Box,
     damping: Float[Array, ""],
     accepted: Bool[Array, ""],
     fell_short: Bool[Array, ""],
@@ -244,46 +201,46 @@ def _propose(
     Args:
         at: function and derivatives there.
         y: the point.
-        room: how far each entry may move, down and up.
-        options: those of the search.
+        reach: how far each entry may move, down and up.
+        box: where the search may go.
         damping: added to the matrix, in units of its diagonal.
         accepted: whether the point is new.
         fell_short: whether the convex stand-in for the Hessian fell short before.
     """
-    movable, (low, high) = options["movable"], room
+    movable, (low, high) = box.movable, reach
     # The exact Hessian where it is convex on the entries that may move.
     pushed = pushed_out(at.gradient, low, high)
     free, width = movable & ~pushed, scale_of(at.convex)
-    steepest = jnp.max(jnp.where(free, jnp.abs(at.gradient) / width, 0.0))
+    steepest = xp.max(xp.where(free, xp.abs(at.gradient) / width, 0.0))
     short = accepted & (fell_short | (steepest < _NEAR_SADDLE))
     matrix, positive, factor, known = _positive_definite(at, free, width, short)
     weight = width**2
     matrix = matrix.plus(damping * weight)
     on_saddle = ~positive & (steepest < _ON_SADDLE)
     # No eigenvector of a model is orthogonal to this but by an odd chance.
-    generic = 0.5 + jnp.mod(0.618 * jnp.arange(y.shape[0]), 1.0)
-    gradient = at.gradient - jnp.where(on_saddle, _PUSH * generic * width, 0.0)
+    generic = 0.5 + xp.mod(0.618 * xp.arange(y.shape[0]), 1.0)
+    gradient = at.gradient - xp.where(on_saddle, _PUSH * generic * width, 0.0)
     known = known & (damping == 0)
     step = minimise_in_box(
         Quadratic(gradient, matrix, width, low, high, factor, known), movable
     )
     # No step where the matrix is indefinite on an entry that its bound let go: the
     # next is damped more, from the same point.
-    possible = jnp.all(jnp.isfinite(step))
-    step = jnp.where(possible, step, 0.0)
+    possible = xp.all(xp.isfinite(step))
+    step = xp.where(possible, step, 0.0)
     promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
-    promised = jnp.where(possible, promised, jnp.inf)
+    promised = xp.where(possible, promised, xp.inf)
 
-    lower, upper = options["lower"], options["upper"]
-    new_y = jnp.clip(y + step, lower, upper)
+    lower, upper = box.lower, box.upper
+    new_y = xp.clip(y + step, lower, upper)
     # Rounding must not leave an entry beside the bound that it was put on.
-    new_y = jnp.where(step == lower - y, lower, new_y)
-    new_y = jnp.where(step == upper - y, upper, new_y)
+    new_y = xp.where(step == lower - y, lower, new_y)
+    new_y = xp.where(step == upper - y, upper, new_y)
     return _Proposal(
-        y=jnp.where(movable & jnp.isfinite(new_y), new_y, y),
+        y=xp.where(movable & xp.isfinite(new_y), new_y, y),
         promised=promised,
-        stiffness=step @ (matrix @ step) / jnp.maximum(step**2 @ weight, 1e-300),
-        edm=jnp.where(positive & (damping == 0), promised, jnp.inf),
+        stiffness=step @ (matrix @ step) / xp.maximum(step**2 @ weight, 1e-300),
+        edm=xp.where(positive & (damping == 0), promised, xp.inf),
         short=short & ~positive,
     )
 
@@ -315,51 +272,39 @@ def _positive_definite(
     def more(carry):
         _, shift, _, _ = carry
         factor, positive = factorise(shifted(shift), free, width)
-        return shift, jnp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
+        return shift, xp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
 
-    none = jnp.zeros_like(at.value)
-    start = (none, none + _FLAT, jnp.array(False), unfactorised(at.hessian))
-    shift, _, positive, factor = jax.lax.while_loop(indefinite, more, start)
-    matrix = _choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
+    none = xp.zeros_like(at.value)
+    start = (none, none + _FLAT, xp.array(False), unfactorised(at.hessian))
+    shift, _, positive, factor = while_loop(indefinite, more, start, at, width)
+    matrix = choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
     return matrix, positive & (shift == _FLAT), factor, positive
 
 
-def _choose(which: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
-    """One of two trees of numbers; entries' places are the same in both."""
-
-    def choose(a: Array, b: Array) -> Array:
-        return jnp.where(which, a, b) if jnp.issubdtype(a.dtype, jnp.inexact) else a
-
-    return jax.tree.map(choose, one, other)
-
-
 def _evaluate(
-    y: Vector, likelihood: AbstractNegativeLogLikelihood, options: dict[str, Any]
+    objective: AbstractObjective, y: Vector, box: Box
 ) -> tuple[Derivatives, Vector]:
     """Function and derivatives at `y`, and to which side each kink there is left."""
-    side = jnp.zeros_like(y)
-    if likelihood.has_kinks:
-        right, left = likelihood.gradient(y, 1.0), likelihood.gradient(y, -1.0)
-        chosen = kink_side(right, left, options["side"])
-        side = jnp.where(likelihood.kinks() & (y == 0), chosen, 0.0)
-    return likelihood.derivatives(y, side), side
+    side = xp.zeros_like(y)
+    if objective.has_kinks:
+        right, left = objective.gradient(y, 1.0), objective.gradient(y, -1.0)
+        chosen = kink_side(right, left, box.side)
+        side = xp.where(objective.kinks() & (y == 0), chosen, 0.0)
+    return objective.derivatives(y, side), side
 
 
-def _room(
-    y: Vector,
-    likelihood: AbstractNegativeLogLikelihood,
-    options: dict[str, Any],
-    side: Vector,
+def _reach(
+    objective: AbstractObjective, y: Vector, box: Box, side: Vector
 ) -> tuple[Vector, Vector]:
     """How far each entry may move: to its bounds, and no further than to a kink."""
-    low, high = options["lower"] - y, options["upper"] - y
-    if likelihood.has_kinks:
-        kinked = likelihood.kinks()
+    low, high = box.lower - y, box.upper - y
+    if objective.has_kinks:
+        kinked = objective.kinks()
         # A step ends at the kink that it would cross, and stays where both sides rise.
-        low = jnp.where(kinked & ((y > 0) | (side > 0)), jnp.maximum(low, -y), low)
-        high = jnp.where(kinked & ((y < 0) | (side < 0)), jnp.minimum(high, -y), high)
+        low = xp.where(kinked & ((y > 0) | (side > 0)), xp.maximum(low, -y), low)
+        high = xp.where(kinked & ((y < 0) | (side < 0)), xp.minimum(high, -y), high)
         pinned = kinked & (y == 0) & (side == 0)
-        low, high = jnp.where(pinned, 0.0, low), jnp.where(pinned, 0.0, high)
+        low, high = xp.where(pinned, 0.0, low), xp.where(pinned, 0.0, high)
     return low, high
 
 
@@ -371,8 +316,8 @@ def kink_side(right: Vector, left: Vector, prefer: Array) -> Vector:
         prefer: the side to take where both descend.
     """
     falls_right, falls_left = right < 0, left > 0
-    return jnp.where(
+    return xp.where(
         falls_right & falls_left,
         prefer,
-        jnp.where(falls_right, 1.0, jnp.where(falls_left, -1.0, 0.0)),
+        xp.where(falls_right, 1.0, xp.where(falls_left, -1.0, 0.0)),
     )

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from .._numerics.bordered_matrix import scale_of
 from .._custom_types import Mask, Vector
-from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
+from .._model.likelihood import AbstractObjective, Derivatives
+from .._numerics.namespace import xp
+from .box import Box
 
 # An entry on its bound whose gradient, in units of its natural width, is smaller than
 # this is on the edge. Rounding leaves about 1e-9, a real pull is far larger.
@@ -31,40 +31,35 @@ class Stationarity(NamedTuple):
 
     def target(self, fixed_at: Vector, lower: Vector, upper: Vector) -> Vector:
         """The values of the clamped entries; those of fixed ones are `fixed_at`."""
-        value = jnp.where(
-            self.at_lower, lower, jnp.where(self.at_upper, upper, fixed_at)
+        value = xp.where(
+            self.at_lower, lower, xp.where(self.at_upper, upper, fixed_at)
         )
-        return jnp.where(self.at_kink, 0.0, value)
+        return xp.where(self.at_kink, 0.0, value)
 
 
 def stationarity(
-    likelihood: AbstractNegativeLogLikelihood,
-    y: Vector,
-    at: Derivatives,
-    lower: Vector,
-    upper: Vector,
-    movable: Mask,
+    objective: AbstractObjective, y: Vector, at: Derivatives, box: Box
 ) -> Stationarity:
     """Tell which equation holds for each entry at the minimum `y`.
 
     Args:
-        likelihood: the function that was minimised.
+        objective: the function that was minimised.
         y: where it is smallest in the box.
         at: function and derivatives there.
-        lower, upper: the box.
-        movable: entries that were fitted.
+        box: where the search could go.
     """
+    lower, upper, movable, _ = box
     scale = scale_of(at.hessian)
     pull = at.gradient / scale
     at_lower = movable & (y <= lower) & (pull > EDGE)
     at_upper = movable & (y >= upper) & (pull < -EDGE)
     # Near a bound in natural units, so that rounding does not decide.
     near = ((y - lower) * scale <= EDGE) | ((upper - y) * scale <= EDGE)
-    at_kink = jnp.zeros_like(movable)
-    if likelihood.has_kinks:
-        right = likelihood.gradient(y, 1.0) / scale
-        left = likelihood.gradient(y, -1.0) / scale
-        at_kink = movable & likelihood.kinks() & (y == 0)
+    at_kink = xp.zeros_like(movable)
+    if objective.has_kinks:
+        right = objective.gradient(y, 1.0) / scale
+        left = objective.gradient(y, -1.0) / scale
+        at_kink = movable & objective.kinks() & (y == 0)
         at_kink = at_kink & (right >= -EDGE) & (left <= EDGE)
     free = movable & ~at_lower & ~at_upper & ~at_kink
     return Stationarity(

@@ -16,18 +16,17 @@ names live in `Layout`, so that models of the same shapes share a compilation.
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
-from .interpolation import Runs
 from .._model.parameters import ParameterShapes
 from .modifiers import ParameterKind
 from .blocks import Interpolated, OneBinEach
+from .interpolation import Runs
 
 
 @final
@@ -105,6 +104,7 @@ class Arrays:
         counted: bins whose counts enter the likelihood; the others are masked.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
+        lower_given, upper_given: where somebody chose the bounds.
         fixed, fixed_given: what the settings say about fixed entries, and where they
         do. aux, aux_given: nominal auxiliary data, and where the settings gave them.
         sigma, sigma_given: widths of normal constraints, and where they were given.
@@ -138,12 +138,3 @@ class Arrays:
     sigma: Vector
     sigma_given: Mask
 
-    @property
-    def xp(self) -> Any:
-        """`jax.numpy` where any number is a jax array, else numpy.
-
-        Outside `jit` each new shape of each operation would be compiled: numpy reads a
-        document in milliseconds where jax takes seconds.
-        """
-        traced = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self))
-        return jnp if traced else np

@@ -4,13 +4,13 @@ import operator
 from functools import reduce
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array
 
 from .._model.constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
+from .._numerics import random
+from .._numerics.namespace import scatter_add, take, traced, xp
 from .arrays import Arrays
 from .modifiers import ParameterKind
 
@@ -34,47 +34,46 @@ class ConstraintTerms(NamedTuple):
 
     def value(self, y: Vector, aux: Vector) -> Array:
         """Minus the log-density of all terms, less the saturated part."""
-        pull = jnp.where(self.normal, (y - aux) / self.sigma, 0.0)
-        rate = jnp.where(self.poisson, self.tau * y, 1.0)
-        count = jnp.where(self.poisson, aux, 1.0)
-        return jnp.sum(pull**2) / 2 + jnp.sum(poisson_deviance(count, rate))
+        pull = xp.where(self.normal, (y - aux) / self.sigma, 0.0)
+        rate = xp.where(self.poisson, self.tau * y, 1.0)
+        count = xp.where(self.poisson, aux, 1.0)
+        return xp.sum(pull**2) / 2 + xp.sum(poisson_deviance(count, rate))
 
     def saturated(self, aux: Vector) -> Array:
         """Minus the log-density of all terms where parameters meet their data."""
-        count = jnp.where(self.poisson, aux, 0.0)
-        normal = jnp.where(self.normal, normal_saturated(self.sigma), 0.0)
-        return -jnp.sum(poisson_saturated(count)) - jnp.sum(normal)
+        count = xp.where(self.poisson, aux, 0.0)
+        normal = xp.where(self.normal, normal_saturated(self.sigma), 0.0)
+        return -xp.sum(poisson_saturated(count)) - xp.sum(normal)
 
     def gradient(self, y: Vector, aux: Vector) -> Vector:
         """Derivatives of `value`."""
-        safe = jnp.where(self.poisson, y, 1.0)
-        return jnp.where(self.normal, (y - aux) / self.sigma**2, 0.0) + jnp.where(
+        safe = xp.where(self.poisson, y, 1.0)
+        return xp.where(self.normal, (y - aux) / self.sigma**2, 0.0) + xp.where(
             self.poisson, (self.tau * y - aux) / safe, 0.0
         )
 
     def curvature(self, y: Vector, aux: Vector) -> Vector:
         """Second derivatives of `value`: a diagonal."""
-        safe = jnp.where(self.poisson, y, 1.0)
-        return jnp.where(self.normal, self.sigma**-2, 0.0) + jnp.where(
+        safe = xp.where(self.poisson, y, 1.0)
+        return xp.where(self.normal, self.sigma**-2, 0.0) + xp.where(
             self.poisson, aux / safe**2, 0.0
         )
 
-    def sample(self, key: PRNGKeyArray, y: Vector) -> Vector:
+    def sample(self, source: Any, y: Vector) -> Vector:
         """Random auxiliary data; 0 for free parameters."""
-        normal, poisson = jax.random.split(key)
-        measured = y + self.sigma * jax.random.normal(normal, y.shape)
-        rate = jnp.where(self.poisson, jnp.maximum(self.tau * y, 0.0), 0.0)
-        counts = jax.random.poisson(poisson, rate).astype(float)
-        return jnp.where(self.normal, measured, jnp.where(self.poisson, counts, 0.0))
+        normal, poisson = random.split(source)
+        measured = y + self.sigma * random.normal(normal, y.shape)
+        counts = random.poisson(poisson, xp.where(self.poisson, self.tau * y, 0.0))
+        return xp.where(self.normal, measured, xp.where(self.poisson, counts, 0.0))
 
     def deviations(self, y: Vector) -> Vector:
         """The standard deviations of the auxiliary data; 0 for free parameters."""
-        counts = jnp.sqrt(jnp.maximum(jnp.where(self.poisson, self.tau * y, 0.0), 0.0))
-        return jnp.where(self.normal, self.sigma, counts)
+        counts = xp.sqrt(xp.maximum(xp.where(self.poisson, self.tau * y, 0.0), 0.0))
+        return xp.where(self.normal, self.sigma, counts)
 
     def expected(self, y: Vector) -> Vector:
         """The auxiliary data that the parameters expect; 0 for free parameters."""
-        return jnp.where(self.normal, y, jnp.where(self.poisson, self.tau * y, 0.0))
+        return xp.where(self.normal, y, xp.where(self.poisson, self.tau * y, 0.0))
 
 
 def constraint_terms(arrays: Arrays) -> ConstraintTerms:
@@ -83,23 +82,20 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
     A bin without yield or without error keeps its factor fixed at 1; its constraint
     term then is a constant of unit width or count, as in pyhf 0.7.
     """
-    xp = arrays.xp
     kind = xp.asarray(arrays.kind)
     size = kind.shape[0]
     slots = arrays.factor_index.shape[0]
     # Kind of the parameter behind each slot; a free one behind the constant 1.
-    kind_of = xp.append(kind, int(ParameterKind.FREE))[arrays.factor_index]
+    kind_of = take(xp.append(kind, int(ParameterKind.FREE)), arrays.factor_index)
     yields = xp.broadcast_to(arrays.nominal, (slots, *arrays.nominal.shape))
     index = xp.asarray(arrays.factor_index).reshape(-1)
 
     def total(values: Array | np.ndarray, *of: ParameterKind) -> Any:
-        if xp is np and not any((kind == each).any() for each in of):
+        if not traced(kind) and not any((kind == each).any() for each in of):
             return np.zeros(size)
         wanted = reduce(operator.or_, (kind_of == each for each in of))
         chosen = xp.where(wanted, values, 0.0).reshape(-1)
-        if xp is jnp:
-            return jnp.zeros(size + 1, chosen.dtype).at[index].add(chosen)[:size]
-        return np.bincount(index, chosen, size + 1)[:size]
+        return scatter_add((size + 1,), (index,), chosen)[:size]
 
     normal_stat = kind == ParameterKind.MC_STAT
     poisson_stat = kind == ParameterKind.POISSON_STAT

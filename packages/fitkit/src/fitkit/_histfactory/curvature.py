@@ -19,10 +19,10 @@ few small tables. `partition.py` chooses the blocks:
 
 from itertools import combinations, permutations
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from .._numerics.namespace import scatter_add, take, xp
 from .._numerics.bordered_matrix import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
 from .arrays import Arrays
@@ -88,20 +88,20 @@ def _one_bin_each(
     border = _Border(el, partition.factor_index, partition.rows, len(order.border))
     jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
 
-    here = jnp.where(partition.here, el.leave_one_out, 0.0)
-    others = jnp.sum(here, axis=0)
-    own = jnp.sum(el.bare * others, axis=0)
-    mixed = sum_of_rows(jnp.sum(el.bare_1 * others, axis=1), partition.rows)
+    here = xp.where(partition.here, el.leave_one_out, 0.0)
+    others = xp.sum(here, axis=0)
+    own = xp.sum(el.bare * others, axis=0)
+    mixed = sum_of_rows(xp.sum(el.bare_1 * others, axis=1), partition.rows)
     of = list(permutations(range(el.slots), 2))
     if of:
         first, second = (np.array(each) for each in zip(*of, strict=True))
-        values = jnp.stack([el.bare * el.without(m, k) for m, k in of])
-        values = jnp.where(jnp.asarray(partition.here)[first], values, 0.0)
-        index = jnp.asarray(partition.factor_index)[second]
+        values = xp.stack([el.bare * el.without(m, k) for m, k in of])
+        values = xp.where(xp.asarray(partition.here)[first], values, 0.0)
+        index = xp.asarray(partition.factor_index)[second]
         mixed = mixed + scattered(index, values, border.size)
 
     def of_inner(values: Float[Array, "... bins"]) -> Float[Array, "... inner"]:
-        return values.at[..., partition.bins].get(mode="promise_in_bounds")
+        return take(values, partition.bins)
 
     met = jac * (weight * own)
     diagonal, frame = of_inner(weight * own**2), Frame(order, None)
@@ -128,7 +128,7 @@ def _interpolated(
     def to_inner(rows: Float[Array, "interpolated n"]) -> Float[Array, "inner n"]:
         return sum_of_rows(rows, partition.rows)
 
-    own = jnp.sum(el.bare_1 * el.product, axis=1)
+    own = xp.sum(el.bare_1 * el.product, axis=1)
     own_inner = to_inner(own)
     met = own_inner @ (jac * weight).T
     mixed = to_inner(border.crossed(pull).T)
@@ -136,34 +136,34 @@ def _interpolated(
     normsys, rows, channels = el.norm_1.shape
     rank, histosys = rows * channels, own.shape[0] - normsys
     relative = el.norm_1.reshape(normsys, rank)
-    spread = el.rates[:, None] * jnp.asarray(bin_channel)
+    spread = el.rates[:, None] * xp.asarray(bin_channel)
     by_element = spread.reshape(rank, spread.shape[-1])
     pulled = by_element @ pull
     if histosys:
         bent = el.bare_1[:histosys] * (el.product * pull)
         bent = (bent @ bin_channel.T).reshape(histosys, rank)
-        wide = jnp.concatenate(
+        wide = xp.concatenate(
             [
                 own,
-                jnp.pad(bent, ((0, normsys), (0, 0))),
-                jnp.pad(relative, ((histosys, 0), (0, 0))),
+                xp.pad(bent, ((0, normsys), (0, 0))),
+                xp.pad(relative, ((histosys, 0), (0, 0))),
             ],
             axis=1,
         )
-        nothing, one = jnp.zeros((rank, rank)), jnp.eye(rank)
-        meet = jnp.block([[nothing, one], [one, jnp.diag(pulled)]])
-        middle_convex = jnp.pad(jnp.diag(weight), (0, 2 * rank))
-        middle = middle_convex + jnp.pad(meet, (len(weight), 0))
+        nothing, one = xp.zeros((rank, rank)), xp.eye(rank)
+        meet = xp.block([[nothing, one], [one, xp.diag(pulled)]])
+        middle_convex = xp.pad(xp.diag(weight), (0, 2 * rank))
+        middle = middle_convex + xp.pad(meet, (len(weight), 0))
     else:
         wide = relative
         middle_convex = (by_element * weight) @ by_element.T
-        middle = middle_convex + jnp.diag(pulled)
+        middle = middle_convex + xp.diag(pulled)
     diagonal = to_inner(_own_curvature(el, bin_channel, pull)[:, None])[:, 0]
     frame = Frame(order, to_inner(wide).T)
     return (
         order.join(own_inner @ pull, jac @ pull),
         Bordered(Blocks(hessian, diagonal, middle, met + mixed), frame),
-        Bordered(Blocks(convex, jnp.zeros_like(diagonal), middle_convex, met), frame),
+        Bordered(Blocks(convex, xp.zeros_like(diagonal), middle_convex, met), frame),
     )
 
 
@@ -173,9 +173,9 @@ def _own_curvature(
     """What a parameter adds to its own second derivative, beyond the products."""
     weighted = weights * el.product
     rates = (el.bare * weighted) @ bin_channel.T
-    return jnp.append(
-        jnp.sum(el.additive_2 * (el.norm * weighted), axis=(1, 2)),
-        jnp.sum((el.norm_2 - el.norm_1**2) * rates, axis=(1, 2)),
+    return xp.append(
+        xp.sum(el.additive_2 * (el.norm * weighted), axis=(1, 2)),
+        xp.sum((el.norm_2 - el.norm_1**2) * rates, axis=(1, 2)),
     )
 
 
@@ -198,7 +198,7 @@ class _Border:
         size: int,
     ):
         self.el, self.rows, self.size = el, rows, size
-        self.index = jnp.asarray(factor_index)
+        self.index = xp.asarray(factor_index)
 
     def derivatives(
         self, bin_channel: Float[Array, "channels bins"], pull: PerBin, weight: PerBin
@@ -211,9 +211,9 @@ class _Border:
     def jacobian(self) -> Float[Array, "border bins"]:
         """Derivatives of the total rate in each bin."""
         el = self.el
-        jac = jnp.zeros((self.size, el.bare.shape[1]))
+        jac = xp.zeros((self.size, el.bare.shape[1]))
         if self.rows is not None:
-            jac = sum_of_rows(jnp.sum(el.bare_1 * el.product, axis=1), self.rows)
+            jac = sum_of_rows(xp.sum(el.bare_1 * el.product, axis=1), self.rows)
         if el.slots:
             jac = jac + scattered(self.index, el.bare * el.leave_one_out, self.size)
         return jac
@@ -223,15 +223,14 @@ class _Border:
         el, interpolated = self.el, self.el.bare_1.shape[0]
         both = el.bare_1[:, None] * (weights * el.leave_one_out)
         values = both.reshape(interpolated, self.index.size).T
-        table = jnp.zeros((self.size + 1, interpolated))
-        at = table.at[self.index.reshape(-1)]
-        return at.add(values, mode="promise_in_bounds")[: self.size]
+        shape = self.size + 1, interpolated
+        return scatter_add(shape, (self.index.reshape(-1),), values)[: self.size]
 
     def curvature(
         self, bin_channel: Float[Array, "channels bins"], weights: PerBin
     ) -> Float[Array, "border border"]:
         """Second derivatives of the rates, summed over bins with `weights`."""
-        half = jnp.zeros((self.size, self.size))
+        half = xp.zeros((self.size, self.size))
         if self.rows is not None:
             half = self._interpolated(bin_channel, weights)
             if self.el.slots:
@@ -245,7 +244,7 @@ class _Border:
         self, bin_channel: Float[Array, "channels bins"], weights: PerBin
     ) -> Float[Array, "border border"]:
         """Half of the block of interpolated parameters; the transpose is the rest."""
-        el, to_channel = self.el, jnp.asarray(bin_channel).T
+        el, to_channel = self.el, xp.asarray(bin_channel).T
         normsys, rows, channels = el.norm_1.shape
         interpolated = el.bare_1.shape[0]
         # Only normsys multiply others.
@@ -254,12 +253,12 @@ class _Border:
             el.norm_1.reshape(normsys, rows * channels).T
         )
         is_normsys = np.arange(interpolated) >= interpolated - normsys
-        block = jnp.pad(
-            jnp.where(is_normsys[:, None], pairs / 2, pairs),
+        block = xp.pad(
+            xp.where(is_normsys[:, None], pairs / 2, pairs),
             ((0, 0), (interpolated - normsys, 0)),
         )
         diagonal = _own_curvature(el, bin_channel, weights)
-        rows_done = sum_of_rows(block + jnp.diag(diagonal / 2), self.rows)
+        rows_done = sum_of_rows(block + xp.diag(diagonal / 2), self.rows)
         return sum_of_rows(rows_done.T, self.rows).T
 
     def _pairs(self, weights: PerBin) -> Float[Array, "border border"]:
@@ -267,7 +266,6 @@ class _Border:
         el = self.el
         of = list(combinations(range(el.slots), 2))
         first, second = (np.array(each) for each in zip(*of, strict=True))
-        values = jnp.stack([weights * el.bare * el.without(m, k) for m, k in of])
-        table = jnp.zeros((self.size + 1, self.size + 1))
-        at = table.at[self.index[first], self.index[second]]
-        return at.add(values, mode="promise_in_bounds")[: self.size, : self.size]
+        values = xp.stack([weights * el.bare * el.without(m, k) for m, k in of])
+        shape, index = (self.size + 1,) * 2, (self.index[first], self.index[second])
+        return scatter_add(shape, index, values)[: self.size, : self.size]

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool
 
 from .._model.parameters import unflatten
+from .._numerics.namespace import as_floats, scatter_add, traced, xp
 from .arrays import Layout
 
 
@@ -21,11 +20,9 @@ def bins_by_channel(layout: Layout, counts: Any) -> dict[str, Any]:
     return split
 
 
-def aux_by_name(
-    layout: Layout, vector: Array | np.ndarray, on_device: bool = True
-) -> dict[str, Array]:
+def aux_by_name(layout: Layout, vector: Array | np.ndarray) -> dict[str, Array]:
     """The auxiliary data of each constrained parameter, out of the flat vector."""
-    values = unflatten(vector, layout.shapes, on_device)
+    values = unflatten(vector, layout.shapes)
     return {name: values[name] for name in layout.shapes if name in layout.constrained}
 
 
@@ -34,7 +31,7 @@ def masked_channels(layout: Layout, counted: Bool[Array, " bins"]) -> tuple[str,
 
     None where the mask is traced.
     """
-    if isinstance(counted, jax.core.Tracer) or np.all(counted):
+    if traced(counted) or np.all(counted):
         return ()
     by_channel = bins_by_channel(layout, np.asarray(counted))
     return tuple(name for name, bins in by_channel.items() if not bins.any())
@@ -70,9 +67,9 @@ def flat_counts(
             )
         parts.append(counts)
     flat = _side_by_side(parts)
-    if isinstance(counted, jax.core.Tracer):
+    if traced(counted):
         # Not even a NaN passes, which would spoil derivatives.
-        return jnp.where(counted, flat, 0.0)
+        return xp.where(counted, flat, 0.0)
     return flat
 
 
@@ -89,9 +86,7 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
             "`model.data(counts)` adds the nominal ones."
         )
     values: list[Any] = [aux[name] for name in layout.measured]
-    plain = {type(value) for value in values} <= {np.ndarray}
-    if not plain:
-        values = [_as_array(value) for value in values]
+    values = [_as_array(value) for value in values]
     shapes = layout.measured
     if [value.shape for value in values] != [*shapes.values()]:
         name, value = next(
@@ -104,22 +99,16 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
             f"the parameter has shape {shapes[name]}."
         )
     size, places = layout.shapes.size, layout.places_of_measured
-    if plain or not any(isinstance(value, jax.Array) for value in values):
-        flat = np.zeros(size)
-        flat[places] = np.concatenate([np.zeros(0), *values], axis=None)
-        return flat
-    together = jnp.concatenate([jnp.ravel(value) for value in values])
-    return jnp.zeros(size).at[places].set(together)
+    together = xp.concatenate([np.zeros(0), *(v.reshape(-1) for v in values)])
+    return scatter_add((size,), (places,), together)
 
 
 def _as_array(value: ArrayLike) -> Any:
     """Traced arrays as they are; anything else with numpy."""
     plain = type(value) is np.ndarray  # hundreds of them take longer than a fit
-    return value if plain or isinstance(value, jax.core.Tracer) else np.asarray(value)
+    return value if plain else as_floats(value)
 
 
 def _side_by_side(values: list[Any]) -> Array | np.ndarray:
-    """In one vector: numpy where nothing is traced."""
-    if all(type(value) is np.ndarray for value in values):
-        return np.concatenate(values, dtype=float)
-    return jnp.concatenate(values).astype(float)
+    """In one vector."""
+    return xp.concatenate(values).astype(float)

@@ -19,10 +19,10 @@ References:
 
 from typing import NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from .._numerics.namespace import xp
 
 ADDITIVE_CODES = ("0", "2", "4p")
 MULTIPLICATIVE_CODES = ("1", "4")
@@ -45,7 +45,7 @@ Derivatives = tuple[Array, Array, Array]
 def _modulus(alpha: Array, side: Array | float) -> tuple[Array, Array]:
     """|alpha| and its derivative, which at 0 is `side`."""
     at_kink = alpha == 0
-    return jnp.abs(alpha), jnp.where(at_kink, side, jnp.sign(alpha))
+    return xp.abs(alpha), xp.where(at_kink, side, xp.sign(alpha))
 
 
 def additive_bend(
@@ -71,28 +71,28 @@ def additive_bend(
     Example:
         >>> import jax.numpy as jnp
         >>> lo, nominal, hi = 9.0, 10.0, 13.0
-        >>> h, _, _ = additive_bend("2", jnp.array(1.5))
+        >>> h, _, _ = additive_bend("2", xp.array(1.5))
         >>> float(nominal + 1.5 * (hi - lo) / 2 + h * ((hi + lo) / 2 - nominal))
         15.0
     """
     modulus, sign = _modulus(alpha, side)
     inside = modulus <= 1
-    zero = jnp.zeros_like(alpha)
+    zero = xp.zeros_like(alpha)
     if code == "0":
         return modulus, sign, zero
     if code == "2":
         # ROOT's definition: pyhf 0.7.6 is wrong outside (its issue 2729).
         return (
-            jnp.where(inside, alpha**2, 2 * modulus - 1),
-            jnp.where(inside, 2 * alpha, 2 * sign),
-            jnp.where(inside, 2.0, zero),
+            xp.where(inside, alpha**2, 2 * modulus - 1),
+            xp.where(inside, 2 * alpha, 2 * sign),
+            xp.where(inside, 2.0, zero),
         )
     if code == "4p":
         square = alpha**2
         return (
-            jnp.where(inside, square * (15 + square * (3 * square - 10)) / 8, modulus),
-            jnp.where(inside, alpha * (30 + square * (18 * square - 40)) / 8, sign),
-            jnp.where(inside, (30 + square * (90 * square - 120)) / 8, zero),
+            xp.where(inside, square * (15 + square * (3 * square - 10)) / 8, modulus),
+            xp.where(inside, alpha * (30 + square * (18 * square - 40)) / 8, sign),
+            xp.where(inside, (30 + square * (90 * square - 120)) / 8, zero),
         )
     raise ValueError(
         f"histosys interpolation code {code!r} is not one of {ADDITIVE_CODES}."
@@ -103,14 +103,14 @@ def additive_bends(
     runs: Runs, alpha: Float[Array, " histosys"], side: Array | float = 0.0
 ) -> Derivatives:
     """`additive_bend` of many parameters, each with its code."""
-    side, parts, start = jnp.broadcast_to(side, alpha.shape), [], 0
+    side, parts, start = xp.broadcast_to(side, alpha.shape), [], 0
     for code, count in runs:
         here = slice(start, start + count)
         parts.append(additive_bend(code, alpha[here], side[here]))
         start += count
     if not parts:
         return alpha, alpha, alpha
-    value, first, second = (jnp.concatenate(each) for each in zip(*parts, strict=True))
+    value, first, second = (xp.concatenate(each) for each in zip(*parts, strict=True))
     return value, first, second
 
 
@@ -150,9 +150,6 @@ def exponential(
             f"normsys interpolation code {unknown.pop()!r} is not one of "
             f"{MULTIPLICATIVE_CODES}."
         )
-    # Outside `jit` numpy, which compiles nothing.
-    traced = isinstance(lo, jax.Array) or isinstance(hi, jax.Array)
-    xp = jnp if traced else np
     with np.errstate(divide="ignore", invalid="ignore"):
         log_lo, log_hi = xp.log(lo), xp.log(hi)
         slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
@@ -193,13 +190,13 @@ def exponential_factor(
     """The factor and its derivatives at `alpha`, from what `exponential` prepared."""
     modulus, sign = _modulus(alpha, side)
     slope = shape.slope + sign * shape.bend
-    factor = jnp.exp(alpha * shape.slope + modulus * shape.bend)
+    factor = xp.exp(alpha * shape.slope + modulus * shape.bend)
     outside = (factor, slope * factor, slope**2 * factor)
     if shape.polynomial is None or shape.reach is None:
         return outside
     a = shape.polynomial
     # Inside only: a clipped argument keeps the unused branch finite in derivatives.
-    x = jnp.clip(alpha, -1.0, 1.0)
+    x = xp.clip(alpha, -1.0, 1.0)
     value, first, second = a[5], 6 * a[5], 30 * a[5]
     for i in range(4, -1, -1):
         value = value * x + a[i]
@@ -208,9 +205,9 @@ def exponential_factor(
             second = second * x + (i + 1) * i * a[i]
     inside = modulus < shape.reach
     return (
-        jnp.where(inside, 1 + x * value, outside[0]),
-        jnp.where(inside, first, outside[1]),
-        jnp.where(inside, second, outside[2]),
+        xp.where(inside, 1 + x * value, outside[0]),
+        xp.where(inside, first, outside[1]),
+        xp.where(inside, second, outside[2]),
     )
 
 
@@ -240,7 +237,7 @@ def multiplicative_factor(
     Example:
         >>> import jax.numpy as jnp
         >>> f, _, _ = multiplicative_factor(
-        ...     "4", jnp.array(1.0), jnp.array(0.9), jnp.array(1.3)
+        ...     "4", xp.array(1.0), xp.array(0.9), xp.array(1.3)
         ... )
         >>> round(float(f), 6)
         1.3

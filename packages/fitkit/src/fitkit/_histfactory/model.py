@@ -1,11 +1,10 @@
 """The HistFactory model: channels of samples with modifiers, as a probability."""
 
-import fnmatch
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
@@ -13,11 +12,18 @@ from .._model.constraints import Normal, Poisson
 from .._custom_types import Params
 from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
 from .._model.model import AbstractModel, Data
-from .._model.parameters import Parameter, ParameterShapes, unflatten
+from .._model.parameters import (
+    Parameter,
+    ParameterShapes,
+    ParameterVectors,
+    matching,
+    unflatten,
+)
+from .._numerics.namespace import xp
 from .arrays import Arrays, Layout
 from .assemble import assemble
-from .constraint_terms import constraint_terms
-from .likelihood import HistFactoryLikelihood, at_hand
+from .constraint_terms import ConstraintTerms
+from .likelihood import HistFactoryLikelihood, derived
 from .modifiers import ParameterKind
 from .data import (
     aux_by_name,
@@ -26,7 +32,7 @@ from .data import (
     flat_counts,
     masked_channels,
 )
-from .rates import elements, interpolation
+from .rates import Interpolation, elements
 from .spec import Channel, ParameterSettings
 
 
@@ -48,8 +54,6 @@ class Model(AbstractModel):
         ValueError: naming the channel, sample, modifier or parameter that is wrong.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, ShapeSys
         >>> signal = Sample("signal", [12.0, 11.0], (NormFactor("mu"),))
         >>> background = Sample(
@@ -116,7 +120,7 @@ class Model(AbstractModel):
 
     @property
     def masked_channels(self) -> tuple[str, ...]:
-        """The names of the channels that `masking` took out of the likelihood."""
+        """The names of the channels that `with_masked` took out of the likelihood."""
         return masked_channels(self.layout, self.arrays.counted)
 
     @property
@@ -132,17 +136,37 @@ class Model(AbstractModel):
     @property
     def nominal_aux(self) -> dict[str, Array]:
         """The auxiliary data that the specification states."""
-        aux = constraint_terms(self.arrays).nominal_aux
-        if not isinstance(aux, np.ndarray):
-            return aux_by_name(self.layout, aux)
-        # As plain numbers, which each fit puts side by side again.
-        aux.flags.writeable = False
-        return aux_by_name(self.layout, aux, on_device=False)
+        return aux_by_name(self.layout, self._derived[0].nominal_aux)
+
+    @property
+    def _derived(self) -> tuple[ConstraintTerms, Interpolation]:
+        """Constraint terms and interpolation, worked out once for each model."""
+        return derived(self.arrays)
+
+    def parameter_vectors(self) -> ParameterVectors:
+        arrays = self.arrays
+        fields = {name: getattr(arrays, name) for name in ParameterVectors._fields}
+        return ParameterVectors(**fields | {"fixed": self._derived[0].fixed})
+
+    def with_parameter_vectors(self, vectors: ParameterVectors) -> "Model":
+        changed = vectors._asdict()
+        changed["fixed_given"] = np.ones(vectors.init.shape, dtype=bool)
+        return self._with_arrays(**changed)
+
+    def _with_arrays(self, **changed: Any) -> "Model":
+        """The same model with other numbers of the same shapes."""
+        arrays = dataclasses.replace(self.arrays, **changed)
+        # As `__init__` would, without going through the specification again.
+        new = object.__new__(Model)
+        for field in dataclasses.fields(self):
+            object.__setattr__(new, field.name, getattr(self, field.name))
+        object.__setattr__(new, "arrays", arrays)
+        return new
 
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Start, bounds, fixed entries and constraint of each parameter."""
-        arrays, terms = self.arrays, constraint_terms(self.arrays)
+        arrays, terms = self.arrays, self._derived[0]
         shapes = self.parameter_shapes
         by_field = {
             field: unflatten(values, shapes)
@@ -173,7 +197,7 @@ class Model(AbstractModel):
             for name, _, kind in self.layout.parameters
         }
 
-    def masking(self, *channels: str) -> "Model":
+    def with_masked(self, *channels: str) -> "Model":
         """The same model, blind to the counts of some channels.
 
         Masked channels are predicted as before, but what was counted there is never
@@ -193,31 +217,23 @@ class Model(AbstractModel):
         Example:
             What the signal region may hold, from the data of the control region alone:
 
-            >>> import jax
-            >>> jax.config.update("jax_enable_x64", True)
             >>> from fitkit import Channel, Model, NormFactor, Sample, asimov_data
             >>> norm, mu = NormFactor("norm"), NormFactor("mu")
             >>> background = Sample("background", [5.0], (norm,))
             >>> signal = Sample("signal", [4.0], (mu,))
             >>> control = Channel("CR", [Sample("background", [50.0], (norm,))])
             >>> model = Model([Channel("SR", [signal, background]), control])
-            >>> blind = model.masking("SR")
-            >>> expected = asimov_data(0.0, blind, blind.data({"CR": [60.0]}))
+            >>> blind = model.with_masked("SR")
+            >>> expected = asimov_data(blind, 0.0, blind.data({"CR": [60.0]}))
             >>> [round(float(n), 6) for n in expected.main["SR"]]
             [6.0]
         """
         counted = np.array(self.arrays.counted)
         for pattern in channels:
-            found = fnmatch.filter(self.channel_names, pattern)
-            if not found:
-                raise ValueError(
-                    f"`masking`: no channel is called {pattern!r}. The model has: "
-                    f"{', '.join(self.channel_names)}."
-                )
             bins = bins_by_channel(self.layout, counted)
-            for name in found:
+            for name in matching(pattern, self.channel_names, "with_masked", "channel"):
                 bins[name][:] = False  # a view
-        return eqx.tree_at(lambda model: model.arrays.counted, self, counted)
+        return self._with_arrays(counted=counted)
 
     def data(self, main: Mapping[str, ArrayLike]) -> Data:
         """Observed counts together with the nominal auxiliary data.
@@ -243,17 +259,19 @@ class Model(AbstractModel):
             self.nominal_aux,
         )
 
+    @np.errstate(all="ignore")
     def expected_data(self, params: Params) -> Data:
         """The data that the model expects at `params`, auxiliary data included."""
         y = self.ravel(params)
         main = {
-            name: jnp.sum(yields, axis=0)
+            name: xp.sum(yields, axis=0)
             for name, yields in self.expected_yields(params).items()
         }
         return Data(
-            main, aux_by_name(self.layout, constraint_terms(self.arrays).expected(y))
+            main, aux_by_name(self.layout, self._derived[0].expected(y))
         )
 
+    @np.errstate(all="ignore")
     def expected_yields(
         self, params: Params
     ) -> dict[str, Float[Array, "samples bins"]]:
@@ -266,7 +284,7 @@ class Model(AbstractModel):
             By channel, `[samples, bins]`; rows in the order of `sample_names`.
         """
         y = self.ravel(params)
-        el = elements(self.arrays, interpolation(self.arrays), y, 0.0)
+        el = elements(self.arrays, self._derived[1], y, 0.0)
         rates, start, split = el.rates, 0, {}
         for name, bins, samples in self.layout.channels:
             split[name] = rates[: len(samples), start : start + bins]
@@ -288,6 +306,7 @@ class Model(AbstractModel):
         counts, aux = self.negative_log_likelihood(nominal).sample(key, y)
         return Data(bins_by_channel(self.layout, counts), aux_by_name(self.layout, aux))
 
+    @np.errstate(all="ignore")
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         """The log-probability of main and auxiliary data, normalised.
 
@@ -301,6 +320,7 @@ class Model(AbstractModel):
         likelihood = self.negative_log_likelihood(data)
         return -likelihood.value(self.ravel(params)) - likelihood.saturated()
 
+    @np.errstate(all="ignore")
     def constraint_logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         """The part of `logpdf` that the auxiliary data make, normalised.
 
@@ -314,22 +334,17 @@ class Model(AbstractModel):
         Returns:
             A scalar; 0 for a model without constraints.
         """
-        terms, aux = (
-            constraint_terms(self.arrays),
-            jnp.asarray(flat_aux(self.layout, data.aux)),
-        )
+        terms, aux = self._derived[0], flat_aux(self.layout, data.aux)
         return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives.
 
-        Prepared and on the device, once for all data of this model.
         """
-        arrays, terms, shapes = at_hand(self.arrays)
+        arrays = self.arrays
         return HistFactoryLikelihood(
             arrays,
-            flat_counts(self.layout, self.arrays.counted, data.main),
+            flat_counts(self.layout, arrays.counted, data.main),
             flat_aux(self.layout, data.aux),
-            terms,
-            shapes,
+            *derived(arrays),
         )

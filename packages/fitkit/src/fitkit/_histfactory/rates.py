@@ -20,11 +20,10 @@ Autodiff would need one pass for each parameter (16 ms for 181 of them where thi
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._custom_types import Vector
+from .._numerics.namespace import custom_jvp, scatter_add, take, take_rows, xp
 from .interpolation import (
     Exponential,
     additive_bends,
@@ -54,7 +53,6 @@ class Interpolation(NamedTuple):
 def interpolation(arrays: Arrays) -> Interpolation:
     """Prepare the interpolation of a model's templates."""
     curve = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
-    xp = arrays.xp
     return Interpolation(
         slope=(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=xp.where(arrays.histosys_present, curve, 0.0),
@@ -101,7 +99,7 @@ class Elements(NamedTuple):
 
     def without(self, *slots: int) -> Float[Array, "rows bins"]:
         """The product of all factors but those of the given slots."""
-        product = jnp.ones_like(self.bare)
+        product = xp.ones_like(self.bare)
         for m in range(self.slots):
             if m not in slots:
                 product = product * self.factors[m]
@@ -110,7 +108,7 @@ class Elements(NamedTuple):
     @property
     def leave_one_out(self) -> Float[Array, "slots rows bins"]:
         """For each slot, the product of the other factors, exact also at 0."""
-        return jnp.stack([self.without(m) for m in range(self.slots)])
+        return xp.stack([self.without(m) for m in range(self.slots)])
 
 
 def elements(
@@ -129,15 +127,15 @@ def elements(
     """
     histosys = shapes.slope.shape[0]
     alpha = y[shapes.places]
-    if jnp.ndim(side):
-        side = jnp.asarray(side)[shapes.places]
-    side = jnp.broadcast_to(side, alpha.shape)
+    if xp.ndim(side):
+        side = xp.asarray(side)[shapes.places]
+    side = xp.broadcast_to(side, alpha.shape)
     bend, bend_1, bend_2 = additive_bends(
         arrays.codes.histosys, alpha[:histosys], side[:histosys]
     )
-    additive = arrays.nominal + jnp.tensordot(
-        jnp.append(alpha[:histosys], bend),
-        jnp.concatenate([shapes.slope, shapes.curve]),
+    additive = arrays.nominal + xp.tensordot(
+        xp.append(alpha[:histosys], bend),
+        xp.concatenate([shapes.slope, shapes.curve]),
         axes=1,
     )
     factor, factor_1, factor_2 = exponential_factor(
@@ -147,39 +145,39 @@ def elements(
     # An interpolated factor is positive for positive lo and hi but for absurd
     # variations; where it is 0 the sample is 0, and a relative derivative has no
     # meaning.
-    safe = jnp.where(factor == 0, 1.0, factor)
+    safe = xp.where(factor == 0, 1.0, factor)
     relative = factor_1 / safe
     additive_1 = shapes.slope + bend_1[:, None, None] * shapes.curve
     bare = additive * norm
-    with_one = jnp.append(y, 1.0)
+    with_one = xp.append(y, 1.0)
     return Elements(
         bare=bare,
-        bare_1=jnp.concatenate(
+        bare_1=xp.concatenate(
             [additive_1 * norm, (relative @ arrays.bin_channel) * bare]
         ),
         additive_2=bend_2[:, None, None] * shapes.curve,
         norm=norm,
         norm_1=relative,
         norm_2=factor_2 / safe,
-        factors=with_one.at[arrays.factor_index].get(mode="promise_in_bounds"),
+        factors=take(with_one, arrays.factor_index),
     )
 
 
-@jax.custom_jvp
+@custom_jvp
 def _product(
     factor: Float[Array, "normsys rows channels"],
 ) -> Float[Array, "rows channels"]:
     """The product of all normsys factors."""
-    return jnp.prod(factor, axis=0)
+    return xp.prod(factor, axis=0)
 
 
-@_product.defjvp
+@_product.def_jvp
 def _product_jvp(primals, tangents):
     # JAX's own takes the product apart into a tree of halves, with kernels for each.
     (factor,), (factor_dot,) = primals, tangents
     product = _product(factor)
-    safe = jnp.where(factor == 0, 1.0, factor)
-    return product, product * jnp.sum(factor_dot / safe, axis=0)
+    safe = xp.where(factor == 0, 1.0, factor)
+    return product, product * xp.sum(factor_dot / safe, axis=0)
 
 
 def sum_of_rows(
@@ -194,8 +192,8 @@ def sum_of_rows(
         table: one row for each of the interpolated parameters.
         rows: for each entry of the vector its rows, or one past the last.
     """
-    padded = jnp.pad(table, ((0, 1), (0, 0)))
-    return jnp.sum(padded.at[rows].get(mode="promise_in_bounds"), axis=0)
+    padded = xp.concatenate([table, xp.zeros((1, table.shape[1]))])
+    return xp.sum(take_rows(padded, rows), axis=0)
 
 
 def scattered(
@@ -205,8 +203,7 @@ def scattered(
 ) -> Float[Array, "entries bins"]:
     """Values of factors, summed into rows of a parameter vector of `size` entries."""
     bins = values.shape[-1]
-    table = jnp.zeros((size + 1, bins), values.dtype).at[index, jnp.arange(bins)]
-    return table.add(values, mode="promise_in_bounds")[:size]
+    return scatter_add((size + 1, bins), (index, xp.arange(bins)), values)[:size]
 
 
 def jacobian(
@@ -222,7 +219,7 @@ def jacobian(
     Returns:
         `[params, bins]`.
     """
-    jac = sum_of_rows(jnp.sum(el.bare_1 * el.product, axis=1), shapes.rows)
+    jac = sum_of_rows(xp.sum(el.bare_1 * el.product, axis=1), shapes.rows)
     if el.slots:
         values = el.bare * el.leave_one_out
         jac = jac + scattered(arrays.factor_index, values, jac.shape[0])

@@ -5,7 +5,7 @@ that one compilation serves every model of the same shapes.
 """
 
 import abc
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, final
 
 import equinox as eqx
 import jax
@@ -15,7 +15,6 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._numerics.bordered_matrix import Blocks, Bordered, Frame
 from .._custom_types import Mask, Matrix, Vector
-from .parameters import ParameterVectors
 
 if TYPE_CHECKING:
     from .model import AbstractModel, Data
@@ -48,53 +47,54 @@ class Derivatives(NamedTuple):
         return Bordered(self.convex_blocks, self.frame)
 
 
-class AbstractNegativeLogLikelihood(eqx.Module):
-    """Minus the log-likelihood, up to a term that no parameter changes.
+class AbstractObjective(eqx.Module):
+    """A function of one flat vector, with what a search for its minimum needs.
 
-    Entries of the flat vector at which an interpolation has a kink (codes 0 and 1 at 0)
-    are told by `kinks`; there `gradient` and `hessian` take the derivative from the
-    right (`side` = 1), from the left (-1) or their mean (0).
+    Entries at which it has a kink (interpolation codes 0 and 1 at 0) are told by
+    `kinks`; there `gradient` and `derivatives` take the derivative from the right
+    (`side` = 1), from the left (-1) or their mean (0).
+
+    Attributes:
+        needs_jax: whether it is written in `jax.numpy`, so that also concrete calls are
+            compiled; not so if it is written over `fitkit.xp`, or in NumPy with
+            derivatives of its own.
+        has_kinks: whether any entry may have a kink.
     """
 
+    needs_jax: eqx.AbstractClassVar[bool]
     has_kinks: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
-    def prepared(self) -> Self:
-        """Return the same likelihood with all derived that `y` does not change."""
-
-    @abc.abstractmethod
-    def parameters(self) -> ParameterVectors:
-        """Return starts, bounds and fixed entries of the flat vector."""
-
-    @abc.abstractmethod
     def value(self, y: Vector) -> Float[Array, ""]:
-        """Return minus the log-likelihood less its value for a saturated model."""
-
-    @abc.abstractmethod
-    def saturated(self) -> Float[Array, ""]:
-        """Return minus the log-likelihood of the saturated model, or 0 if unknown."""
+        """Return the function."""
 
     @abc.abstractmethod
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
         """Return the gradient of `value`."""
 
     @abc.abstractmethod
-    def derivatives(self, y: Vector, side: Array | float = 0.0) -> "Derivatives":
+    def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
         """Return value, gradient and second derivatives in one pass."""
 
-    def hessian(self, y: Vector, side: Array | float = 0.0) -> Matrix:
-        """Return the matrix of second derivatives of `value`, `[params, params]`."""
-        return self.derivatives(y, side).hessian.dense()
-
+    @abc.abstractmethod
     def no_derivatives(self) -> Derivatives:
         """Return what `derivatives` does in shape, an infinite value and zeros."""
-        size = self.parameters().init.shape[0]
-        square = Blocks(np.zeros((size, size)))
-        return Derivatives(np.array(np.inf), np.zeros(size), None, square, square)
 
     @abc.abstractmethod
     def kinks(self) -> Mask:
-        """Return the entries at which the likelihood has a kink at 0."""
+        """Return the entries at which the function has a kink at 0."""
+
+
+class AbstractNegativeLogLikelihood(AbstractObjective):
+    """Minus the log-likelihood, up to a term that no parameter changes.
+
+    Its `value` is 0 for a saturated model. Beside what a fit needs it has what tests
+    and pseudo-experiments do: the data, and those that parameters expect or make.
+    """
+
+    @abc.abstractmethod
+    def saturated(self) -> Float[Array, ""]:
+        """Return minus the log-likelihood of the saturated model, or 0 if unknown."""
 
     @abc.abstractmethod
     def observations(self) -> Any:
@@ -129,6 +129,22 @@ class AbstractNegativeLogLikelihood(eqx.Module):
         return None
 
 
+def no_dense_derivatives(size: int) -> Derivatives:
+    """An infinite value, and zeros for derivatives in plain tables."""
+    square = Blocks(np.zeros((size, size)))
+    return Derivatives(np.array(np.inf), np.zeros(size), None, square, square)
+
+
+def autodiff_derivatives(function: Any, y: Vector) -> Derivatives:
+    """Value and derivatives of any scalar function that jax can differentiate."""
+    h = jax.hessian(function)(y)
+    # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
+    radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
+    convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
+    value, gradient = jax.value_and_grad(function)(y)
+    return Derivatives(value, gradient, None, Blocks(h), Blocks(convex))
+
+
 @final
 class AutodiffLikelihood(AbstractNegativeLogLikelihood):
     """What any model's `logpdf` gives by automatic differentiation.
@@ -140,37 +156,123 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
 
     model: "AbstractModel"
     data: "Data"
+    needs_jax: ClassVar[bool] = True
+    has_kinks: ClassVar[bool] = False  # autodiff cannot know of them
 
-    @property
-    def has_kinks(self) -> bool:
-        """Autodiff cannot know of kinks."""
-        return False
+    def value(self, y: Vector) -> Float[Array, ""]:
+        """Return the function."""
+
+    @abc.abstractmethod
+    def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
+        """Return the gradient of `value`."""
+
+    @abc.abstractmethod
+    def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
+        """Return value, gradient and second derivatives in one pass."""
+
+    @abc.abstractmethod
+    def no_derivatives(self) -> Derivatives:
+        """Return what `derivatives` does in shape, an infinite value and zeros."""
+
+    @abc.abstractmethod
+    def kinks(self) -> Mask:
+        """Return the entries at which the function has a kink at 0."""
+
+
+class AbstractNegativeLogLikelihood(AbstractObjective):
+    """Minus the log-likelihood, up to a term that no parameter changes.
+
+    Its `value` is 0 for a saturated model. Beside what a fit needs it has what tests
+    and pseudo-experiments do: the data, and those that parameters expect or make.
+    """
+
+    @abc.abstractmethod
+    def saturated(self) -> Float[Array, ""]:
+        """Return minus the log-likelihood of the saturated model, or 0 if unknown."""
+
+    @abc.abstractmethod
+    def observations(self) -> Any:
+        """Return the data at which the likelihood is evaluated, as arrays."""
+
+    @abc.abstractmethod
+    def at(self, observations: Any) -> Self:
+        """Return the likelihood of other data, given as by `observations`."""
+
+    @abc.abstractmethod
+    def expected(self, y: Vector) -> Any:
+        """Return the data that the model expects at `y`: its Asimov data."""
+
+    @abc.abstractmethod
+    def with_nominal_aux(self, observations: Any) -> Any:
+        """Return the same observations with the model's nominal auxiliary data."""
+
+    @abc.abstractmethod
+    def sample(self, key: PRNGKeyArray, y: Vector) -> Any:
+        """Return random observations at `y`, auxiliary data included."""
+
+    def bins(self) -> Int[Array, ""] | None:
+        """Return how many counts the saturated model describes, None if unknown."""
+        return None
+
+    def deviations(self, y: Vector) -> Any | None:
+        """Return the standard deviation of each observation at `y`, if they are known.
+
+        In the order of `observations`: counts, then auxiliary data, both flat; 0 where
+        there is none.
+        """
+        return None
+
+
+def no_dense_derivatives(size: int) -> Derivatives:
+    """An infinite value, and zeros for derivatives in plain tables."""
+    square = Blocks(np.zeros((size, size)))
+    return Derivatives(np.array(np.inf), np.zeros(size), None, square, square)
+
+
+def autodiff_derivatives(function: Any, y: Vector) -> Derivatives:
+    """Value and derivatives of any scalar function that jax can differentiate."""
+    h = jax.hessian(function)(y)
+    # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
+    radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
+    convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
+    value, gradient = jax.value_and_grad(function)(y)
+    return Derivatives(value, gradient, None, Blocks(h), Blocks(convex))
+
+
+@final
+class AutodiffLikelihood(AbstractNegativeLogLikelihood):
+    """What any model's `logpdf` gives by automatic differentiation.
+
+    Attributes:
+        model: the model.
+        data: the data at which it is evaluated.
+    """
+
+    model: "AbstractModel"
+    data: "Data"
+    needs_jax: ClassVar[bool] = True
+    has_kinks: ClassVar[bool] = False  # autodiff cannot know of them
 
     def prepared(self) -> "AutodiffLikelihood":
         return self
-
-    def parameters(self) -> ParameterVectors:
-        return self.model.parameter_vectors()
 
     def value(self, y: Vector) -> Float[Array, ""]:
         return -self.model.logpdf(self.model.unravel(y), self.data)
 
     def saturated(self) -> Float[Array, ""]:
-        return jnp.zeros(())
+        return np.zeros(())
 
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
         return jax.grad(self.value)(y)
 
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
-        h = jax.hessian(self.value)(y)
-        # Diagonal dominance is the cheapest certificate (Gershgorin's circles).
-        radius = jnp.sum(jnp.abs(h), axis=1) - jnp.abs(jnp.diagonal(h))
-        convex = h + jnp.diag(jnp.maximum(radius - jnp.diagonal(h), 0.0))
-        value, gradient = jax.value_and_grad(self.value)(y)
-        return Derivatives(value, gradient, None, Blocks(h), Blocks(convex))
+        return autodiff_derivatives(self.value, y)
+
+    def no_derivatives(self) -> Derivatives:
+        return no_dense_derivatives(self.model.parameter_shapes.size)
 
     def kinks(self) -> Mask:
-        return jnp.zeros(self.model.ravel(self.model.init).shape, dtype=bool)
+        return np.zeros(self.model.parameter_shapes.size, dtype=bool)
 
     def observations(self) -> "Data":
         return self.data

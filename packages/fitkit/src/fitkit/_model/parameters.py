@@ -1,17 +1,23 @@
 """Parameters: where a fit starts, how far it may go, what else measures them."""
 
+import difflib
+import fnmatch
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from .._numerics.namespace import as_floats, as_numpy, traced, xp
+
 from .constraints import Normal, Poisson
 from .._custom_types import Mask, Params, Vector
+
+# So many names of a long list are told.
+_LISTED = 10
 
 
 @final
@@ -29,7 +35,7 @@ class Parameter(eqx.Module):
 
     Example:
         >>> Parameter(0.5, lower=0.0).upper
-        Array(inf, dtype=float64)
+        array(inf)
     """
 
     init: Array
@@ -46,11 +52,11 @@ class Parameter(eqx.Module):
         fixed: ArrayLike = False,
         constraint: Normal | Poisson | None = None,
     ):
-        self.init = jnp.asarray(init, dtype=float)
+        self.init = as_floats(init)
         shape = self.init.shape
-        self.lower = jnp.broadcast_to(jnp.asarray(lower, dtype=float), shape)
-        self.upper = jnp.broadcast_to(jnp.asarray(upper, dtype=float), shape)
-        self.fixed = jnp.broadcast_to(jnp.asarray(fixed, dtype=bool), shape)
+        self.lower = xp.broadcast_to(as_floats(lower), shape)
+        self.upper = xp.broadcast_to(as_floats(upper), shape)
+        self.fixed = xp.broadcast_to(xp.asarray(fixed, dtype=bool), shape)
         self.constraint = constraint
 
 
@@ -60,13 +66,51 @@ class ParameterVectors(NamedTuple):
 
     Attributes:
         init, lower, upper: start and bounds, `[params]`.
-        fixed: entries that are not fitted, `[params]`.
+        fixed: entries that are not fitted but stay at `init`, `[params]`.
+        lower_given, upper_given: entries whose bound somebody chose; the others have
+            the one that their modifier brings along.
     """
 
     init: Vector
     lower: Vector
     upper: Vector
     fixed: Mask
+    lower_given: Mask
+    upper_given: Mask
+
+    def fixed_at(self, mask: Mask, value: ArrayLike) -> "ParameterVectors":
+        """The same, with the entries of `mask` fixed at `value`."""
+        return self._replace(
+            init=xp.where(mask, value, self.init), fixed=self.fixed | mask
+        )
+
+    def starting_at(self, start: Vector) -> "ParameterVectors":
+        """The same, with another start."""
+        return self._replace(init=start)
+
+    def at_least(self, mask: Mask, value: ArrayLike) -> "ParameterVectors":
+        """The same, with a lower bound on the entries of `mask`."""
+        return self._replace(
+            lower=xp.where(mask, value, self.lower),
+            lower_given=self.lower_given | mask,
+        )
+
+    def without_default_bounds(self, mask: Mask) -> "ParameterVectors":
+        """The same, without the bounds of `mask` that nobody chose."""
+        return self._replace(
+            lower=xp.where(mask & ~self.lower_given, -np.inf, self.lower),
+            upper=xp.where(mask & ~self.upper_given, np.inf, self.upper),
+        )
+
+    def start(self) -> tuple[Vector, Mask]:
+        """Where a search starts, and which entries it moves.
+
+        Starts lie inside the bounds. A box without any width is a fixed parameter; a
+        fixed one may lie outside its bounds.
+        """
+        movable = ~self.fixed & (self.lower < self.upper)
+        inside = xp.clip(self.init, self.lower, self.upper)
+        return xp.where(self.fixed, self.init, inside), movable
 
 
 @final
@@ -83,7 +127,7 @@ class Override(NamedTuple):
 
     def over(self, default: Array) -> Array:
         """The values where given, `default` elsewhere."""
-        return jnp.where(self.given, self.values, default)
+        return xp.where(self.given, self.values, default)
 
 
 @final
@@ -156,50 +200,86 @@ def flatten(
     places = shapes.places
     given = np.zeros(shapes.size, dtype=bool)
     flat: np.ndarray = np.zeros(shapes.size, dtype=dtype)
-    traced = {}
+    symbols = {}
     for name, value in (values or {}).items():
         if name not in shapes:
             raise ValueError(
                 f"`{what}` names {name!r}, which is no parameter of the model. "
-                f"It has: {', '.join(shapes)}."
+                + hint(name, shapes)
             )
-        xp = jnp if isinstance(value, jax.core.Tracer) else np
-        value, shape, place = xp.asarray(value, dtype=dtype), shapes[name], places[name]
+        value = xp.asarray(value, dtype=dtype)
+        shape, place = shapes[name], places[name]
         if value.shape not in ((), shape):
             raise ValueError(
                 f"`{what}[{name!r}]` has shape {value.shape}; the parameter has shape "
                 f"{shape}."
             )
         given[place] = True
-        if xp is np:
-            flat[place] = value.reshape(-1)
+        if traced(value):
+            symbols[name] = xp.broadcast_to(value, shape).reshape(-1)
         else:
-            traced[name] = jnp.broadcast_to(value, shape).reshape(-1)
-    if traced:
-        parts = [traced.get(name, flat[place]) for name, place in places.items()]
-        return Override(jnp.concatenate(parts), given)
+            flat[place] = value.reshape(-1)
+    if symbols:
+        parts = [symbols.get(name, flat[place]) for name, place in places.items()]
+        return Override(xp.concatenate(parts), given)
     return Override(flat, given)
 
 
-def unflatten(
-    vector: Array | np.ndarray, shapes: ParameterShapes, on_device: bool = True
-) -> Params:
+def unflatten(vector: Array | np.ndarray, shapes: ParameterShapes) -> Params:
     """The inverse of `flatten`: values by name from the flat vector.
 
     Args:
         vector: `[..., params]`; leading axes, as `jax.vmap` leaves them, are kept.
         shapes: the shape of each parameter, in the order of the flat vector.
-        on_device: whether parts of a plain vector become jax arrays.
 
     Returns:
         A dict with one array of the parameter's shape for each name.
     """
     lead = vector.shape[:-1]
-    # Slices of a jax array are compiled one by one; numpy's are free.
-    traced = isinstance(vector, jax.core.Tracer)
-    whole = vector if traced else np.asarray(vector)
-    parts: dict[str, Any] = {
+    # Slices of a jax array are compiled one by one; NumPy's are free.
+    whole = as_numpy(vector)
+    return {
         name: whole[..., place].reshape(lead + shapes[name])
         for name, place in shapes.places.items()
     }
-    return jax.device_put(parts) if on_device and not traced else parts
+
+
+def entry_names(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Return a name for each entry of the flat vector, such as `mu`, `gamma[0]`."""
+    names = []
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        names += [name] if shape == () else [f"{name}[{i}]" for i in range(size)]
+    return names
+
+
+def matching(
+    pattern: str, names: Collection[str], call: str, what: str
+) -> tuple[str, ...]:
+    """The names that a name or a shell pattern means; an exact name comes first.
+
+    A name may hold `[`, `*` or `?` itself: read as a pattern, `SR[1]` is `SR1`.
+
+    Args:
+        pattern: as somebody wrote it.
+        names: those there are.
+        call, what: for messages, such as "with_fixed" and "parameter".
+
+    Raises:
+        ValueError: where none is meant.
+    """
+    if pattern in names:
+        return (pattern,)
+    if meant := fnmatch.filter(names, pattern):
+        return tuple(meant)
+    raise ValueError(f"`{call}`: no {what} is called {pattern!r}. {hint(pattern, names)}")
+
+
+def hint(name: str, names: Collection[str]) -> str:
+    """What a wrong name may have meant: the nearest ones, or a few there are."""
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"Did you mean {' or '.join(map(repr, near))}?"
+    listed = list(itertools.islice(names, _LISTED))
+    more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
+    return f"There are: {', '.join(listed)}{more}." if listed else "There are none."

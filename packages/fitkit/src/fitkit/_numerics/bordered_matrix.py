@@ -22,10 +22,11 @@ which holds for singular and indefinite \(M\) as well (Woodbury's formula).
 from typing import Any, NamedTuple, final
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Matrix, Vector
+from .namespace import cholesky, solve_triangular, take, traced, xp
 
 # The least pivot of a Hessian in natural units (one less the square of a global
 # correlation) of a direction that the function determines. A search that ends at an EDM
@@ -54,7 +55,7 @@ class Order(NamedTuple):
 
     def join(self, inner: Vector, border: Vector) -> Vector:
         """The vector of two parts."""
-        return _take(jnp.append(inner, border), self.place)
+        return _take(xp.append(inner, border), self.place)
 
 
 @final
@@ -104,11 +105,11 @@ class Bordered(NamedTuple):
         """The entries on the diagonal, `[params]`."""
         border, own, middle, _ = self.blocks
         if self.frame is None:
-            return jnp.diagonal(border)
+            return xp.diagonal(border)
         order, wide = self.frame
         if wide is not None:
-            own = own + jnp.sum(wide * (middle @ wide), axis=0)
-        return order.join(own, jnp.diagonal(border))
+            own = own + xp.sum(wide * (middle @ wide), axis=0)
+        return order.join(own, xp.diagonal(border))
 
     def plus(self, diagonal: Vector) -> "Bordered":
         """The matrix with something added to its diagonal."""
@@ -116,7 +117,7 @@ class Bordered(NamedTuple):
         if self.frame is not None:
             own, diagonal = self.frame.order.split(diagonal)
             blocks = blocks._replace(diagonal=blocks.diagonal + own)
-        border = blocks.border + jnp.diag(diagonal)
+        border = blocks.border + xp.diag(diagonal)
         return Bordered(blocks._replace(border=border), self.frame)
 
     def __matmul__(self, vector: Vector) -> Vector:
@@ -137,10 +138,10 @@ class Bordered(NamedTuple):
         if self.frame is None:
             return block
         order, wide = self.frame
-        own = jnp.diag(diagonal)
+        own = xp.diag(diagonal)
         if wide is not None:
             own = own + wide.T @ (middle @ wide)
-        table = jnp.block([[own, cross], [cross.T, block]])
+        table = xp.block([[own, cross], [cross.T, block]])
         return table[order.place][:, order.place]
 
 
@@ -193,8 +194,8 @@ def scale_of(matrix: Bordered) -> Vector:
 
     An entry on which the function does not depend has scale 1.
     """
-    diagonal = jnp.abs(matrix.diagonal())
-    return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
+    diagonal = xp.abs(matrix.diagonal())
+    return xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0))
 
 
 def factorise(
@@ -225,11 +226,11 @@ def factorise(
     order, wide = matrix.frame
     (scale_i, scale_b), (free_i, free_b) = order.split(scale), order.split(free)
     closed = ~free_i if strict else ~free_i | (diagonal == 0)
-    own = jnp.where(closed, 1.0, diagonal / scale_i**2)
-    root = jnp.sqrt(own)
-    spread, correction, positive = None, None, jnp.all(own > 0)
+    own = xp.where(closed, 1.0, diagonal / scale_i**2)
+    root = xp.sqrt(own)
+    spread, correction, positive = None, None, xp.all(own > 0)
     if wide is not None:
-        spread = jnp.where(free_i, wide / (scale_i * root), 0.0)
+        spread = xp.where(free_i, wide / (scale_i * root), 0.0)
         correction, inner_positive = _correction(spread, middle, least)
         positive = positive & inner_positive
     cross = _scaled(cross, scale_i, scale_b, free_i, free_b)
@@ -237,21 +238,26 @@ def factorise(
     block = _closed(_scaled(block, scale_b, scale_b, free_b, free_b), free_b, strict)
     lower, border_positive = _cholesky(block - cross.T @ solved, least)
     positive = positive & border_positive
-    root = jnp.where(positive, root, jnp.nan)
+    root = xp.where(positive, root, xp.nan)
     inner = InnerFactor(order, root, spread, correction, solved)
     return Factor(scale, lower, inner), positive
 
 
-def unfactorised(matrix: Bordered) -> Factor:
-    """Zeros in place of a factor that is not known, of the same shapes."""
-    free = jnp.ones(matrix.diagonal().shape, dtype=bool)
+def unfactorised(matrix: Bordered) -> Factor | None:
+    """Zeros in place of a factor that is not known, of the same shapes.
+
+    None where nothing is traced, for which no shape is needed.
+    """
+    if not traced(matrix):
+        return None
+    free = np.ones(matrix.diagonal().shape, dtype=bool)
     shapes = jax.eval_shape(lambda: factorise(matrix, free)[0])
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
 
 
 def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
     """Solve the rows and columns that are `free` with their factor; 0 in the others."""
-    scaled = jnp.where(free, rhs / factor.scale, 0.0)
+    scaled = xp.where(free, rhs / factor.scale, 0.0)
     if factor.inner is None:
         solution = _solve_lower(factor.lower, scaled[:, None])[:, 0]
     else:
@@ -262,29 +268,27 @@ def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
         ]
         own = inner.solve(own[:, None])[:, 0] - inner.solved @ border
         solution = inner.order.join(own, border)
-    return jnp.where(free, solution / factor.scale, 0.0)
+    return xp.where(free, solution / factor.scale, 0.0)
 
 
 def inverse(factor: Factor, free: Mask) -> Matrix:
     """The inverse of the rows and columns that are `free`; 0 in the others."""
-    lower = jnp.eye(factor.lower.shape[0])
+    lower = xp.eye(factor.lower.shape[0])
     if factor.lower.shape[0]:
-        lower = jax.lax.linalg.triangular_solve(
-            factor.lower, lower, left_side=True, lower=True
-        )
+        lower = solve_triangular(factor.lower, lower)
     table = lower.T @ lower
     if factor.inner is not None:
         order, solved = factor.inner.order, factor.inner.solved
         cross = -solved @ table
-        own = factor.inner.solve(jnp.eye(solved.shape[0])) - cross @ solved.T
-        table = jnp.block([[own, cross], [cross.T, table]])[order.place][:, order.place]
+        own = factor.inner.solve(xp.eye(solved.shape[0])) - cross @ solved.T
+        table = xp.block([[own, cross], [cross.T, table]])[order.place][:, order.place]
     scale = factor.scale
     both = free[:, None] & free
-    return jnp.where(both, table / (scale[:, None] * scale), 0.0)
+    return xp.where(both, table / (scale[:, None] * scale), 0.0)
 
 
 def _take(vector: Any, index: Int[Array, " entries"]) -> Any:
-    return jnp.asarray(vector).at[index].get(mode="promise_in_bounds")
+    return take(vector, index)
 
 
 def _scaled(
@@ -292,24 +296,24 @@ def _scaled(
 ) -> Array:
     """A table in natural units, 0 in rows and columns that are not free."""
     free = free_rows[:, None] & free_columns
-    return jnp.where(free, table / (rows[:, None] * columns), 0.0)
+    return xp.where(free, table / (rows[:, None] * columns), 0.0)
 
 
 def _closed(block: Matrix, free: Mask, strict: bool) -> Matrix:
     """1 on the diagonal of entries that take no part."""
-    closed = ~free if strict else jnp.diagonal(block) == 0
-    return block + jnp.diag(jnp.where(closed, 1.0, 0.0))
+    closed = ~free if strict else xp.diagonal(block) == 0
+    return block + xp.diag(xp.where(closed, 1.0, 0.0))
 
 
 def _cholesky(matrix: Matrix, least: float) -> tuple[Matrix, Bool[Array, ""]]:
     """The factor, and whether no pivot is below `least`; NaN where one is."""
     if not matrix.shape[0]:
-        return matrix, jnp.array(True)
-    lower = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
+        return matrix, xp.array(True)
+    lower = cholesky(matrix)
     if least:
-        determined = jnp.min(jnp.diagonal(lower)) ** 2 > least
-        lower = jnp.where(determined, lower, jnp.nan)
-    return lower, jnp.isfinite(lower[-1, -1])
+        determined = xp.min(xp.diagonal(lower)) ** 2 > least
+        lower = xp.where(determined, lower, xp.nan)
+    return lower, xp.isfinite(lower[-1, -1])
 
 
 def _correction(
@@ -318,18 +322,16 @@ def _correction(
     """M - M L K^-1 L^T M, and whether K is positive definite."""
     gram = spread @ spread.T
     rank = gram.shape[0]
-    diagonal = jnp.diagonal(gram)
-    unit = jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
+    diagonal = xp.diagonal(gram)
+    unit = xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0))
     # Rows may depend on each other, or be empty: as if each had, besides the inner
     # entries, one more of its own that it moves by less than rounding.
-    correlation = gram / (unit[:, None] * unit) + rank * _ROUNDING * jnp.eye(rank)
+    correlation = gram / (unit[:, None] * unit) + rank * _ROUNDING * xp.eye(rank)
     lower, _ = _cholesky(correlation, 0.0)
     half = middle @ (unit[:, None] * lower)
-    inertia = jnp.eye(rank) + (unit[:, None] * lower).T @ half
+    inertia = xp.eye(rank) + (unit[:, None] * lower).T @ half
     factor, positive = _cholesky(inertia, least)
-    reduced = jax.lax.linalg.triangular_solve(
-        factor, half.T, left_side=True, lower=True
-    )
+    reduced = solve_triangular(factor, half.T)
     return middle - reduced.T @ reduced, positive
 
 
@@ -343,7 +345,4 @@ def _solve_inner(root: Vector, spread: Any, correction: Any, rhs: Array) -> Arra
 def _solve_lower(lower: Matrix, rhs: Float[Array, "border columns"]) -> Array:
     if not lower.shape[0]:
         return rhs
-    half = jax.lax.linalg.triangular_solve(lower, rhs, left_side=True, lower=True)
-    return jax.lax.linalg.triangular_solve(
-        lower, half, left_side=True, lower=True, transpose_a=True
-    )
+    return solve_triangular(lower, solve_triangular(lower, rhs), transposed=True)

@@ -174,6 +174,28 @@ def cond(
     return if_true() if predicate else if_false()
 
 
+def either(
+    predicate: Bool[Array, ""], if_true: Callable[[], T], if_false: Callable[[], T]
+) -> T:
+    """As `cond`; traced, both are worked out, which is less to compile."""
+    if not isinstance(predicate, Tracer):
+        return if_true() if predicate else if_false()
+    return jax.tree.map(
+        lambda a, b: jnp.where(predicate, a, b), if_true(), if_false()
+    )
+
+
+def choose(which: Bool[Array, ""], one: T, other: T) -> T:
+    """One of two trees of numbers; what is no number is the same in both."""
+    if not isinstance(which, Tracer):
+        return one if which else other
+
+    def of_leaf(a: Any, b: Any) -> Any:
+        return jnp.where(which, a, b) if eqx.is_inexact_array(a) else a
+
+    return jax.tree.map(of_leaf, one, other)
+
+
 def cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """The lower Cholesky factor of a symmetric matrix, NaN where it is not positive."""
     if isinstance(matrix, Tracer):
@@ -195,6 +217,11 @@ def solve_triangular(
     return lapack.dtrtrs(lower.T, rhs, lower=False, trans=trans)[0]
 
 
+def eigh(matrix: Float[Array, "n n"]) -> tuple[Array, Array]:
+    """Eigenvalues of a symmetric matrix, rising, and its eigenvectors."""
+    return (jnp if isinstance(matrix, Tracer) else np).linalg.eigh(matrix)
+
+
 def freeze(tree: T) -> T:
     """The same tree, through which no derivative flows."""
     if not traced(tree):
@@ -212,7 +239,7 @@ class _CustomJVP:
 
     def def_jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Give the rule of the derivative."""
-        give = getattr(self._traced, "defjvp", None) or self._traced.def_jvp
+        give = getattr(self._traced, "def_jvp", None) or self._traced.defjvp
         give(rule)
         return rule
 

@@ -1,11 +1,12 @@
 """Roots of many falling functions at once, each step one batch of evaluations."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from .namespace import while_loop, xp
 
 # Evaluations before a search is given up: more than enough even if each only doubled
 # the first guess, or halved the bracket.
@@ -35,8 +36,9 @@ def falling_roots(
     first: Float[Array, " lanes"],
     at_zero: Float[Array, " lanes"],
     *,
-    largest: ArrayLike = jnp.inf,
+    largest: ArrayLike = xp.inf,
     tolerance: ArrayLike,
+    operands: Any = (),
 ) -> Roots:
     """Find where functions that fall from above 0 at 0 cross it.
 
@@ -53,12 +55,13 @@ def falling_roots(
         at_zero: the functions at 0.
         largest: no lane is evaluated above this.
         tolerance: relative precision of the roots.
+        operands: what the function uses beside its argument, see `while_loop`.
     """
-    largest = jnp.broadcast_to(largest, first.shape)
-    zero, no = jnp.zeros_like(first), jnp.zeros(first.shape, dtype=bool)
+    largest = xp.broadcast_to(largest, first.shape)
+    zero, no = xp.zeros_like(first), xp.zeros(first.shape, dtype=bool)
 
     def unfinished(search: _Search) -> Array:
-        return ~jnp.all(search.done) & (search.steps < _MOST_STEPS)
+        return ~xp.all(search.done) & (search.steps < _MOST_STEPS)
 
     def advance(search: _Search) -> _Search:
         x = search.root
@@ -69,35 +72,35 @@ def falling_roots(
         new_low = _where(growing, high, _where(falls, low, here))
         new_high = _where(moves_high, here, high)
         # How often in a row the same end has stayed.
-        stays = jnp.where(moves_high, search.stays - 1, search.stays + 1)
-        same = jnp.where(moves_high, search.stays <= 0, search.stays >= 0)
-        stays = jnp.where(growing, 0, jnp.where(same, stays, jnp.where(falls, -1, 1)))
+        stays = xp.where(moves_high, search.stays - 1, search.stays + 1)
+        same = xp.where(moves_high, search.stays <= 0, search.stays >= 0)
+        stays = xp.where(growing, 0, xp.where(same, stays, xp.where(falls, -1, 1)))
         third = _where(growing | ~falls, low, high)
         root, secant = _next(new_low, new_high, third, stays, largest)
         width = new_high.x - new_low.x
         enclosed = new_high.f <= 0
-        precise = tolerance * jnp.abs(x)
+        precise = tolerance * xp.abs(x)
         settled = (
             (f == 0)
             | (enclosed & (width <= precise))
             # Both, as a parabola may pass through x by chance.
-            | (jnp.maximum(jnp.abs(root - x), jnp.abs(secant - x)) <= precise)
+            | (xp.maximum(xp.abs(root - x), xp.abs(secant - x)) <= precise)
         )
         outside = (x >= largest) & (f > 0)
         new = _Search(
             new_low,
             new_high,
             stays,
-            jnp.where(outside | (f == 0), x, root),
-            settled | outside | jnp.isnan(f),
+            xp.where(outside | (f == 0), x, root),
+            settled | outside | xp.isnan(f),
             outside,
             search.steps,
-            ok & (jnp.isfinite(f) | (f == -jnp.inf)),
+            ok & (xp.isfinite(f) | (f == -xp.inf)),
         )
-        kept = jax.tree.map(lambda a, b: jnp.where(search.done, a, b), search, new)
+        kept = jax.tree.map(lambda a, b: xp.where(search.done, a, b), search, new)
         return kept._replace(steps=search.steps + 1)
 
-    guess = jnp.minimum(first, largest)
+    guess = xp.minimum(first, largest)
     f_guess, ok = function(guess)
     low, high = _Point(zero, at_zero), _Point(guess, f_guess)
     outside = (guess >= largest) & (f_guess > 0)
@@ -106,15 +109,15 @@ def falling_roots(
         low,
         high,
         zero.astype(int),
-        jnp.where(outside | (f_guess == 0), guess, root),
-        outside | (f_guess == 0) | jnp.isnan(f_guess),
+        xp.where(outside | (f_guess == 0), guess, root),
+        outside | (f_guess == 0) | xp.isnan(f_guess),
         outside | no,
-        jnp.array(0),
+        xp.array(0),
         ok,
     )
-    found = jax.lax.while_loop(unfinished, advance, start)
+    found = while_loop(unfinished, advance, start, operands)
     # Beside a fall to minus infinity there need not be a root.
-    converged = found.done & found.good & jnp.isfinite(found.high.f)
+    converged = found.done & found.good & xp.isfinite(found.high.f)
     return Roots(found.root, converged, found.beyond)
 
 
@@ -149,7 +152,7 @@ class _Search(NamedTuple):
 
 
 def _where(condition: Bool[Array, " lanes"], a: _Point, b: _Point) -> _Point:
-    return _Point(jnp.where(condition, a.x, b.x), jnp.where(condition, a.f, b.f))
+    return _Point(xp.where(condition, a.x, b.x), xp.where(condition, a.f, b.f))
 
 
 def _next(
@@ -160,8 +163,8 @@ def _next(
     Infinity for the latter if it is not what the former was chosen by.
     """
     enclosed = high.f <= 0
-    most = jnp.where(enclosed, high.x, jnp.minimum(2 * high.x, largest))
-    least = jnp.where(enclosed, low.x, high.x)
+    most = xp.where(enclosed, high.x, xp.minimum(2 * high.x, largest))
+    least = xp.where(enclosed, low.x, high.x)
     slope = (high.f - low.f) / (high.x - low.x)
     secant = high.x - high.f / slope
     # Lagrange's inverse parabola; NaN where two values are the same.
@@ -170,8 +173,8 @@ def _next(
         for a, b, c in ((low, high, third), (high, third, low), (third, low, high))
     )
     inside = lambda x: (x > least) & (x < most)  # noqa: E731
-    x = jnp.where(inside(parabola), parabola, secant)
+    x = xp.where(inside(parabola), parabola, secant)
     sure = inside(x) & (slope < 0)
-    fallback = jnp.where(enclosed, (low.x + high.x) / 2, most)
-    sure &= ~enclosed | (jnp.abs(stays) < _MOST_STAYS)
-    return jnp.where(sure, x, fallback), jnp.where(sure, secant, jnp.inf)
+    fallback = xp.where(enclosed, (low.x + high.x) / 2, most)
+    sure &= ~enclosed | (xp.abs(stays) < _MOST_STAYS)
+    return xp.where(sure, x, fallback), xp.where(sure, secant, xp.inf)

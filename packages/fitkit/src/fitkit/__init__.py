@@ -239,9 +239,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        import importlib.metadata
+        from importlib import metadata
 
-        return importlib.metadata.version("fitkit")
+        return metadata.version("fitkit")
     if name not in _HOMES:
         raise AttributeError(f"module 'fitkit' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name], __name__), name)

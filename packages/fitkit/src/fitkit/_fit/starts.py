@@ -1,26 +1,25 @@
 """Fits from many starts at once: whether a likelihood has more than one minimum."""
 
 import warnings
-from collections.abc import Mapping
 from typing import final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._numerics.bordered_matrix import scale_of
-from .._numerics.compiled import compiled
 from .._custom_types import Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
+from .._model.parameters import ParameterVectors, entry_names
+from .._numerics.batch import in_batch
+from .._numerics.bordered_matrix import scale_of
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import concrete, xp
 from .._numerics.precision import require_float64
-from .diagnose import FitError, entry_names
-from .fit import FitResult, fit_options, result_of
-from .minimise import FitOptions, Minimum, minimise
-from .newton import BoundedNewton
+from .diagnose import FitError
+from .minimise import Minimum, minimise
+from .result import FitResult, result_of
 
 # How far starts scatter, in natural widths at the nominal start: a parameter that a
 # unit normal distribution constrains is tried to three of its standard deviations.
@@ -70,14 +69,10 @@ def fit_from_many_starts(
     data: Data,
     *,
     starts: int = 32,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
 ) -> Minima:
     """Maximise the likelihood from the nominal start and from scattered ones.
 
-    All fits run in one batch. The starts spread evenly (they are no random numbers)
+    The starts spread evenly (they are no random numbers)
     over three natural widths of each parameter about its nominal start, inside its
     bounds. A hint of a second minimum is a variation that shifts a bin to the same side
     up and down; `validate` reports those. This finds what is there, with no guarantee.
@@ -86,12 +81,10 @@ def fit_from_many_starts(
         model: any model.
         data: observed or expected data.
         starts: how many, the nominal one included.
-        init, fixed, bounds, solver: as in `fit`. Hold a parameter at a value with
-            `init={"mu": 1.0}, fixed={"mu": True}`.
 
     Returns:
         The lowest minimum and the others. Not differentiable: to differentiate, call
-        `fit` with `init=minima.best.params`.
+        `fit` with `model.with_init(minima.best.params)`.
 
     Raises:
         FitError: where no start leads to a minimum.
@@ -102,24 +95,20 @@ def fit_from_many_starts(
             where the others are, and whether `fit` finds the lowest.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> import fitkit
         >>> model = fitkit.uncorrelated_background([12.0], [50.0], [3.0])
         >>> data = model.data({"singlechannel": [51.0]})
         >>> len(fitkit.fit_from_many_starts(model, data, starts=8).others)
         0
     """
-    require_float64()
     if starts < 1:
         raise ValueError(f"`starts` must be 1 or more; got {starts}.")
-    options = fit_options(model, init, fixed, bounds)
-    solver = BoundedNewton() if solver is None else solver
-    likelihood = model.negative_log_likelihood(data)
-    lanes = _minimise_from(likelihood, options, solver, _even(starts, model))
-    host = jax.device_get(lanes)  # one transfer, for slices of a jax array are slow
+    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    require_float64(likelihood, parameters)
+    minima = concrete(_minimise_from(likelihood, parameters, _even(starts, model)))
     found = [
-        result_of(jax.tree.map(lambda x, i=i: x[i], host), model) for i in range(starts)
+        result_of(jax.tree.map(lambda x, i=i: x[i], minima), model)
+        for i in range(starts)
     ]
     good = [each for each in found if bool(each.converged)]
     if not good:
@@ -131,8 +120,8 @@ def fit_from_many_starts(
     for each in sorted(good, key=lambda result: float(result.twice_nll)):
         if not any(_same(each, known) for known in distinct):
             distinct.append(each)
-    best, nominal, *others = jax.device_put([distinct[0], found[0], *distinct[1:]])
-    minima = Minima(best, nominal, tuple(others), starts, len(good))
+    best, *others = distinct
+    minima = Minima(best, found[0], tuple(others), starts, len(good))
     if minima.others:
         warnings.warn(_message(minima), AnotherMinimumWarning, stacklevel=2)
     return minima
@@ -154,39 +143,34 @@ def _primes(count: int) -> np.ndarray:
     return np.flatnonzero(sieve)[:count].astype(float)
 
 
-@compiled
+@numpy_or_compiled
 def _minimise_from(
     likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    solver: optx.AbstractMinimiser,
+    parameters: ParameterVectors,
     directions: Float[Array, "starts params"],
 ) -> Minimum:
     """A fit for each start, `_REACH` widths from the nominal one along `directions`."""
-    likelihood = likelihood.prepared()
-    settings = likelihood.parameters()
-    lower, upper = (
-        options.lower.over(settings.lower),
-        options.upper.over(settings.upper),
-    )
-    nominal = options.init.over(settings.init)
-    movable = ~options.fixed.over(settings.fixed)
+    nominal, movable = parameters.start()
+    lower, upper = parameters.lower, parameters.upper
     at = likelihood.derivatives(nominal)
-    reach = jnp.where(movable, _REACH / scale_of(at.convex), 0.0)
+    reach = xp.where(movable, _REACH / scale_of(at.convex), 0.0)
 
     def start(direction: Vector) -> Vector:
         def place(part: Array) -> Vector:
-            moved = jnp.clip(nominal + part * reach * direction, lower, upper)
-            return jnp.where(movable, moved, nominal)
+            moved = xp.clip(nominal + part * reach * direction, lower, upper)
+            return xp.where(movable, moved, nominal)
 
-        parts = 0.5 ** jnp.arange(_HALVINGS + 1)
-        possible = jnp.isfinite(jax.vmap(lambda p: likelihood.value(place(p)))(parts))
         # The longest that is possible; the nominal start where none is.
-        return place(jnp.where(jnp.any(possible), parts[jnp.argmax(possible)], 0.0))
+        longest = np.float64(0.0)
+        for part in 0.5 ** np.arange(_HALVINGS, -1, -1.0):
+            possible = xp.isfinite(likelihood.value(place(part)))
+            longest = xp.where(possible, part, longest)
+        return place(longest)
 
     def search(direction: Vector) -> Minimum:
-        return minimise(likelihood, options.starting_at(start(direction)), solver)
+        return minimise(likelihood, parameters.starting_at(start(direction)))
 
-    return jax.vmap(search)(directions)
+    return in_batch(search, directions, movable.shape[0], likelihood, parameters)
 
 
 def _widths(result: FitResult) -> np.ndarray:
@@ -222,8 +206,8 @@ def _message(minima: Minima) -> str:
     others = "; ".join(_difference(minima.best, each) for each in minima.others[:3])
     local = not _same(minima.best, minima.nominal)
     return f"the likelihood has {1 + len(minima.others)} minima: {others}. " + (
-        "The nominal start, and so `fit`, does not lead to the lowest: pass "
-        "`init=minima.best.params`."
+        "The nominal start, and so `fit`, does not lead to the lowest: fit "
+        "`model.with_init(minima.best.params)`."
         if local
         else "`fit` finds the lowest; check that other data and scans do."
     )

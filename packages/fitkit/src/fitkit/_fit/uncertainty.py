@@ -1,16 +1,14 @@
 """Second derivatives at a point, and what they say of the parameters' uncertainties."""
 
-from collections.abc import Mapping
-
-import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Bool
+from jaxtyping import Array, Bool
 
 from .._numerics.bordered_matrix import Bordered, factorise, inverse
-from .._numerics.compiled import compiled
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import xp
 from .._custom_types import Mask, Matrix, Params
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
-from .._model.parameters import flatten, unflatten
+from .._model.parameters import unflatten
 from .._numerics.precision import require_float64
 
 
@@ -27,8 +25,9 @@ def hessian(model: AbstractModel, params: Params, data: Data) -> Matrix:
         fixed parameters included. At a kink of an interpolation code the mean of both
         sides enters.
     """
-    require_float64()
-    return _hessian(model.negative_log_likelihood(data), model.ravel(params))
+    likelihood, y = model.negative_log_likelihood(data), model.ravel(params)
+    require_float64(likelihood, y)
+    return _hessian(likelihood, y)
 
 
 def fisher_information(
@@ -58,8 +57,6 @@ def covariance(
     model: AbstractModel,
     params: Params,
     data: Data,
-    *,
-    fixed: Mapping[str, ArrayLike] | None = None,
 ) -> Matrix:
     """The inverse Hessian of the parameters that are not fixed.
 
@@ -67,60 +64,51 @@ def covariance(
         model: any model.
         params: the best fit, by name.
         data: the data that were fitted.
-        fixed: by parameter name, over the model's own.
 
     Returns:
         `[params, params]`: 0 in rows and columns of fixed parameters. All other entries
         are NaN where the Hessian is not positive definite: some combination of the
         parameters is then not determined, and no number would be true.
     """
-    require_float64()
-    override = flatten(fixed, model.parameter_shapes, "fixed", bool)
-    return _covariance(
-        model.negative_log_likelihood(data), override, model.ravel(params)
-    )
+    likelihood, free = model.negative_log_likelihood(data), ~model.parameter_vectors().fixed
+    require_float64(likelihood)
+    return _covariance(likelihood, free, model.ravel(params))
 
 
 def correlation(
     model: AbstractModel,
     params: Params,
     data: Data,
-    *,
-    fixed: Mapping[str, ArrayLike] | None = None,
 ) -> Matrix:
     """The correlation matrix of the parameters that are not fixed.
 
     Args:
-        model, params, data, fixed: as in `covariance`.
+        model, params, data: as in `covariance`.
 
     Returns:
         `[params, params]`: 1 on the diagonal, 0 between fixed parameters and others.
     """
-    cov = covariance(model, params, data, fixed=fixed)
-    variance = jnp.diagonal(cov)
+    cov = covariance(model, params, data)
+    variance = xp.diagonal(cov)
     held = variance == 0
-    width = jnp.sqrt(jnp.where(held, 1.0, variance))
-    return cov / (width[:, None] * width) + jnp.diag(jnp.where(held, 1.0, 0.0))
+    width = xp.sqrt(xp.where(held, 1.0, variance))
+    return cov / (width[:, None] * width) + xp.diag(xp.where(held, 1.0, 0.0))
 
 
 def uncertainties(
     model: AbstractModel,
     params: Params,
     data: Data,
-    *,
-    fixed: Mapping[str, ArrayLike] | None = None,
 ) -> Params:
     """The standard deviation of each parameter, from the inverse Hessian.
 
     Args:
-        model, params, data, fixed: as in `covariance`.
+        model, params, data: as in `covariance`.
 
     Returns:
         By parameter name; 0 where fixed, NaN where not determined.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, fit, uncertainties
         >>> model = Model([Channel("SR", [Sample("s", [25.0], (NormFactor("mu"),))])])
         >>> data = model.data({"SR": [25.0]})
@@ -128,19 +116,19 @@ def uncertainties(
         >>> round(float(uncertainties(model, best.params, data)["mu"]), 6)
         0.2
     """
-    cov = covariance(model, params, data, fixed=fixed)
-    return unflatten(jnp.sqrt(jnp.diagonal(cov)), model.parameter_shapes)
+    cov = covariance(model, params, data)
+    return unflatten(xp.sqrt(xp.diagonal(cov)), model.parameter_shapes)
 
 
-@compiled
+@numpy_or_compiled
 def _hessian(likelihood: AbstractNegativeLogLikelihood, y: Array) -> Matrix:
-    return likelihood.prepared().hessian(y)
+    return likelihood.derivatives(y).hessian.dense()
 
 
-@compiled
-def _covariance(likelihood: AbstractNegativeLogLikelihood, fixed, y: Array) -> Matrix:
-    likelihood = likelihood.prepared()
-    free = ~fixed.over(likelihood.parameters().fixed)
+@numpy_or_compiled
+def _covariance(
+    likelihood: AbstractNegativeLogLikelihood, free: Mask, y: Array
+) -> Matrix:
     return inverse_of_free(likelihood.derivatives(y).hessian, free)[0]
 
 

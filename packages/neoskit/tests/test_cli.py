@@ -266,25 +266,45 @@ def test_debug_shows_where():
     assert isinstance(done.exception, ValueError)
 
 
-def test_the_process(tmp_path):
-    """The environment is set before jax and its BLAS are loaded."""
-    script = (
-        "import sys, os, _neoskit_cli as cli\n"
-        "assert 'jax' not in sys.modules\n"
-        "sys.argv = ['neoskit', '--version']\n"
-        "try:\n    cli.main()\n"
-        "finally:\n    assert 'scipy.linalg' not in sys.modules\n"
-        "    assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
-        "    assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'\n"
-    )
+def run_python(script, **env):
     # jax, which this process has imported, sets it too: to 1.
-    env = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    inherited = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=False,
-        env=env,
+        env=inherited | env,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("neoskit 0.")
+    return done.stdout
+
+
+def test_the_process():
+    """What jax and its BLAS find is set before they are loaded."""
+    output = run_python(
+        "import os, sys\n"
+        "from neoskit import _cli\n"
+        "from neoskit._cli.app import app\n"
+        "sys.argv = ['neoskit', '--version']\n"
+        "try:\n    _cli.main()\n"
+        "finally:\n    assert 'scipy.linalg' not in sys.modules\n"
+        "    assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
+        "    assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'\n"
+        "    import jax\n    assert jax.config.jax_enable_x64\n"
+        "    assert jax.config.jax_compilation_cache_dir\n",
+        JAX_ENABLE_X64="0",
+    )
+    assert output.startswith("neoskit 0.")
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["demo"], ["demo", "blobs"]])
+def test_help_needs_no_jax(command):
+    output = run_python(
+        "import sys\n"
+        "from neoskit import _cli\n"
+        f"sys.argv = {['neoskit', *command, '--help']}\n"
+        "try:\n    _cli.main()\n"
+        "finally:\n    assert 'jax' not in sys.modules\n"
+    )
+    assert "Usage: " in output

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from neoskit._config import (
+from neoskit._run.config import (
     ConfigError,
     RunConfig,
     config_document,

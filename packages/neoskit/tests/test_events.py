@@ -9,7 +9,7 @@ import pytest
 
 from neoskit import Dataset, Events, Process, fold_of, keep_only, leave_out, split
 from neoskit._events import SampleKey
-from neoskit._split import batch, batches, sums_of_weights
+from neoskit._events.split import batch, batches, sums_of_weights
 
 
 def sums(dataset):

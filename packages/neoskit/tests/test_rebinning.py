@@ -16,7 +16,7 @@ from neoskit import (
     background_statistics,
     merged_edges,
 )
-from neoskit._rebinning import Background, merged_bins
+from neoskit._results.rebinning import Background, merged_bins
 
 RULE = {"largest_error": 0.2, "raw_events": 10}
 

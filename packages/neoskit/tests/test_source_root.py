@@ -69,7 +69,7 @@ def test_expressions_get_names_and_scale_may_be_negative(path, branches):
 
 
 def test_pieces_are_as_the_whole(path, branches, monkeypatch):
-    monkeypatch.setattr("neoskit._sources.root._STEP_SIZE", "100 B")
+    monkeypatch.setattr("neoskit._events.root._STEP_SIZE", "100 B")
     columns = neoskit.read_columns(path, ["pt_1"], selection="q_1 > 0")
     kept = np.flatnonzero(branches["q_1"] > 0)
     np.testing.assert_array_equal(columns["entry"], kept)

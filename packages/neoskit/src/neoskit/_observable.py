@@ -1,7 +1,7 @@
 """Events → observable: what the measurement looks at, with learnable parameters.
 
-An observable is an `eqx.Module`; its array leaves are trained, unless they are held
-by `Fixed`. It knows nothing of bins: `Binning` fills what it returns.
+An observable is an `eqx.Module`; its array leaves are trained, unless they are inside
+a `Fixed`. It knows nothing of bins: `Binning` fills what it returns.
 """
 
 import abc
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 import relaxed
 
+from ._checks import check_count
 from ._custom_types import Features, PerEvent, Scalar
 from ._events import Dataset
 
@@ -105,6 +106,12 @@ class NeuralObservable(AbstractClassifier):
         activation: Callable[[Array], Array] = jax.nn.relu,
         dtype: jax.typing.DTypeLike = jnp.float32,
     ):
+        for width in (features, *hidden):
+            check_count(
+                "NeuralObservable(features=..., hidden=...)",
+                width,
+                hint="Without hidden layers write `hidden=()`.",
+            )
         sizes = (features, *hidden, 1)
         keys = jax.random.split(key, len(sizes) - 1)
         self.layers = tuple(
@@ -170,6 +177,11 @@ def standardisation(
         for key, events in dataset.scored_samples()
         if not key.shift
     ]
+    if not nominal:
+        raise ValueError(
+            "`standardisation` needs a channel that is scored; all channels of this "
+            "dataset are counted."
+        )
     rows = np.concatenate(nominal)
     spread = rows.std(axis=0)
     return jnp.asarray(rows.mean(axis=0)), jnp.asarray(np.where(spread, spread, 1.0))

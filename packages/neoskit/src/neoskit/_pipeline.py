@@ -17,9 +17,8 @@ from jaxtyping import PyTree
 import fitkit
 
 from ._custom_types import Edges, Scalar, Yields
-from ._events import Dataset
+from ._events import Dataset, keep_only
 from ._observable import AbstractObservable, Fixed
-from ._split import keep_only
 from ._statmodel import Measurement
 from ._templates import (
     AbstractBinning,
@@ -59,8 +58,17 @@ class AbstractPipeline(eqx.Module):
 
     @property
     @abc.abstractmethod
+    def binned(self) -> bool:
+        """Whether the observable has bins; selected events are counted otherwise."""
+
+    @property
+    @abc.abstractmethod
     def edges(self) -> Edges:
-        """The bin edges of the observable."""
+        """The bin edges of the observable.
+
+        Raises:
+            TypeError: events are counted, there are no bins.
+        """
 
     @abc.abstractmethod
     def with_edges(self, edges: Edges | Sequence[float]) -> "AbstractPipeline":
@@ -118,6 +126,11 @@ class Pipeline(AbstractPipeline):
         return observed_counts(dataset, self.observable, self.binning)
 
     @property
+    def binned(self) -> bool:
+        """Whether the observable has bins; selected events are counted otherwise."""
+        return isinstance(self.binning, Binning)
+
+    @property
     def edges(self) -> Edges:
         """The bin edges of the observable."""
         if not isinstance(self.binning, Binning):
@@ -167,7 +180,7 @@ class CrossFit(AbstractPipeline):
 
     Args:
         folds: pipeline `k` was trained on `leave_out(dataset, k, len(folds))`. All
-            have the same bin edges and one measurement.
+            have the same bin edges, or all are counted, and one measurement.
 
     Raises:
         ValueError: the folds have different bin edges.
@@ -181,7 +194,16 @@ class CrossFit(AbstractPipeline):
                 "`CrossFit(folds=...)` needs at least two pipelines; got "
                 f"{len(self.folds)}. Without folds use the `Pipeline` itself."
             )
+        binned = {fold.binned for fold in self.folds}
+        if binned == {False}:
+            return
+        if len(binned) > 1:
+            raise ValueError(
+                "`CrossFit(folds=...)`: some folds are binned and some are counted, so "
+                "their templates do not add up. Give all folds the same binning."
+            )
         edges = [fold.edges for fold in self.folds]
+        # While tracing there are no numbers to compare.
         known = not any(isinstance(e, jax.core.Tracer) for e in edges)
         if known and not all(jnp.array_equal(e, edges[0]) for e in edges):
             raise ValueError(
@@ -210,6 +232,11 @@ class CrossFit(AbstractPipeline):
     def observed(self, dataset: Dataset) -> dict[str, Yields]:
         """Recorded events per channel and hard bin; this opens the data."""
         return self._sum(dataset, Pipeline.observed)
+
+    @property
+    def binned(self) -> bool:
+        """Whether the observables have bins; selected events are counted otherwise."""
+        return self.folds[0].binned
 
     @property
     def edges(self) -> Edges:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 import fitkit
 
+from ._checks import check_names
 from ._custom_types import Yields
 from ._templates import ProcessTemplates, Template, Templates
 
@@ -98,6 +99,7 @@ class Measurement(eqx.Module):
                 "`Measurement(signals=...)` is empty. Name the processes that the "
                 f"parameter of interest {self.poi!r} scales."
             )
+        check_names("Measurement(poi=...)", (self.poi,))
         if not self.floor >= 0:
             raise ValueError(
                 f"`Measurement(floor=...)` must not be negative; got {self.floor}."

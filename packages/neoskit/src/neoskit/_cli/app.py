@@ -1,77 +1,35 @@
-"""The commands."""
+"""The commands that work on a run: train, evaluate, export, compare."""
 
-import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import jax
-import platformdirs
 import typer
-from typer.core import TyperGroup
 
-from .. import __version__
-from .._config import RunConfig, read_config
-from .._events import Dataset
-from .._run.build import absolute, build_dataset, build_observed
-from .._run.compare import run_comparison
-from .._run.folder import RunFolder
-from .._run.training import Result, judge, load, run_seed, unblind_seed
-from .._run.training import export as export_seed
 from . import show
+from .demos import demo
+from .group import Commands
+from .options import Animate, ConfigFile, Out, Pictures, Progress, RunPath
+from .process import INTERRUPTED, on_terminal
+from .training import run_all
 
-_INTERRUPTED = 130  # what a shell reports of a command that Ctrl-C ended
-
-
-class _Commands(TyperGroup):
-    """Errors of the user's making end in one message, not in a traceback."""
-
-    def invoke(self, ctx: typer.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):
-            raise
-        except KeyboardInterrupt:
-            show.error("interrupted. What was done until here is kept.")
-            raise typer.Exit(_INTERRUPTED) from None
-        except (ValueError, TypeError, RuntimeError, OSError) as error:
-            if ctx.params["debug"]:
-                raise
-            show.error(_message(error))
-            raise typer.Exit(1) from None
-
+# What trains and judges is imported inside the commands: help needs no jax.
+if TYPE_CHECKING:
+    from .._events import Dataset
+    from .._run.config import RunConfig
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Train an analysis end to end on the expected result of its measurement.",
 )
-demo = typer.Typer(no_args_is_help=True, help="Problems that need no input.")
 app.add_typer(demo, name="demo")
-
-
-class Code(StrEnum):
-    """Interpolation of shapes."""
-
-    code0 = "0"
-    code2 = "2"
-    code4p = "4p"
-
-
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the run; by default a new one in `runs/`."),
-]
-Progress = Annotated[bool, typer.Option(help="Show a bar while training.")]
-Pictures = Annotated[bool, typer.Option(help="Draw pictures.")]
-Animate = Annotated[bool, typer.Option(help="Draw the training as a GIF.")]
-ConfigFile = Annotated[Path, typer.Argument(help="A TOML file that describes a run.")]
-RunPath = Annotated[Path, typer.Argument(help="The folder of a run.")]
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from .. import __version__
+
         show.line(f"neoskit {__version__}")
         raise typer.Exit
 
@@ -88,13 +46,7 @@ def _settings(
         ),
     ] = False,
 ) -> None:
-    jax.config.update("jax_enable_x64", True)
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        cache = platformdirs.user_cache_path("neoskit") / "jax"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-    # jax keeps nothing that compiled faster than a second, which is most of it here.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    show.show_tracebacks(debug)
 
 
 @app.command()
@@ -106,16 +58,9 @@ def train(
     progress: Progress = True,
 ) -> None:
     """Train what a file describes, once per seed; judge, export and draw it."""
-    description = absolute(read_config(config), config.parent)
-    dataset = build_dataset(description, config.parent)
-    _run(
-        description,
-        dataset,
-        out or Path("runs") / config.stem,
-        pictures,
-        animate,
-        progress,
-    )
+    description, dataset = _described(config)
+    path = out or Path("runs") / config.stem
+    run_all(description, dataset, path, pictures, animate, progress)
 
 
 @app.command()
@@ -127,19 +72,29 @@ def evaluate(
     ] = False,
 ) -> None:
     """Compute the expected result of a run again; with --unblind the observed one."""
+    from .._run.build import build_dataset, build_observed
+    from .._run.folder import RunFolder
+    from .._run.run import judge, load, unblind_seed
+
     folder = RunFolder.open(run)
     config = folder.config
     seeds = folder.seeds
     dataset = build_dataset(config, run)
     trained = [load(folder, dataset, seed) for seed in seeds]
-    rows = [(t.seed, judge(folder, config, t)) for t in trained]
+    judged = {one.seed: judge(folder, config, one) for one in trained}
+    rows = [(s, one.evaluation) for s, one in judged.items() if one.evaluation]
     show.results(rows)
     show.merged(config, rows, dataset.scored)
+    failed = [
+        show.failures(f"seed {seed}", one.failures) for seed, one in judged.items()
+    ]
     if unblind:
         # The workspace with its bins is on disk now: what follows cannot change it.
         observed = build_observed(config, run)
         fit = unblind_seed(config, trained[0], observed)
         show.unblinded(seeds[0], fit, getattr(config.source, "note", None))
+    if any(failed):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -150,6 +105,11 @@ def export(
     ] = None,
 ) -> None:
     """Write the workspace of a trained run again."""
+    from .._run.build import build_dataset
+    from .._run.folder import RunFolder
+    from .._run.run import export as export_seed
+    from .._run.run import load
+
     folder = RunFolder.open(run)
     dataset = build_dataset(folder.config, run)
     chosen = folder.seeds[0] if seed is None else seed
@@ -163,161 +123,27 @@ def compare(
     progress: Progress = True,
 ) -> None:
     """Train a network on the baseline and on the objective; print the difference."""
-    description = absolute(read_config(config), config.parent)
-    dataset = build_dataset(description, config.parent)
+    from .._run.compare import run_comparison
+    from .._run.folder import RunFolder
+
+    description, dataset = _described(config)
     path = out or Path("runs") / f"{config.stem}-compare"
     folder = RunFolder.create(path, description)
     outcome = run_comparison(
-        folder, description, dataset, progress=_on_terminal(progress)
+        folder, description, dataset, progress=on_terminal(progress)
     )
     show.comparison(outcome)
     show.line(f"written to {folder.path}")
+    if show.failures("left out", outcome.failures):
+        raise typer.Exit(1)
     if outcome.interrupted:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
 
 
-@demo.command()
-def cut(
-    out: Out = None,
-    events: Annotated[int, typer.Option(min=1, help="Events per process.")] = 400_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the events.")] = 0,
-    pictures: Pictures = True,
-    progress: Progress = True,
-) -> None:
-    """One cut: the gradient finds what a scan of all cuts finds."""
-    from .._demos.cut import draw_cut, find_cut
+def _described(config: Path) -> "tuple[RunConfig, Dataset]":
+    """The run that a file describes, and its events."""
+    from .._run.build import absolute, build_dataset
+    from .._run.config import read_config
 
-    result = find_cut(events=events, seed=seed, progress=_on_terminal(progress))
-    show.cut(result)
-    if pictures:
-        folder = out or Path("runs") / "cut"
-        folder.mkdir(parents=True, exist_ok=True)
-        show.files([draw_cut(result, folder / "cut.png")])
-
-
-@demo.command()
-def blobs(
-    out: Out = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, help="How many trainings, with seeds 0, 1, …")
-    ] = 1,
-    code: Annotated[
-        Code, typer.Option(help="Interpolation of the shape systematic.")
-    ] = Code.code0,
-    objective: Annotated[
-        str, typer.Option(help="What is minimised, as in a configuration.")
-    ] = "expected_cls",
-    steps: Annotated[int, typer.Option(min=1, help="Of the optimiser.")] = 60,
-    hidden: Annotated[
-        str, typer.Option(help="Widths of the layers, separated by commas.")
-    ] = "1024,1024",
-    events: Annotated[int, typer.Option(min=10, help="Events per blob.")] = 10_000,
-    pictures: Pictures = True,
-    animate: Animate = True,
-    progress: Progress = True,
-) -> None:
-    """Four blobs: a network learns to avoid a systematic that moves the background."""
-    from .._demos.blobs import blobs_config
-
-    try:
-        widths = tuple(int(width) for width in hidden.split(",") if width)
-    except ValueError:
-        raise ValueError(
-            f"--hidden is {hidden!r}; it must be whole numbers separated by commas, "
-            "such as 1024,1024."
-        ) from None
-    config = blobs_config(
-        seeds=tuple(range(seeds)),
-        histosys_code=code.value,
-        objective=objective,
-        steps=steps,
-        hidden=widths,
-        events=events,
-    )
-    dataset = build_dataset(config, Path())
-    _run(config, dataset, out or Path("runs") / "blobs", pictures, animate, progress)
-
-
-@demo.command()
-def inferno(
-    benchmark: Annotated[
-        int, typer.Option(min=0, max=4, help="Which nuisances are free; see --help.")
-    ] = 2,
-    events: Annotated[
-        int, typer.Option(min=10, help="Per process and half.")
-    ] = 100_000,
-    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    progress: Progress = True,
-) -> None:
-    """INFERNO's problem: the uncertainty of the signal, beside the published table.
-
-    Benchmarks: 0 no nuisance, 1 the position r, 2 also the rate, 3 as 2 with
-    constraints, 4 also the background's yield.
-    """
-    from .._demos.inferno import compare_inferno
-
-    show.inferno(
-        compare_inferno(
-            benchmark=benchmark,
-            events=events,
-            steps=steps,
-            seed=seed,
-            progress=_on_terminal(progress),
-        )
-    )
-
-
-def _run(
-    config: RunConfig,
-    dataset: Dataset,
-    path: Path,
-    pictures: bool,
-    animate: bool,
-    progress: bool,
-) -> None:
-    if pictures:
-        _require_plot()
-    progress = _on_terminal(progress)
-    folder = RunFolder.create(path, config)
-    results: list[Result] = []
-    for seed in config.training.seeds:
-        result = run_seed(
-            folder,
-            config,
-            dataset,
-            seed,
-            draw=pictures,
-            # One film shows what a training is; more would only cost time.
-            animate=animate and not results,
-            progress=progress,
-        )
-        results.append(result)
-        if result.trained.interrupted:
-            break
-    show.run(folder, results)
-    if results[-1].trained.interrupted:
-        show.error("interrupted. What was trained until here is kept and judged above.")
-        raise typer.Exit(_INTERRUPTED)
-
-
-def _on_terminal(progress: bool) -> bool:
-    """Whether to show a bar: in a log file it would be one long line."""
-    return progress and sys.stderr.isatty()
-
-
-def _require_plot() -> None:
-    try:
-        from .. import plot  # noqa: F401
-    except ImportError as error:
-        raise RuntimeError(
-            f"pictures need `{error.name}`. Install it with: pip install "
-            "'neoskit[plot]', or leave the pictures out with --no-pictures."
-        ) from None
-
-
-def _message(error: BaseException) -> str:
-    # Errors raised inside compiled code carry equinox's advice to developers below a
-    # line of dashes.
-    text = str(error).split("\n---")[0].strip()
-    return text or type(error).__name__
+    description = absolute(read_config(config), config.parent)
+    return description, build_dataset(description, config.parent)

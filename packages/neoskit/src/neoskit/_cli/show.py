@@ -1,29 +1,33 @@
 """What the commands print."""
 
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-
-from .._config import RunConfig
-from .._evaluate import Evaluation
-from .._run.compare import Compared
-from .._run.folder import RunFolder
-from .._run.training import Result
+from rich.text import Text
 
 if TYPE_CHECKING:
-    from .._demos.cut import CutResult
-    from .._demos.inferno import InfernoResult
-    from .._unblind import Unblinded
+    from .._results import Evaluation, Unblinded
+    from .._run.compare import Compared
+    from .._run.config import RunConfig
+    from .._run.demos.cut import CutResult
+    from .._run.demos.inferno import InfernoResult
+    from .._run.failure import Failure
+    from .._run.folder import RunFolder
+    from .._run.run import Result
 
 # A file or a pipe has no width: wide enough there for every table.
 _width = None if sys.stdout.isatty() else 120
-_out = Console(highlight=False, soft_wrap=True, width=_width)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names of processes, parameters and files are text: square brackets and colons in them
+# are their own, no markup and no emoji of rich's.
+_PLAIN: dict[str, bool] = {"markup": False, "emoji": False, "highlight": False}
+_out = Console(soft_wrap=True, width=_width, **_PLAIN)
+_err = Console(stderr=True, soft_wrap=True, **_PLAIN)
 
 _TITLES = {
     "expected_cls": "expected CLs",
@@ -35,12 +39,42 @@ _TITLES = {
 
 def line(text: str) -> None:
     """One line of output, as it is."""
-    _out.print(text, markup=False)
+    _out.print(text)
 
 
 def error(text: str) -> None:
     """One message about what went wrong."""
-    _err.print(f"[bold red]error[/]: {_plain(text)}")
+    _err.print(Text.assemble(("error", "bold red"), ": ", text))
+
+
+_tracebacks = False
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Whether a failure is followed by where in the code it arose."""
+    global _tracebacks
+    _tracebacks = wanted
+
+
+def message(error: BaseException) -> str:
+    """What an error says to the one who typed the command."""
+    # Errors raised inside compiled code carry equinox's advice to developers below a
+    # line of dashes.
+    text = str(error).split("\n---")[0].strip()
+    return text or type(error).__name__
+
+
+def failures(whose: str, failed: "Sequence[Failure]") -> bool:
+    """What could not be done, with the reason; whether there is anything."""
+    reasons: dict[str, list[str]] = {}
+    # One reason often stops several things: said once.
+    for failure in failed:
+        reasons.setdefault(message(failure.error), []).append(failure.what)
+        if _tracebacks:
+            traceback.print_exception(failure.error)
+    for reason, what in reasons.items():
+        error(f"{whose}: {', '.join(what)}: {reason}")
+    return bool(reasons)
 
 
 def files(paths: Sequence[Path]) -> None:
@@ -49,8 +83,12 @@ def files(paths: Sequence[Path]) -> None:
         line(f"  {path}")
 
 
-def results(rows: Sequence[tuple[int, Evaluation]], best: Sequence[float] = ()) -> None:
+def results(
+    rows: "Sequence[tuple[int, Evaluation]]", best: Sequence[float] = ()
+) -> None:
     """The expected results of all seeds, with their medians."""
+    if not rows:
+        return
     table = Table("seed", *_TITLES.values())
     if best:
         table.add_column("best CLs on the way")
@@ -59,18 +97,26 @@ def results(rows: Sequence[tuple[int, Evaluation]], best: Sequence[float] = ()) 
         table.add_row(str(seed), *numbers, *([_number(best[i])] if best else []))
     if len(rows) > 1:
         medians = [
-            np.median([evaluation.numbers[name] for _, evaluation in rows])
+            _median([evaluation.numbers[name] for _, evaluation in rows])
             for name in _TITLES
         ]
         if best:
-            medians.append(np.median(best))
+            medians.append(_median(best))
         table.add_section()
         table.add_row("median", *map(_number, medians), style="bold")
     _out.print(table)
+    for seed, evaluation in rows:
+        missing(f"seed {seed}", evaluation.missing)
+
+
+def missing(whose: str, reasons: Mapping[str, str]) -> None:
+    """Which numbers do not exist, and why."""
+    for name, why in reasons.items():
+        line(f"{whose}: no {_TITLES.get(name, name)}: {why}")
 
 
 def bins(
-    rows: Sequence[tuple[int, Evaluation]], signals: Sequence[str], channel: str
+    rows: "Sequence[tuple[int, Evaluation]]", signals: Sequence[str], channel: str
 ) -> None:
     """What stands behind each merged bin of a channel, seed by seed."""
     table = Table("seed", "bin", "signal", "background", "MC error", "raw background")
@@ -101,28 +147,31 @@ def bins(
 
 
 def merged(
-    config: RunConfig, rows: Sequence[tuple[int, Evaluation]], scored: Sequence[str]
+    config: "RunConfig", rows: "Sequence[tuple[int, Evaluation]]", scored: Sequence[str]
 ) -> None:
     """The merged bins of every scored channel, where the description merges bins."""
-    if config.rebinning is not None:
+    if config.rebinning is not None and rows:
         for channel in scored:
             bins(rows, config.measurement.signals, channel)
 
 
-def run(folder: RunFolder, done: Sequence[Result]) -> None:
+def run(folder: "RunFolder", done: "Sequence[Result]") -> None:
     """The end of a training: numbers, then where everything is."""
-    seeds = [(result.trained.seed, result.evaluation) for result in done]
-    followed = [r.trained.trainings[0].monitored.get("expected_cls") for r in done]
+    judged = [result for result in done if result.evaluation is not None]
+    seeds = [(result.trained.seed, result.evaluation) for result in judged]
+    followed = [r.trained.trainings[0].monitored.get("expected_cls") for r in judged]
     line("")
-    line("On events held out of the training, with hard bins:")
-    results(seeds, [min(values.values()) for values in followed if values])
+    if seeds:
+        line("On events held out of the training, with hard bins:")
+    results(seeds, [_least(values.values()) for values in followed if values])
     merged(folder.config, seeds, done[0].trained.judges.scored)
     pictures = [path for result in done for path in result.pictures]
     if pictures:
         line("pictures")
         files(pictures)
-    line("workspace")
-    files([folder.workspace])
+    if folder.workspace.exists():
+        line("workspace")
+        files([folder.workspace])
     line("everything else")
     files([folder.path])
 
@@ -134,15 +183,18 @@ def unblinded(seed: int, result: "Unblinded", note: str | None = None) -> None:
     if note is not None:
         line(f"  {note}")
     line(f"  {result.poi} = {strength:.3f} ± {uncertainty:.3f}")
-    limit = result.limit
-    low, median, high = (float(limit.expected[i]) for i in (1, 2, 3))
-    line(
-        f"  95 % upper limit {float(limit.observed):.3f}, expected {median:.3f} "
-        f"[{low:.3f}, {high:.3f}]"
-    )
+    limit, pulls = result.limit, result.pulls
+    if limit is not None:
+        low, median, high = (float(limit.expected[i]) for i in (1, 2, 3))
+        line(
+            f"  95 % upper limit {float(limit.observed):.3f}, expected {median:.3f} "
+            f"[{low:.3f}, {high:.3f}]"
+        )
     line(f"  CLs of {result.poi} = 1: {result.cls:.3g}")
+    missing("the recorded events", result.missing)
+    if pulls is None:
+        return
     table = Table("parameter", "pull", "error / constraint")
-    pulls = result.pulls
     for name, value, width in zip(
         pulls.names, pulls.pull, pulls.constraint, strict=True
     ):
@@ -151,7 +203,7 @@ def unblinded(seed: int, result: "Unblinded", note: str | None = None) -> None:
     _out.print(table)
 
 
-def comparison(outcome: Compared) -> None:
+def comparison(outcome: "Compared") -> None:
     """Both trainings per seed, and their difference with two kinds of error."""
     ways = (outcome.baseline, outcome.objective)
     numbers = outcome.comparison.numbers
@@ -161,12 +213,18 @@ def comparison(outcome: Compared) -> None:
             row = [_number(numbers[way][name][i]) for name in _TITLES]
             table.add_row(str(seed), way, *row)
     _out.print(table)
+    for way in ways:
+        for seed, reasons in zip(
+            outcome.seeds, outcome.comparison.missing[way], strict=True
+        ):
+            missing(f"seed {seed} on {way}", reasons)
     line(f"{outcome.objective} − {outcome.baseline}, mean over seeds:")
     columns = ("difference", "± events (bootstrap)", "± seeds (spread)", "better")
     table = Table("", *columns)
     for name, title in _TITLES.items():
         difference = outcome.comparison.difference(name, ways[1], ways[0])
-        shift = numbers[ways[1]][name] - numbers[ways[0]][name]
+        shift = outcome.comparison.by_seed(name, ways[1], ways[0])
+        shift = shift[np.isfinite(shift)]
         better = shift > 0 if name == "significance" else shift < 0
         table.add_row(
             title,
@@ -191,7 +249,7 @@ def cut(result: "CutResult") -> None:
 
 def inferno(result: "InfernoResult") -> None:
     """The uncertainty of the signal, beside the published table."""
-    from .._demos.inferno import BENCHMARKS
+    from .._run.demos.inferno import BENCHMARKS
 
     line(
         "Uncertainty of the number of signal events (50 expected), held-out events, "
@@ -216,6 +274,10 @@ def _number(value: float) -> str:
     return f"{value:#.3g}"
 
 
-def _plain(text: str) -> str:
-    # Square brackets in a message are its own, not rich's markup.
-    return text.replace("[", r"\[")
+def _least(values: Iterable[float]) -> float:
+    return min((value for value in values if np.isfinite(value)), default=np.nan)
+
+
+def _median(values: Sequence[float]) -> float:
+    # Of the seeds that have the number; an infinite limit is one, and the largest.
+    return float(np.median([v for v in values if not np.isnan(v)] or [np.nan]))

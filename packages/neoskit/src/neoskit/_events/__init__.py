@@ -1,1 +1,17 @@
-"""Where events come from: generated problems and files, each to a `Dataset`."""
+"""Events: samples and channels, parts of them, and where they come from."""
+
+from .blobs import gaussian_blobs as gaussian_blobs
+from .events import Dataset as Dataset
+from .events import Events as Events
+from .events import Process as Process
+from .events import SampleKey as SampleKey
+from .inferno import inferno_synthetic as inferno_synthetic
+from .root import read_columns as read_columns
+from .root import read_root as read_root
+from .split import batch as batch
+from .split import batches as batches
+from .split import fold_of as fold_of
+from .split import keep_only as keep_only
+from .split import leave_out as leave_out
+from .split import split as split
+from .split import sums_of_weights as sums_of_weights

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._events import Dataset, Events, Process
+from .._checks import check_count
+from .events import Dataset, Events, Process
 
 # The means that the published code draws from and its figure shows. (The paper's
 # appendix prints the three background means in another order.)
@@ -49,6 +50,7 @@ def gaussian_blobs(
     References:
         arXiv:2203.05570, appendix.
     """
+    check_count("gaussian_blobs(events=...)", events)
     generator = np.random.default_rng(seed)
 
     def blob(mean: Sequence[float], total: float) -> Events:

@@ -2,8 +2,8 @@
 
 A `Dataset` holds every event that a measurement uses: per channel and process the
 nominal sample and, for each shape systematic, the samples shifted up and down. It
-knows nothing of files (`read_root` and the generators make one) and nothing of the
-observable (`Pipeline` scores it).
+knows nothing of files (`read_root` reads the `Events` that it is made of) and nothing
+of the observable (`Pipeline` scores it).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike, Int
 
-from ._custom_types import EventIndex, Features, PerEvent, Rows
+from .._checks import check_names
+from .._custom_types import EventIndex, Features, PerEvent, Rows
 
 
 class SampleKey(NamedTuple):
@@ -44,7 +45,7 @@ class Events(eqx.Module):
             `x0, x1, …`.
         index: an integer that identifies each event and is the same for it in every
             variation (its row in the file, its event number). Splits and folds go by
-            it, so that an event and its shifted twin land on the same side. `None`
+            it, so that an event and its shifted copies land on the same side. `None`
             numbers the rows.
 
     Example:
@@ -124,6 +125,8 @@ def _short_index(index: Int[np.ndarray, " events"] | Sequence[int]) -> EventInde
     if isinstance(index, jax.core.Tracer):
         return index.astype(np.uint32)
     wide = np.asarray(index).astype(np.uint64)
+    # The upper half is mixed in, not cut off: event numbers of a run and a file are
+    # often packed there, and cutting would make distinct events one.
     high = (wide >> np.uint64(32)) * np.uint64(0x9E3779B1)
     return (wide ^ high).astype(np.uint32)
 
@@ -175,8 +178,8 @@ class Dataset(eqx.Module):
 
     Raises:
         ValueError: a sample is empty, a feature or weight is not finite (the message
-            names process, feature and how many), or the features of two scored samples
-            differ.
+            names process, feature and how many), the features of two scored samples
+            differ, or a name is empty or does not print.
 
     Example:
         >>> signal = Process(Events([[1.0], [2.0]], weights=[0.5, 0.5]))
@@ -197,6 +200,7 @@ class Dataset(eqx.Module):
                     f"`Dataset` is told of a channel {name!r} that it does not have; "
                     f"its channels are {', '.join(self.channels)}."
                 )
+        check_names("Dataset(channels=...)", self._names())
         for key, events in self.samples():
             _check_sample(str(key), events, scored=key.channel not in self.counted)
         for channel, events in self.observed.items():
@@ -208,6 +212,14 @@ class Dataset(eqx.Module):
                 "The samples of a `Dataset` must have the same features in the same "
                 f"order; got {' and '.join(map(str, sorted(names)))}."
             )
+
+    def _names(self) -> set[str]:
+        """Of channels, processes and systematics: they become the model's."""
+        processes = [
+            item for channel in self.channels.values() for item in channel.items()
+        ]
+        systematics = {name for _, process in processes for name in process.variations}
+        return {*self.channels, *(name for name, _ in processes), *systematics}
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -276,6 +288,7 @@ def _check_finite(where: str, events: Events, *, scored: bool) -> None:
 
     The features of a counted channel are never read, so they may be anything.
     """
+    # Inside `jit` there is no number to look at; the dataset was checked outside of it.
     if isinstance(events.weights, jax.core.Tracer):
         return
     columns = {"weights": np.asarray(events.weights)}

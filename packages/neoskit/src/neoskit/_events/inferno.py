@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from .._events import Dataset, Events, Process
+from .._checks import check_count
+from .events import Dataset, Events, Process
 
 # The published code's generator, which made the published table. (The paper's text
 # writes the signal around (1, 1); the table cannot be had with that.)
@@ -52,6 +53,7 @@ def inferno_synthetic(
     References:
         arXiv:1806.04743, section 5.1.
     """
+    check_count("inferno_synthetic(events=...)", events)
     generator = np.random.default_rng(seed)
 
     def sample(features: Float[np.ndarray, "events 3"], total: float) -> Events:

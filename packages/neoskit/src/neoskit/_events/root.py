@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._events import Events
+from .events import Events
 
 if TYPE_CHECKING:
     import uproot

@@ -1,7 +1,7 @@
 """Parts of a dataset that stand for the whole: splits, folds, batches.
 
-Every choice goes by a hash of the event's index, so that an event and its shifted twins
-are always on the same side.
+Every choice goes by a hash of the event's index, so that an event and its shifted
+copies are always on the same side.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from ._custom_types import EventIndex, Rows, Scalar
-from ._events import Dataset, Events, SampleKey
+from .._checks import check_count, check_fold
+from .._custom_types import EventIndex, Rows, Scalar
+from .events import Dataset, Events, SampleKey
 
 # Sums of weights are kept for positive and for negative weights apart: the sum of a
 # small batch of signed weights may come close to 0, and a factor made from it explode.
@@ -41,6 +42,7 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
 
     def scaled(key: SampleKey, events: Events) -> Events:
         up, down = (
+            # A sum of 0 has no weight to scale: any divisor but 0 will do.
             whole / (have + (have == 0))
             for whole, have in zip(totals[key], _signed_sums(events), strict=True)
         )
@@ -65,9 +67,13 @@ def fold_of(
 ) -> Int[Array, " events"] | Int[np.ndarray, " events"]:
     """The fold, 0 … folds − 1, that each event belongs to, by a hash of its index.
 
-    It depends on nothing but the event's index: an event and its shifted twin, also
+    It depends on nothing but the event's index: an event and its shifted copy, also
     where the selection moved it to another channel, are in the same fold.
+
+    Raises:
+        ValueError: there is not even one fold.
     """
+    check_count("fold_of(folds=...)", folds)
     return (_hash(events.index, seed=0) % np.uint32(folds)).astype(np.int32)
 
 
@@ -80,7 +86,11 @@ def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
     Example:
         Two-fold cross-fitting trains network `k` on `leave_out(dataset, k, 2)`, and
         scores with it the events of `keep_only(dataset, k, 2)`; `cross_fit` does both.
+
+    Raises:
+        ValueError: there is no such fold, or fewer than two of them.
     """
+    check_fold("leave_out", fold, folds)
     return _part(dataset, lambda _, events: np.asarray(fold_of(events, folds)) != fold)
 
 
@@ -89,15 +99,20 @@ def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
 
     Nothing is scaled: templates summed over all folds are those of all events. It
     concerns the observed events, too.
+
+    Raises:
+        ValueError: there is no such fold, or fewer than two of them.
     """
+    check_fold("keep_only", fold, folds)
 
     def masked(events: Events) -> Events:
-        inside = fold_of(events, folds) == fold
-        return events.with_weights(events.weights * inside)
+        # A weight of 0 in place of the event's absence: all folds have one shape, and
+        # share what is compiled for it.
+        return events.with_weights(events.weights * (fold_of(events, folds) == fold))
 
-    kept = dataset.map(lambda _, events: masked(events))
+    inside = dataset.map(lambda _, events: masked(events))
     observed = {name: masked(events) for name, events in dataset.observed.items()}
-    return Dataset(kept.channels, dataset.counted, observed)
+    return Dataset(inside.channels, dataset.counted, observed)
 
 
 def split(
@@ -128,7 +143,13 @@ def split(
         >>> float(test.channels["SR"]["signal"].nominal.weights.sum())
         10.0
     """
-    if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
+    if not isinstance(fractions, Sequence | np.ndarray) or len(fractions) == 0:
+        raise ValueError(
+            "`split(fractions=...)` needs the share of each part, such as (0.8, 0.2); "
+            f"got {fractions!r}."
+        )
+    # NaN is no share either: asked this way round, it is refused.
+    if not (min(fractions) > 0 and sum(fractions) <= 1 + 1e-9):
         raise ValueError(
             "`split(fractions=...)` must be positive and add up to at most 1; got "
             f"{tuple(fractions)}."
@@ -147,15 +168,15 @@ def split(
 def _part(
     dataset: Dataset, keep: Callable[[SampleKey, Events], Bool[np.ndarray, " events"]]
 ) -> Dataset:
-    """The kept events of the scored channels, scaled to stand for all of them."""
-    kept = dataset.map(
+    """The chosen events of the scored channels, scaled to stand for all of them."""
+    part = dataset.map(
         lambda key, events: (
             events
             if key.channel in dataset.counted
             else events.take(np.flatnonzero(np.asarray(keep(key, events))))
         )
     )
-    return rescale(kept, sums_of_weights(dataset))
+    return rescale(part, sums_of_weights(dataset))
 
 
 def _part_of_index(
@@ -167,6 +188,8 @@ def _part_of_index(
         indices.setdefault(key.process, []).append(np.asarray(events.index))
     parts = {}
     for process, arrays in indices.items():
+        # One list for the nominal sample and its variations: an event that only one of
+        # them selects has its part, too.
         known = np.unique(np.concatenate(arrays))
         mixed = _hash(known, seed)
         rank = np.argsort(np.argsort(mixed, kind="stable"))
@@ -182,7 +205,7 @@ def batches(
 
     A sample is shuffled anew whenever it has been used up; one with no more than
     `size` events is used whole. Samples of one process with the same number of events
-    are shuffled alike, so that shifted events stay beside their nominal twins. What
+    are shuffled alike, so that shifted events stay beside their nominal ones. What
     step `i` gets depends on `seed` and `i` alone: a resumed training passes `start`.
 
     Args:
@@ -191,8 +214,7 @@ def batches(
         seed: another seed gives another order.
         start: the first step.
     """
-    if size < 1:
-        raise ValueError(f"`batches(size=...)` must be at least 1; got {size}.")
+    check_count("batches(size=...)", size)
     counts = {key: len(events) for key, events in dataset.scored_samples()}
     shuffled: dict[tuple[str, str, int], tuple[int, np.ndarray]] = {}
     step = start
@@ -210,6 +232,7 @@ def batches(
 
 def _shuffle(group: tuple[str, str, int], seed: int, epoch: int) -> np.ndarray:
     channel, process, count = group
+    # The name's own bytes: Python's hash of a text differs from process to process.
     name = list(f"{channel}\0{process}".encode())
     order = np.random.default_rng([seed, epoch, *name]).permutation(count)
     return order.astype(np.int32)

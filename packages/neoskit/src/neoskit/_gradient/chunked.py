@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from .._checks import check_count
 from .._custom_types import Scalar
 from .._events import Dataset, Events
 from .._objectives import Objective
@@ -36,12 +37,14 @@ def value_and_gradient_chunked(
     Raises:
         TypeError: the objective is one of events; those need no second pass, train
             them on minibatches.
+        ValueError: a chunk has no event.
     """
     if isinstance(objective, AbstractEventObjective):
         raise TypeError(
             "The gradient by chunks is for objectives of the model. Train "
             f"`{type(objective).__name__}` with `batch_size=...` instead."
         )
+    check_count("value_and_gradient_chunked(chunk=...)", chunk)
     trained, rest = eqx.partition(pipeline, trained_leaves(pipeline))
     chunks = _in_chunks(dataset.only(dataset.scored), chunk)
 
@@ -58,9 +61,11 @@ def value_and_gradient_chunked(
         _, pull = eqx.filter_vjp(lambda part: scored(part, events), trained)
         return _add(total, pull(cotangent)[0]), None
 
+    # Of one chunk only the shapes are asked for: nothing is computed.
     one = jax.tree.map(lambda leaf: leaf[0], chunks)
     nothing = _zeros(eqx.filter_eval_shape(scored, trained, one))
     sums, _ = jax.lax.scan(sum_up, nothing, chunks)
+    # Channels that are counted have nothing to differentiate and are summed at once.
     counted = pipeline.templates(dataset.only(dataset.counted))
     result, cotangent = eqx.filter_value_and_grad(value)(sums)
     gradient, _ = jax.lax.scan(pull_back, _zeros(trained), chunks)

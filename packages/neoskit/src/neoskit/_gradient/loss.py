@@ -55,11 +55,12 @@ class BinaryCrossEntropy(AbstractEventObjective):
             [jnp.full(len(events), signal) for signal, events in samples]
         )
         logits = pipeline.observable.logits(features).astype(weights.dtype)
+        # softplus(∓logit) = −ln of the probability of the true class, for any logit.
         entropy = jax.nn.softplus(jnp.where(is_signal, -logits, logits))
 
         def mean(chosen: jax.Array) -> Scalar:
-            kept = jnp.where(chosen, weights, 0.0)
-            return (kept * entropy).sum() / kept.sum()
+            of_class = jnp.where(chosen, weights, 0.0)
+            return (of_class * entropy).sum() / of_class.sum()
 
         return 0.5 * (mean(is_signal) + mean(~is_signal))
 

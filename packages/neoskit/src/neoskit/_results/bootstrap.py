@@ -1,7 +1,7 @@
 """Bootstrap over events: how much of a number is the luck of the sample.
 
 Each replica weights every event with a Poisson number of mean 1, the same in all
-samples that hold the event: a shifted copy is drawn with its nominal twin, and two
+samples that hold the event: a shifted copy is drawn with its nominal event, and two
 pipelines that are compared see the same draws, so that their difference has the
 small error of a paired comparison.
 """
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._custom_types import EventIndex
-from ._events import Dataset, Events, SampleKey
+from .._checks import check_count
+from .._custom_types import EventIndex
+from .._events import Dataset, Events, SampleKey
 
 _Numbers = TypeVar("_Numbers")
 
@@ -37,6 +38,8 @@ def resample(dataset: Dataset, key: PRNGKeyArray) -> Dataset:
         >>> replica.channels["SR"]["signal"].nominal.weights.shape
         (3,)
     """
+    # A key for each process: two files count their entries from 0, and equal indices
+    # of different processes are different events.
     names = {key.process: None for key, _ in dataset.samples()}
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
 
@@ -57,7 +60,7 @@ def bootstrap(
     """What a function of the dataset gives on bootstrap replicas of it.
 
     Args:
-        number: For instance `lambda d: expected_cls()(pipeline.hard_model(d))`, or
+        number: For instance `lambda d: expected_cls(pipeline.hard_model(d))`, or
             with several pipelines inside, for a paired comparison. It is traced, with
             the weights alone depending on the replica: a pipeline scores the events
             once for all replicas.
@@ -68,6 +71,9 @@ def bootstrap(
 
     Returns:
         What `number` returns, with a leading axis of replicas.
+
+    Raises:
+        ValueError: there is not even one replica.
 
     Example:
         The statistical error of a sum of weights:
@@ -84,6 +90,7 @@ def bootstrap(
         >>> bool(abs(sums.std() - 20) < 3)  # √400
         True
     """
+    check_count("bootstrap(replicas=...)", replicas)
     keys = jax.random.split(key, replicas)
     return eqx.filter_jit(eqx.filter_vmap(lambda k: number(resample(dataset, k))))(keys)
 

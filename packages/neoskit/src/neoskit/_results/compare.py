@@ -5,30 +5,31 @@ that what is common to both, the luck of the sample, drops out of the difference
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 import fitkit
 
-from ._bootstrap import bootstrap
-from ._evaluate import _hard_templates, _measured
-from ._events import Dataset
-from ._pipeline import AbstractPipeline
-from ._progress import progress_bar
-from ._templates import Templates
-
-NUMBERS = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
-"""The four numbers that are compared, the medians of `Evaluation`'s."""
+from .._checks import check_count
+from .._events import Dataset
+from .._pipeline import AbstractPipeline
+from .._progress import progress_bar
+from .._templates import Templates
+from .bootstrap import bootstrap
+from .evaluate import fill_hard
+from .numbers import NUMBERS, Numbers, numbers_of
 
 
 class Difference(NamedTuple):
     """A difference of two ways of training, in one of the numbers.
+
+    Seeds and replicas on which one of the two does not exist are left out of it; NaN
+    where too few are left.
 
     Args:
         mean: over the seeds.
@@ -51,10 +52,13 @@ class Comparison:
     Args:
         numbers: by way and by name, one entry per seed, `[seeds]`.
         replicas: the same on bootstrap replicas of the events, `[seeds, replicas]`.
+        missing: by way, for each seed, why a number does not exist. One that does not
+            is NaN, or infinite for a limit.
     """
 
     numbers: dict[str, dict[str, Float[np.ndarray, " seeds"]]]
     replicas: dict[str, dict[str, Float[np.ndarray, "seeds replicas"]]]
+    missing: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
 
     def difference(self, number: str, way: str, baseline: str) -> Difference:
         """The paired difference `way` − `baseline`; all numbers but one shrink.
@@ -64,13 +68,35 @@ class Comparison:
             way: whose number it is.
             baseline: what is subtracted.
         """
-        by_seed = self.numbers[way][number] - self.numbers[baseline][number]
-        by_replica = self.replicas[way][number] - self.replicas[baseline][number]
+        by_seed = self.by_seed(number, way, baseline)
+        used = np.isfinite(by_seed)
+        ours, theirs = (self.replicas[name][number][used] for name in (way, baseline))
+        # A replica is one other sample of events for all seeds, so it is used whole.
+        by_replica = _minus(ours, theirs).mean(axis=0) if used.any() else np.empty(0)
         return Difference(
-            mean=float(by_seed.mean()),
-            bootstrap_error=float(by_replica.mean(axis=0).std(ddof=1)),
-            seed_spread=float(by_seed.std(ddof=1)) if len(by_seed) > 1 else np.nan,
+            mean=float(by_seed[used].mean()) if used.any() else np.nan,
+            bootstrap_error=_spread(by_replica),
+            seed_spread=_spread(by_seed),
         )
+
+    def by_seed(
+        self, number: str, way: str, baseline: str
+    ) -> Float[np.ndarray, " seeds"]:
+        """The difference for each seed; NaN where one of the two does not exist."""
+        return _minus(self.numbers[way][number], self.numbers[baseline][number])
+
+
+def _minus(
+    ours: Float[np.ndarray, "..."], theirs: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
+    exist = np.isfinite(ours) & np.isfinite(theirs)
+    # Two limits that are both infinite have no difference; NumPy would warn of it.
+    return np.where(exist, ours - np.where(exist, theirs, 0.0), np.nan)
+
+
+def _spread(values: Float[np.ndarray, " values"]) -> float:
+    values = values[np.isfinite(values)]
+    return float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
 def compare(
@@ -96,9 +122,12 @@ def compare(
 
     Raises:
         RuntimeError: float64 is off.
-        ValueError: the ways have different numbers of seeds.
+        ValueError: the ways have different numbers of seeds or none, or there are
+            fewer than two replicas.
     """
     fitkit.require_float64()
+    hint = "Their standard deviation is the error of a difference."
+    check_count("compare(replicas=...)", replicas, least=2, hint=hint)
     counts = {way: len(seeds) for way, seeds in pipelines.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(
@@ -106,22 +135,30 @@ def compare(
             "every way with the same seeds."
         )
 
+    if not sum(counts.values()):
+        raise ValueError("`compare(pipelines=...)` has no pipeline to compare.")
     work = sum(counts.values()) * (1 + replicas)
     with progress_bar(work, "test", progress) as show:
         tables = {
             way: [_table(one, dataset, mu, replicas, key, show) for one in seeds]
             for way, seeds in pipelines.items()
         }
-    numbers, resampled = (
+    first, resampled = (
         {
             way: {
-                name: np.stack([seed[name][part] for seed in seeds]) for name in NUMBERS
+                name: np.array([[one.medians[name] for one in rows] for rows in seeds])[
+                    :, part
+                ]
+                for name in NUMBERS
             }
             for way, seeds in tables.items()
         }
         for part in (0, slice(1, None))
     )
-    return Comparison(numbers, resampled)
+    missing = {
+        way: tuple(rows[0].missing for rows in seeds) for way, seeds in tables.items()
+    }
+    return Comparison(first, resampled, missing)
 
 
 def _table(
@@ -131,36 +168,20 @@ def _table(
     replicas: int,
     key: PRNGKeyArray,
     show: Callable[[str], None],
-) -> dict[str, Float[np.ndarray, " one_more_than_replicas"]]:
+) -> list[Numbers]:
     """The numbers of one pipeline: of the dataset first, then of its replicas."""
     resampled = _replicated(pipeline, dataset, replicas, key)
     every = [
-        _hard_templates(pipeline, dataset),
+        fill_hard(pipeline, dataset),
         *(jax.tree.map(lambda x, i=i: x[i], resampled) for i in range(replicas)),
     ]
     rows = []
-    for one in every:
-        rows.append(_numbers(pipeline.measurement.model(one), mu))
-        show("")
-    return dict(zip(NUMBERS, np.array(rows).T, strict=True))
-
-
-def _numbers(model: fitkit.Model, mu: float) -> tuple[float, float, float, float]:
     # Model by model: what is compiled here is what `evaluate` compiled already, while a
     # fit of all replicas at once takes longer to compile than the rest to run.
-    background_only = _background_only(model)
-    variance, significance = _measured(model, jnp.asarray(mu, float))
-    return (
-        float(fitkit.hypotest(mu, model, background_only).cls_expected[2]),
-        float(fitkit.upper_limit(model, background_only).expected[2]),
-        float(jnp.sqrt(variance)),
-        float(significance),
-    )
-
-
-@eqx.filter_jit
-def _background_only(model: fitkit.Model) -> fitkit.Data:
-    return fitkit.asimov_data(0.0, model)
+    for one in every:
+        rows.append(numbers_of(pipeline.measurement.model(one), mu))
+        show("")
+    return rows
 
 
 # A function of the pipeline's arrays, not of one pipeline: all with as many bins share

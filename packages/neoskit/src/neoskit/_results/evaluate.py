@@ -6,22 +6,23 @@ Nothing here is differentiated, and recorded data are not looked at.
 from dataclasses import dataclass
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 import fitkit
 
-from ._custom_types import Scalar, Yields
-from ._events import Dataset
-from ._objectives import discovery_significance, poi_variance
-from ._pipeline import AbstractPipeline
-from ._templates import Templates
+from .._custom_types import Yields
+from .._events import Dataset
+from .._pipeline import AbstractPipeline
+from .._templates import Templates
+from .numbers import Numbers, numbers_of
 
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
     """The expected result of a measurement.
+
+    A number that does not exist is NaN, or infinite for a limit; `missing` says why.
 
     Args:
         cls: expected CLs of the tested strength at −2, −1, 0, 1, 2 σ of background-only
@@ -33,6 +34,7 @@ class Evaluation:
         model: the model of the hard templates.
         templates: the hard templates.
         raw_counts: events of positive weight per channel, process and bin.
+        missing: for each of `numbers` of which a part does not exist, why.
     """
 
     cls: Float[np.ndarray, " 5"]
@@ -43,16 +45,14 @@ class Evaluation:
     model: fitkit.Model
     templates: Templates
     raw_counts: dict[str, dict[str, Float[np.ndarray, " bins"]]]
+    missing: dict[str, str]
 
     @property
     def numbers(self) -> dict[str, float]:
         """The four headline numbers by name."""
-        return {
-            "expected_cls": float(self.cls[2]),
-            "upper_limit": float(self.upper_limit[2]),
-            "poi_uncertainty": self.poi_uncertainty,
-            "significance": self.significance,
-        }
+        return Numbers(
+            self.cls, self.upper_limit, self.poi_uncertainty, self.significance
+        ).medians
 
     def __repr__(self) -> str:
         def band(values: Float[np.ndarray, " 5"]) -> str:
@@ -67,6 +67,7 @@ class Evaluation:
                 f"  95 % upper limit        {band(self.upper_limit)}",
                 f"  uncertainty of {self.model.poi:<9}{self.poi_uncertainty:.4g}",
                 f"  discovery significance  {self.significance:.4g} σ",
+                *(f"  no {name}: {why}" for name, why in self.missing.items()),
             )
         )
 
@@ -82,31 +83,28 @@ def evaluate(
             events for a `CrossFit`).
         mu: the signal strength that is tested and assumed.
 
+    Returns:
+        The numbers, each judged apart: one that does not exist costs none of the
+        others.
+
     Raises:
-        RuntimeError: float64 is off, or the model does not determine its parameters.
+        RuntimeError: float64 is off, or none of the numbers exists.
         ValueError: a bin has signal, but no background: what it promises is the luck
             of a small sample.
-        FitError: a fit finds no minimum.
     """
     fitkit.require_float64()
     templates = hard_templates(pipeline, dataset)
     model = pipeline.measurement.model(templates)
-    variance, significance = _measured(model, jnp.asarray(mu, float))
-    if not jnp.isfinite(variance + significance):
+    numbers = numbers_of(model, mu)
+    if not np.isfinite(list(numbers.medians.values())).any():
         raise RuntimeError(
-            f"`evaluate`: σ({model.poi}) = √{float(variance):.4g}, significance "
-            f"{float(significance):.4g}: the model does not determine "
-            f"{model.poi!r} and all other parameters. Is there signal in any bin, and "
-            "does a channel hold every free normalisation?"
+            f"`evaluate`: none of the numbers exists; {_sentences(numbers.missing)}"
         )
-    background_only = fitkit.asimov_data(0.0, model)
-    test = fitkit.hypotest(mu, model, background_only)
-    limit = fitkit.upper_limit(model, background_only)
     return Evaluation(
-        cls=np.asarray(test.cls_expected),
-        upper_limit=np.asarray(limit.expected),
-        poi_uncertainty=float(jnp.sqrt(variance)),
-        significance=float(significance),
+        cls=numbers.cls,
+        upper_limit=numbers.upper_limit,
+        poi_uncertainty=numbers.poi_uncertainty,
+        significance=numbers.significance,
         mu=mu,
         model=model,
         templates=templates,
@@ -114,7 +112,12 @@ def evaluate(
             channel: {name: np.asarray(counts) for name, counts in processes.items()}
             for channel, processes in _raw_counts(pipeline, dataset).items()
         },
+        missing=numbers.missing,
     )
+
+
+def _sentences(missing: dict[str, str]) -> str:
+    return " ".join(f"{name}: {why}" for name, why in missing.items())
 
 
 def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
@@ -123,7 +126,7 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     Raises:
         ValueError: naming channel and bin.
     """
-    filled = _hard_templates(pipeline, dataset)
+    filled = fill_hard(pipeline, dataset)
     measurement = pipeline.measurement
     for channel, processes in filled.items():
         background, signal = (
@@ -149,7 +152,8 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
 
 
 @eqx.filter_jit
-def _hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
+def fill_hard(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
+    """Hard templates, whatever is in them."""
     return pipeline.hard_templates(dataset)
 
 
@@ -158,8 +162,3 @@ def _raw_counts(
     pipeline: AbstractPipeline, dataset: Dataset
 ) -> dict[str, dict[str, Yields]]:
     return pipeline.raw_counts(dataset)
-
-
-@eqx.filter_jit
-def _measured(model: fitkit.Model, mu: Scalar) -> tuple[Scalar, Scalar]:
-    return poi_variance(model, mu), discovery_significance(model, mu)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import fitkit
 
-from ._evaluate import hard_templates
-from ._events import Dataset
-from ._pipeline import AbstractPipeline
+from .._events import Dataset
+from .._pipeline import AbstractPipeline
+from .evaluate import hard_templates
 
 
 def export_workspace(

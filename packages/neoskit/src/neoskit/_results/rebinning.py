@@ -12,10 +12,10 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from ._custom_types import Edges, Yields
-from ._events import Dataset, Process
-from ._pipeline import AbstractPipeline
-from ._templates import Templates
+from .._custom_types import Edges, Yields
+from .._events import Dataset, Process
+from .._pipeline import AbstractPipeline
+from .._templates import Templates
 
 
 class Background(NamedTuple):

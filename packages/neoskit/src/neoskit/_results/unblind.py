@@ -1,12 +1,15 @@
 """The model meets the recorded events: fitted strength, pulls and limit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
 import fitkit
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -18,17 +21,20 @@ class Unblinded:
         errors: Their uncertainties, from the curvature at the best fit.
         pulls: What the data say of each parameter, beside what was known of it.
         limit: Upper limit on the parameter of interest: observed, and the expected
-            band of the background-only hypothesis fitted to these data.
+            band of the background-only hypothesis fitted to these data; infinite where
+            CLs never falls to the level, NaN where a fit finds no minimum.
         cls: Observed CLs at a strength of 1.
         poi: Name of the parameter of interest.
+        missing: What of these does not exist, with the reason; it is `None` or NaN.
     """
 
     fitted: fitkit.FitResult
     errors: dict[str, Float[np.ndarray, "..."]]
-    pulls: fitkit.Pulls
-    limit: fitkit.UpperLimit
+    pulls: fitkit.Pulls | None
+    limit: fitkit.UpperLimit | None
     cls: float
     poi: str
+    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def strength(self) -> tuple[float, float]:
@@ -54,8 +60,14 @@ def unblind(
             use the model's own bounds.
         level: 1 − confidence level of the limit.
 
+    Returns:
+        The fit, and what follows from it: each apart, so that a limit that does not
+        exist costs neither pulls nor CLs.
+
     Raises:
-        ValueError: The model has no parameter of interest.
+        ValueError: The model has no parameter of interest, or `largest` is not
+            positive.
+        FitError: The fit itself finds no minimum.
 
     Example:
         >>> import jax
@@ -72,6 +84,8 @@ def unblind(
             "`unblind` needs a model with a parameter of interest. Name one with "
             "`Measurement(poi=...)`."
         )
+    if not largest > 0:
+        raise ValueError(f"`unblind(largest=...)` must be positive; got {largest}.")
     data = model.data(dict(observed))
     lowest = max(-largest, _least_strength(model))
     bounds = {model.poi: (lowest, largest)}
@@ -80,20 +94,40 @@ def unblind(
         name: np.asarray(error)
         for name, error in fitkit.uncertainties(model, fitted.params, data).items()
     }
-    test = fitkit.hypotest(1.0, model, data)
+    missing: dict[str, str] = {}
+
+    def judged(name: str, number: Callable[[], _T]) -> _T | None:
+        try:
+            return number()
+        # What fitkit raises where a fit has no minimum, or a model no answer.
+        except (ArithmeticError, RuntimeError, ValueError) as error:
+            missing[name] = str(error).split("\n---")[0]
+            return None
+
+    test = judged("CLs", lambda: fitkit.hypotest(1.0, model, data))
+    limit = judged(
+        "upper limit",
+        lambda: fitkit.upper_limit(model, data, level=level, throw=False),
+    )
+    if limit is not None and not np.all(limit.converged):
+        missing["upper limit"] = (
+            "CLs does not fall to the level for the observed limit or for a part of "
+            "the expected band, or a fit finds no minimum"
+        )
     return Unblinded(
         fitted=fitted,
         errors=errors,
-        pulls=fitkit.pulls(model, data, bounds=bounds),
-        limit=fitkit.upper_limit(model, data, level=level),
-        cls=float(test.cls_observed),
+        pulls=judged("pulls", lambda: fitkit.pulls(model, data, bounds=bounds)),
+        limit=limit,
+        cls=np.nan if test is None else float(test.cls_observed),
         poi=model.poi,
+        missing=missing,
     )
 
 
 # How far towards the strength at which a bin expects nothing the fit may go: the rest
-# is room for the other parameters.
-_ROOM = 0.9
+# is left to the other parameters, which move the expectation, too.
+_SHARE = 0.9
 
 
 def _least_strength(model: fitkit.Model) -> float:
@@ -102,4 +136,4 @@ def _least_strength(model: fitkit.Model) -> float:
     background = np.concatenate([without[name] for name in model.channel_names])
     signal = np.concatenate([unit[name] for name in model.channel_names]) - background
     ratios = background[signal > 0] / signal[signal > 0]
-    return -_ROOM * float(ratios.min(initial=np.inf))
+    return -_SHARE * float(ratios.min(initial=np.inf))

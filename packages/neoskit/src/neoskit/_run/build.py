@@ -4,7 +4,7 @@ import difflib
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,19 +16,7 @@ import optax
 import fitkit
 import relaxed
 
-from .._config import (
-    AnnealedTable,
-    BinningTable,
-    BlobsTable,
-    ConfigError,
-    InfernoTable,
-    MeasurementTable,
-    NetworkTable,
-    PythonTable,
-    RunConfig,
-    TrainingTable,
-)
-from .._events import Dataset, Events
+from .._events import Dataset, Events, gaussian_blobs, inferno_synthetic
 from .._gradient import AbstractEventObjective, BinaryCrossEntropy
 from .._objectives import (
     Objective,
@@ -44,11 +32,23 @@ from .._observable import (
     standardisation,
 )
 from .._pipeline import Pipeline
-from .._sources.blobs import gaussian_blobs
-from .._sources.inferno import inferno_synthetic
 from .._statmodel import Measurement
 from .._templates import AbstractBinning, Binning, Counting, LearnedEdges
 from .._train import anneal
+from .config import (
+    LUMI,
+    AnnealedTable,
+    BinningTable,
+    BlobsTable,
+    ConfigError,
+    InfernoTable,
+    MeasurementTable,
+    NetworkTable,
+    PythonTable,
+    RunConfig,
+    SelectionTable,
+    TrainingTable,
+)
 
 OBJECTIVES: dict[str, Objective | AbstractEventObjective] = {
     "expected_cls": expected_cls,
@@ -80,15 +80,91 @@ def build_dataset(config: RunConfig, base: Path) -> Dataset:
         base: The folder that paths in it are relative to.
 
     Raises:
-        ConfigError: Where a user's source cannot be had.
+        ConfigError: Where a user's source cannot be had, or the description names what
+            the events do not have.
     """
     match config.source:
         case BlobsTable(events=events, seed=seed):
-            return gaussian_blobs(events, seed=seed)
+            dataset = gaussian_blobs(events, seed=seed)
         case InfernoTable(events=events, seed=seed):
-            return inferno_synthetic(events, seed=seed)
+            dataset = inferno_synthetic(events, seed=seed)
         case PythonTable() as source:
-            return _called(source, base, source.function, Dataset)
+            dataset = _called(source, base, source.function, Dataset)
+            # Only looked up: to call it is to open the data.
+            if source.observed is not None:
+                _function(source, base, source.observed)
+    check_described(config, dataset)
+    return dataset
+
+
+def check_described(config: RunConfig, dataset: Dataset) -> None:
+    """Whether the events have what the description names: known before a training.
+
+    Raises:
+        ConfigError: Naming each key, what there is, and what may be meant.
+    """
+    problems = [
+        *_unknown_processes(config.measurement, dataset),
+        *_taken_parameters(config.measurement, dataset),
+        *_wrong_features(config, dataset),
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _unknown_processes(table: MeasurementTable, dataset: Dataset) -> Iterator[str]:
+    known = list(dict.fromkeys(key.process for key, _ in dataset.samples()))
+    named = {"signals": table.signals, "free": tuple(table.free)}
+    for i, norm in enumerate(table.normalisations):
+        named[f"normalisations.{i}.processes"] = norm.processes
+    if table.lumi is not None:
+        named["lumi.processes"] = table.lumi.processes
+    if not isinstance(table.mc_statistics, bool):
+        named["mc_statistics"] = table.mc_statistics
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                yield (
+                    f"`measurement.{key}` names the process {name!r}, which no channel "
+                    f"has.{_hint(name, known)}"
+                )
+
+
+def _taken_parameters(table: MeasurementTable, dataset: Dataset) -> Iterator[str]:
+    # A shape and a normalisation of one name are one systematic with two effects; a
+    # parameter that scales freely, and the luminosity's, are none.
+    systematics = {
+        name
+        for processes in dataset.channels.values()
+        for process in processes.values()
+        for name in process.variations
+    }
+    named = {"poi": table.poi}
+    named |= {f"free.{process}": name for process, name in table.free.items()}
+    if table.lumi is not None:
+        named["lumi"] = LUMI
+    for key, name in named.items():
+        if name in systematics:
+            yield (
+                f"`measurement.{key}` is {name!r}, which is the name of a shape "
+                "systematic of the events. Give one of them another."
+            )
+
+
+def _wrong_features(config: RunConfig, dataset: Dataset) -> Iterator[str]:
+    table, names = config.observable, dataset.feature_names
+    if not dataset.scored:
+        yield "`source`: all channels are counted, there is nothing to train."
+    elif isinstance(table, SelectionTable) and len(table.thresholds) != len(names):
+        yield (
+            f"`observable.thresholds` has {len(table.thresholds)} entries; the events "
+            f"have {len(names)} features: {', '.join(names)}."
+        )
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean `{near[0]}`?" if near else f" There are {', '.join(known)}."
 
 
 def build_observed(config: RunConfig, base: Path) -> dict[str, Events]:
@@ -155,20 +231,15 @@ def build_bandwidth(config: RunConfig) -> Callable[[Any], Any] | None:
 def _observable(
     config: RunConfig, dataset: Dataset, key: jax.Array
 ) -> AbstractObservable:
-    table, number = config.observable, len(dataset.feature_names)
+    table = config.observable
     if isinstance(table, NetworkTable):
         return NeuralObservable(
-            number,
+            len(dataset.feature_names),
             table.hidden,
             key=key,
             standardise=standardisation(dataset) if table.standardise else None,
             activation=_ACTIVATIONS[table.activation],
             dtype=_DTYPES[table.dtype],
-        )
-    if len(table.thresholds) != number:
-        raise ConfigError(
-            f"`observable.thresholds` has {len(table.thresholds)} entries; the events "
-            f"have {number} features: {', '.join(dataset.feature_names)}."
         )
     return SoftSelection(table.thresholds, scale=table.scale, keep=table.keep)
 
@@ -205,7 +276,7 @@ def _measurement(table: MeasurementTable) -> Measurement:
             act(process, fitkit.NormSys(norm.name, lo=norm.down, hi=norm.up))
     if table.lumi is not None:
         for process in table.lumi.processes:
-            act(process, fitkit.Lumi("lumi", sigma=table.lumi.uncertainty))
+            act(process, fitkit.Lumi(LUMI, sigma=table.lumi.uncertainty))
     return Measurement(
         table.signals,
         modifiers,
@@ -219,13 +290,7 @@ def _measurement(table: MeasurementTable) -> Measurement:
 
 def _called(source: PythonTable, base: Path, name: str, wanted: type) -> Any:
     """What the user's function returns, checked to be of the wanted type."""
-    module = _module(base / source.file)
-    function = getattr(module, name, None)
-    if not callable(function):
-        functions = [n for n, f in inspect.getmembers(module, inspect.isfunction)]
-        near = difflib.get_close_matches(name, functions, n=1)
-        hint = f" Did you mean `{near[0]}`?" if near else ""
-        raise ConfigError(f"{source.file} has no function `{name}`.{hint}")
+    function = _function(source, base, name)
     try:
         inspect.signature(function).bind(**source.arguments)
     except TypeError as error:
@@ -240,6 +305,16 @@ def _called(source: PythonTable, base: Path, name: str, wanted: type) -> Any:
             f"it returned a {type(result).__name__}."
         )
     return result
+
+
+def _function(source: PythonTable, base: Path, name: str) -> Callable[..., Any]:
+    module = _module(base / source.file)
+    function = getattr(module, name, None)
+    if not callable(function):
+        functions = [n for n, _ in inspect.getmembers(module, inspect.isfunction)]
+        hint = _hint(name, functions or ["none"])
+        raise ConfigError(f"{source.file} has no function `{name}`.{hint}")
+    return function
 
 
 def _module(path: Path) -> ModuleType:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import jax
 
-from .._compare import Comparison, compare
-from .._config import RunConfig
 from .._events import Dataset
-from .folder import RunFolder
-from .training import rebinned, train_seed
+from .._pipeline import AbstractPipeline
+from .._results import Comparison, compare
+from .config import RunConfig
+from .failure import Failure, noted
+from .folder import RunFolder, comparison_document
+from .run import Trained, rebinned, train_seed
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Compared:
         seeds: Those that were trained on both.
         comparison: Their numbers; the ways have the names of the objectives.
         interrupted: Whether Ctrl-C ended it.
+        failures: What could not be trained or judged, and is not compared.
     """
 
     baseline: str
@@ -32,6 +35,7 @@ class Compared:
     seeds: tuple[int, ...]
     comparison: Comparison
     interrupted: bool = False
+    failures: tuple[Failure, ...] = ()
 
 
 def run_comparison(
@@ -39,7 +43,8 @@ def run_comparison(
 ) -> Compared:
     """Trains `compare.baseline` and `training.objective`, and compares them.
 
-    The parameters of each training are in the folder as soon as it is done.
+    The parameters of each training are in the folder as soon as it is done, and the
+    numbers of all, in `comparison.json`, when this returns.
 
     Args:
         folder: Where they are written, in one folder per objective.
@@ -50,6 +55,7 @@ def run_comparison(
     Raises:
         ValueError: The baseline is the objective itself.
         KeyboardInterrupt: Ctrl-C came before the first seed was done.
+        Exception: No seed could be trained on both and judged; the first reason.
     """
     names = (config.compare.baseline, config.training.objective)
     if names[0] == names[1]:
@@ -57,36 +63,59 @@ def run_comparison(
             f"`compare.baseline` and `training.objective` are both {names[0]!r}: there "
             "is nothing to compare. Change one of them."
         )
-    done, interrupted = [], False
+    done: dict[int, list[AbstractPipeline]] = {}
+    failures: list[Failure] = []
+    interrupted = False
     for seed in config.training.seeds:
-        pair = []
+        pair: list[AbstractPipeline] = []
         for name in names:
-            table = config.training.model_copy(update={"objective": name})
-            described = config.model_copy(update={"training": table})
-            trained = train_seed(
-                described, dataset, seed, monitor={}, progress=progress
-            )
-            interrupted = trained.interrupted
+            with noted(failures, f"seed {seed} on {name}"):
+                trained = _trained(folder, config, dataset, seed, name, progress)
+                interrupted = trained.interrupted
+                if not interrupted:
+                    pair.append(rebinned(config, trained))
             if interrupted:
                 break
-            folder.within(name).save_pipeline(seed, trained.pipeline)
-            pair.append(rebinned(config, trained))
         if interrupted:
             break
-        done.append(pair)
-        judges = trained.judges
+        # A difference needs both; one alone is on disk, but not compared.
+        if len(pair) == len(names):
+            done[seed] = pair
+            judges = trained.judges
     if not done:
+        if failures and not interrupted:
+            raise failures[0].error
         raise KeyboardInterrupt
     comparison = compare(
-        {name: [pair[i] for pair in done] for i, name in enumerate(names)},
+        {name: [pair[i] for pair in done.values()] for i, name in enumerate(names)},
         judges,
         replicas=config.compare.bootstrap,
         key=jax.random.key(config.split.seed),
         progress=progress,
     )
-    seeds = config.training.seeds[: len(done)]
-    for name in names:
-        for i, seed in enumerate(seeds):
-            row = {k: float(v[i]) for k, v in comparison.numbers[name].items()}
-            folder.log(seed=seed, objective=name, **row)
-    return Compared(*names, seeds, comparison, interrupted)
+    outcome = Compared(
+        *names, tuple(done), comparison, interrupted, failures=tuple(failures)
+    )
+    folder.save_comparison(
+        comparison_document(
+            comparison, baseline=names[0], objective=names[1], seeds=outcome.seeds
+        )
+    )
+    return outcome
+
+
+def _trained(
+    folder: RunFolder,
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int,
+    objective: str,
+    progress: bool,
+) -> Trained:
+    """One training of a seed, on disk when this returns, unless it was interrupted."""
+    table = config.training.model_copy(update={"objective": objective})
+    described = config.model_copy(update={"training": table})
+    trained = train_seed(described, dataset, seed, monitor={}, progress=progress)
+    if not trained.interrupted:
+        folder.within(objective).save_pipeline(seed, trained.pipeline)
+    return trained

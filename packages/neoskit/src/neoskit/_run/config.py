@@ -1,7 +1,7 @@
 """A run, described: TOML → typed and checked values, nothing built yet.
 
 Unknown keys are errors, because a misspelt option that is silently ignored
-costs a training. Building the run from the description is `_run`'s work.
+costs a training. Building the run from the description is `build`'s work.
 """
 
 import difflib
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from .._checks import wrong_name
 
 
 class ConfigError(ValueError):
@@ -21,7 +23,21 @@ class ConfigError(ValueError):
 
 
 class _Table(pydantic.BaseModel):
+    # Strict: `steps = "60"` is a mistake, not a number.
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _name(text: str) -> str:
+    if problem := wrong_name(text):
+        raise ValueError(f"{problem}; got {text!r}")
+    return text
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
+        raise ValueError(f"names {repeated[0]!r} twice")
+    return names
 
 
 # TOML has arrays only; strict checking would refuse them as tuples.
@@ -31,6 +47,8 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=1)]
 _Seed = Annotated[int, Field(ge=0)]
+_Name = Annotated[str, AfterValidator(_name)]
+_Names = Annotated[_Tuple[_Name], AfterValidator(_once)]
 
 ObjectiveName = Literal[
     "expected_cls",
@@ -76,9 +94,9 @@ class PythonTable(_Table):
     """
 
     kind: Literal["python"]
-    file: str
-    function: str = "dataset"
-    observed: str | None = None
+    file: _Name
+    function: _Name = "dataset"
+    observed: _Name | None = None
     note: str | None = None
     arguments: dict[str, Any] = {}
 
@@ -191,8 +209,8 @@ class BinningTable(_Table):
 class NormalisationTable(_Table):
     """A systematic that scales whole processes."""
 
-    name: str
-    processes: _Tuple[str]
+    name: _Name
+    processes: _Names
     up: _Positive
     down: _Positive
 
@@ -201,11 +219,11 @@ class LuminosityTable(_Table):
     """The relative uncertainty of the luminosity, and which processes it scales."""
 
     uncertainty: _Positive
-    processes: _Tuple[str]
+    processes: _Names
 
 
 _AllOrSome = Annotated[
-    Annotated[bool, Tag("all")] | Annotated[_Tuple[str], Tag("some")],
+    Annotated[bool, Tag("all")] | Annotated[_Names, Tag("some")],
     Discriminator(lambda v: "some" if isinstance(v, list | tuple) else "all"),
 ]
 
@@ -214,18 +232,57 @@ class MeasurementTable(_Table):
     """What is measured, and what is uncertain.
 
     `free` names, for each process whose normalisation the data determine, the
-    parameter that scales it.
+    parameter that scales it. Normalisations of one name share one parameter.
     """
 
-    signals: _Tuple[str] = ("signal",)
-    poi: str = "mu"
-    free: dict[str, str] = {}
+    signals: Annotated[_Names, Field(min_length=1)] = ("signal",)
+    poi: _Name = "mu"
+    free: dict[_Name, _Name] = {}
     normalisations: _Tuple[NormalisationTable] = ()
     lumi: LuminosityTable | None = None
     mc_statistics: _AllOrSome = False
     floor: Annotated[_Finite, Field(ge=0)] = 0.0
     normsys_code: Literal["1", "4"] = "4"
     histosys_code: Literal["0", "2", "4p"] = "4p"
+
+    @pydantic.model_validator(mode="after")
+    def _one_meaning_each(self) -> Self:
+        # What a parameter is called, in the words of the file.
+        meanings = {self.poi: "`poi`"}
+        if self.lumi is not None:
+            _tell_apart(meanings, LUMI, "`lumi`")
+        for process, name in self.free.items():
+            # One free parameter may scale several processes.
+            if meanings.get(name) != "`free`":
+                _tell_apart(meanings, name, "`free`", f"`free.{process}`")
+        acting: dict[str, set[str]] = {}
+        for i, norm in enumerate(self.normalisations):
+            key = f"`normalisations.{i}.name`"
+            if meanings.get(norm.name) != "`normalisations`":
+                _tell_apart(meanings, norm.name, "`normalisations`", key)
+            twice = sorted(acting.setdefault(norm.name, set()) & {*norm.processes})
+            if twice:
+                raise ValueError(
+                    f"{key} is {norm.name!r}, which acts on {twice[0]!r} already; one "
+                    "process has one normalisation of a name"
+                )
+            acting[norm.name] |= {*norm.processes}
+        return self
+
+
+LUMI = "lumi"
+"""The name of the luminosity's parameter."""
+
+
+def _tell_apart(
+    meanings: dict[str, str], name: str, meaning: str, key: str | None = None
+) -> None:
+    if name in meanings:
+        raise ValueError(
+            f"{key or meaning} is {name!r}, which is the name of {meanings[name]} "
+            "already; give one of them another"
+        )
+    meanings[name] = meaning
 
 
 class TrainingTable(_Table):
@@ -280,6 +337,21 @@ class RunConfig(_Table):
     rebinning: RebinningTable | None = None
     compare: ComparisonTable = ComparisonTable()
 
+    @pydantic.model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        # Said before a training, not after it.
+        if self.binning.learned and self.split.folds is not None:
+            raise ValueError(
+                "`binning.learned` and `split.folds` exclude each other: each fold "
+                "would learn other edges, and their templates would not add up"
+            )
+        if self.rebinning is not None and isinstance(self.observable, SelectionTable):
+            raise ValueError(
+                "`rebinning` merges bins, and an observable of the kind 'selection' "
+                "has none: leave one of them out"
+            )
+        return self
+
 
 def read_config(path: str | Path) -> RunConfig:
     """The run that a TOML file describes.
@@ -331,8 +403,13 @@ def parse_config(document: dict[str, Any], *, where: str = "config") -> RunConfi
     try:
         return RunConfig.model_validate(document)
     except pydantic.ValidationError as error:
-        lines = [_explain(problem, document) for problem in error.errors()]
-        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+        # One line for a place: of a list that is too short, pydantic names each item.
+        lines = {
+            _place(problem, document): _explain(problem, document)
+            for problem in error.errors()
+        }
+        message = "\n".join(f"{where}: {line}" for line in lines.values())
+        raise ConfigError(message) from None
 
 
 def config_document(config: RunConfig) -> dict[str, Any]:
@@ -353,12 +430,21 @@ def _not_there(path: Path) -> str:
     return f"{path}: no such file.{hint}"
 
 
+def _place(problem: Any, document: dict[str, Any]) -> tuple[Any, ...]:
+    return (problem["type"], *_written(problem["loc"], document))
+
+
 def _explain(problem: Any, document: dict[str, Any]) -> str:
     keys = _written(problem["loc"], document)
     name = ".".join(map(str, keys))
     match problem["type"]:
         case "extra_forbidden":
             return f"unknown key `{name}`.{_nearest(keys)}"
+        # An item of a list: pydantic tells where it should be, the author wrote fewer.
+        case "missing" if isinstance(problem["loc"][-1], int):
+            got = _shorten(_at(keys, document))
+            least = problem["loc"][-1] + 1
+            return f"`{name}`: needs at least {least} items; got {got}."
         case "missing":
             return f"the key `{name}` is missing."
         case "union_tag_not_found":
@@ -372,7 +458,9 @@ def _explain(problem: Any, document: dict[str, Any]) -> str:
                 f"it is one of {context['expected_tags']}."
             )
         case "value_error":
-            return f"`{name}`: {problem['ctx']['error']}."
+            # What concerns the whole description names its keys itself.
+            place = f"`{name}`: " if name else ""
+            return f"{place}{problem['ctx']['error']}."
     message = problem["msg"][0].lower() + problem["msg"][1:]
     got = _shorten(problem["input"])
     return f"`{name}`: {message}; got {got}."
@@ -387,7 +475,9 @@ def _written(loc: Sequence[Any], document: Any) -> list[Any]:
     keys = []
     for position, step in enumerate(loc):
         inside = (isinstance(document, dict) and step in document) or (
-            isinstance(document, list) and isinstance(step, int)
+            isinstance(document, list)
+            and isinstance(step, int)
+            and step < len(document)
         )
         if inside:
             document = document[step]
@@ -395,6 +485,12 @@ def _written(loc: Sequence[Any], document: Any) -> list[Any]:
         elif position == len(loc) - 1 and isinstance(document, dict):
             keys.append(step)
     return keys
+
+
+def _at(keys: Sequence[Any], document: Any) -> Any:
+    for key in keys:
+        document = document[key]
+    return document
 
 
 def _nearest(keys: Sequence[Any]) -> str:
@@ -407,15 +503,17 @@ def _nearest(keys: Sequence[Any]) -> str:
 
 def _tables(keys: Sequence[Any]) -> list[dict[str, Any]]:
     """The fields of every table that may stand at `keys`."""
-    found: list[Any] = [RunConfig]
+    tables: list[Any] = [RunConfig]
     for key in keys:
         annotations = [
             table.model_fields[key].annotation
-            for table in found
+            for table in tables
             if not isinstance(key, int) and key in table.model_fields
         ]
-        found = [m for a in annotations for m in _models(a)] if annotations else found
-    return [table.model_fields for table in found]
+        # A position in a list leads to the tables that the list is of.
+        if annotations:
+            tables = [m for annotation in annotations for m in _models(annotation)]
+    return [table.model_fields for table in tables]
 
 
 def _models(annotation: Any) -> list[type[_Table]]:

@@ -1,8 +1,9 @@
 """What a run leaves on disk, and how it is found again."""
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import equinox as eqx
 import numpy as np
 import tomli_w
 
-from .._config import ConfigError, RunConfig, config_document, parse_config
-from .._evaluate import Evaluation
 from .._pipeline import AbstractPipeline
+from .._results import Comparison, Evaluation
+from .._results.numbers import NUMBERS
+from .config import ConfigError, RunConfig, config_document, parse_config
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class RunFolder:
     | `seed-N/evaluation.json` | its expected result |
     | `seed-N/workspace.json` | its measurement, as pyhf reads it |
     | `workspace.json` | that of the first seed: seeds are not chosen by their result |
+    | `comparison.json` | of `compare`: the numbers of every way and seed |
     | `pictures/` | PNG, GIF |
 
     Args:
@@ -114,25 +117,27 @@ class RunFolder:
     def log(self, **numbers: Any) -> None:
         """Adds a line to the metrics; it is on disk when this returns."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(numbers) + "\n")
+            file.write(_json(numbers) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of the metrics. A half-written last one is left out."""
         file = self.path / "metrics.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        found = []
+        metrics = []
         for line in lines:
             try:
-                found.append(json.loads(line))
+                metrics.append(json.loads(line))
             except json.JSONDecodeError:
                 break
-        return found
+        return metrics
 
     def save_pipeline(self, seed: int, pipeline: AbstractPipeline) -> Path:
         """Writes the arrays of a trained pipeline."""
         file = self._parameters(seed)
-        self.of_seed(seed)
-        eqx.tree_serialise_leaves(file, pipeline)
+        unfinished = self.of_seed(seed) / "parameters.part"
+        # Complete or not there: a run that is cut off here has no half of a seed.
+        eqx.tree_serialise_leaves(unfinished, pipeline)
+        unfinished.replace(file)
         return file
 
     def load_pipeline(self, seed: int, like: AbstractPipeline) -> AbstractPipeline:
@@ -159,7 +164,13 @@ class RunFolder:
     def save_evaluation(self, seed: int, evaluation: Evaluation) -> Path:
         """Writes the expected result of one seed."""
         file = self.of_seed(seed) / "evaluation.json"
-        file.write_text(json.dumps(evaluation_document(evaluation), indent=1) + "\n")
+        file.write_text(_json(evaluation_document(evaluation), indent=1) + "\n")
+        return file
+
+    def save_comparison(self, document: dict[str, Any]) -> Path:
+        """Writes what `comparison_document` gives."""
+        file = self.path / "comparison.json"
+        file.write_text(_json(document, indent=1) + "\n", encoding="utf-8")
         return file
 
     def _parameters(self, seed: int) -> Path:
@@ -167,23 +178,64 @@ class RunFolder:
 
 
 def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    """An expected result as plain JSON values."""
-
-    def plain(tree: Any) -> Any:
-        if isinstance(tree, Mapping):
-            return {name: plain(branch) for name, branch in tree.items()}
-        return np.asarray(tree).tolist()
-
+    """An expected result as plain JSON values; what does not exist is `null`."""
     return {
         "mu": evaluation.mu,
         **evaluation.numbers,
-        "cls_band": plain(evaluation.cls),
-        "upper_limit_band": plain(evaluation.upper_limit),
+        "cls_band": evaluation.cls,
+        "upper_limit_band": evaluation.upper_limit,
+        "missing": evaluation.missing,
         "yields": {
-            channel: {
-                name: plain(process.nominal.yields) for name, process in of.items()
-            }
+            channel: {name: process.nominal.yields for name, process in of.items()}
             for channel, of in evaluation.templates.items()
         },
-        "raw_counts": plain(evaluation.raw_counts),
+        "raw_counts": evaluation.raw_counts,
     }
+
+
+def comparison_document(
+    comparison: Comparison, *, baseline: str, objective: str, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """A comparison as plain JSON values; what does not exist is `null`.
+
+    Args:
+        comparison: its ways are `baseline` and `objective`.
+        baseline: the one objective.
+        objective: the other; differences are `objective` − `baseline`.
+        seeds: of the trainings, in the order of the numbers.
+    """
+    replicas = next(iter(comparison.replicas[objective].values())).shape[1]
+    return {
+        "baseline": baseline,
+        "objective": objective,
+        "seeds": list(seeds),
+        "bootstrap_replicas": replicas,
+        "numbers": comparison.numbers,
+        "missing": comparison.missing,
+        "difference": {
+            name: {
+                **comparison.difference(name, objective, baseline)._asdict(),
+                "by_seed": comparison.by_seed(name, objective, baseline),
+            }
+            for name in NUMBERS
+        },
+    }
+
+
+def _json(document: Any, indent: int | None = None) -> str:
+    # NaN and infinity are no JSON, though Python's module would write them.
+    return json.dumps(_plain(document), indent=indent, allow_nan=False)
+
+
+def _plain(tree: Any) -> Any:
+    """Mappings, lists, text and finite numbers; `None` for a number that is none."""
+    if isinstance(tree, Mapping):
+        return {name: _plain(branch) for name, branch in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_plain(branch) for branch in tree]
+    if isinstance(tree, str | bool | int | None):
+        return tree
+    if np.ndim(tree):
+        return _plain(np.asarray(tree).tolist())
+    number = float(tree)
+    return number if math.isfinite(number) else None

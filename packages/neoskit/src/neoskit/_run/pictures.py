@@ -29,12 +29,13 @@ class Frame:
         step: How many steps were done.
         score: The observable on the grid of the two features, if there are two.
         templates: Hard templates of the events that judge.
+        edges: Of the bins; `None` where selected events are counted.
     """
 
     step: int
     score: Float[np.ndarray, "grid grid"] | None
     templates: Templates
-    edges: Float[np.ndarray, " edges"]
+    edges: Float[np.ndarray, " edges"] | None
 
 
 @dataclass
@@ -64,17 +65,18 @@ class Recorder:
 
 def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
     """What a picture of this pipeline shows."""
-    x, y = _grid(judges)
     points = None
-    # With folds there is one observable per fold and no one picture of it.
-    if len(judges.feature_names) == 2 and isinstance(pipeline, Pipeline):
-        points = jnp.stack(jnp.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    # Contours are of two features and of bins. With folds there is one observable per
+    # fold and no one picture of it.
+    two = len(judges.feature_names) == 2
+    if two and pipeline.binned and isinstance(pipeline, Pipeline):
+        points = jnp.stack(jnp.meshgrid(*_grid(judges)), axis=-1).reshape(-1, 2)
     score, templates = _look(pipeline, judges, points)
     return Frame(
         step,
-        None if score is None else np.asarray(score, float).reshape(len(y), len(x)),
+        None if score is None else np.asarray(score, float).reshape(_GRID, _GRID),
         templates,
-        np.asarray(pipeline.edges),
+        np.asarray(pipeline.edges) if pipeline.binned else None,
     )
 
 
@@ -89,9 +91,11 @@ def _look(
 
 
 def _grid(judges: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Positions along each of the two features, over nearly all events."""
     features = np.concatenate(
-        [np.asarray(events.features)[:, :2] for _, events in judges.scored_samples()]
+        [np.asarray(events.features) for _, events in judges.scored_samples()]
     )
+    # Quantiles, not extremes: one event far away would make all others a dot.
     low, high = np.quantile(features, [0.001, 0.999], axis=0)
     margin = 0.08 * (high - low)
     return tuple(np.linspace(low - margin, high + margin, _GRID).T)
@@ -118,7 +122,7 @@ def draw(
             the frames of an animation keep theirs instead.
     """
     panels = list(figure.subplots(1, 2 + (now.score is not None)))
-    if now.score is not None:
+    if now.score is not None and now.edges is not None:
         x, y = _grid(judges)
         plot.decision_contours(
             (x, y, now.score),
@@ -188,21 +192,16 @@ def curves_of(
 ) -> dict[str, tuple[list[int], list[float]]]:
     """The expected CLs of one seed over its steps, from the lines of the metrics."""
     lines = [line for line in metrics if line.get("seed") == seed]
-    followed = [line for line in lines if "expected_cls" in line]
-    if followed:
-        return {
-            "held-out events, hard bins": (
-                [line["step"] for line in followed],
-                [line["expected_cls"] for line in followed],
-            )
-        }
-    losses = [line for line in lines if "loss" in line]
-    return {
-        "loss": (
-            [line["step"] for line in losses],
-            [line["loss"] for line in losses],
-        )
-    }
+
+    def curve(number: str) -> tuple[list[int], list[float]]:
+        having = [line for line in lines if number in line]
+        # A number that did not exist is `null` in the file and a gap in the picture.
+        values = [np.nan if line[number] is None else line[number] for line in having]
+        return [line["step"] for line in having], values
+
+    if any("expected_cls" in line for line in lines):
+        return {"held-out events, hard bins": curve("expected_cls")}
+    return {"loss": curve("loss")}
 
 
 def picture(

@@ -1,29 +1,37 @@
 """A described run: every seed trained, judged and exported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 
-from .._config import ConfigError, RunConfig
-from .._evaluate import Evaluation, evaluate
-from .._events import Dataset, Events
-from .._export import export_workspace
+from .._events import Dataset, Events, leave_out, split
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective, expected_cls
 from .._pipeline import AbstractPipeline, CrossFit, Pipeline
-from .._rebinning import merged_edges
-from .._split import leave_out, split
-from .._train import Training, cross_fit, train
-from .._unblind import Unblinded, unblind
+from .._results import (
+    Evaluation,
+    Unblinded,
+    evaluate,
+    export_workspace,
+    merged_edges,
+    unblind,
+)
+from .._train import Training, TrainingFailed, cross_fit, train
 from .build import (
     OBJECTIVES,
     build_bandwidth,
     build_optimiser,
     build_pipeline,
 )
+from .config import ConfigError, RunConfig
+from .failure import Failure, noted
 from .folder import RunFolder
+
+if TYPE_CHECKING:
+    from .pictures import Recorder
 
 Watch = Callable[[int, int, Pipeline, dict[str, float]], None]
 """Called as `watch(seed, step, pipeline, numbers)` while a seed trains."""
@@ -149,18 +157,43 @@ def rebinned(config: RunConfig, trained: Trained) -> AbstractPipeline:
     return trained.pipeline.with_edges(edges)
 
 
-def judge(folder: RunFolder, config: RunConfig, trained: Trained) -> Evaluation:
+@dataclass(frozen=True)
+class Judged:
+    """The expected result of one seed, as far as there is one.
+
+    Args:
+        pipeline: With the bins that numbers are quoted from; those of the training
+            where merging them failed.
+        evaluation: The numbers; `None` where the model could not be judged.
+        failures: What could not be done.
+    """
+
+    pipeline: AbstractPipeline
+    evaluation: Evaluation | None
+    failures: tuple[Failure, ...]
+
+
+def judge(folder: RunFolder, config: RunConfig, trained: Trained) -> Judged:
     """The expected result of one seed, written down with its workspace."""
-    pipeline = rebinned(config, trained)
-    evaluation = evaluate(pipeline, trained.judges)
-    folder.save_evaluation(trained.seed, evaluation)
-    export(folder, config, trained)
-    return evaluation
+    failures: list[Failure] = []
+    pipeline, evaluation = trained.pipeline, None
+    with noted(failures, "merging bins"):
+        pipeline = rebinned(config, trained)
+        # Inside: where bins are not merged by the rule, nothing is quoted from them.
+        with noted(failures, "the expected result"):
+            evaluation = evaluate(pipeline, trained.judges)
+            folder.save_evaluation(trained.seed, evaluation)
+        with noted(failures, "the workspace"):
+            _export(folder, trained, pipeline)
+    return Judged(pipeline, evaluation, tuple(failures))
 
 
 def export(folder: RunFolder, config: RunConfig, trained: Trained) -> Path:
     """Writes the workspace of one seed, and of the first one beside the description."""
-    pipeline = rebinned(config, trained)
+    return _export(folder, trained, rebinned(config, trained))
+
+
+def _export(folder: RunFolder, trained: Trained, pipeline: AbstractPipeline) -> Path:
     file = folder.of_seed(trained.seed) / "workspace.json"
     export_workspace(file, pipeline, trained.judges)
     if trained.seed == folder.seeds[0]:
@@ -183,13 +216,15 @@ class Result:
 
     Args:
         trained: What came out of the training.
-        evaluation: The expected result on the events that judge.
+        evaluation: The expected result on the events that judge, if there is one.
         pictures: What was drawn.
+        failures: What could not be done after, or at the end of, the training.
     """
 
     trained: Trained
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     pictures: tuple[Path, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 def run_seed(
@@ -206,7 +241,8 @@ def run_seed(
     """Trains, judges, exports and draws one seed into the run's folder.
 
     Each step's numbers are on disk when the step is done, the parameters as soon as
-    the training ends, also where Ctrl-C ended it.
+    the training ends, also where Ctrl-C or an objective that is not finite ended it.
+    What fails from there on is noted in the result.
 
     Args:
         folder: Where everything goes.
@@ -217,36 +253,73 @@ def run_seed(
         draw: Whether pictures are drawn (needs the extra `plot`).
         animate: Whether one of them moves. Not with folds.
         progress: Whether a bar is shown.
-    """
-    recorder = None
-    if draw:
-        from .pictures import Recorder, animation, curves_of, frame, picture
 
-        if animate and config.split.folds is None:
-            every = max(1, config.training.steps // 30)
-            recorder = Recorder(two_parts(config, dataset)[1], every)
+    Raises:
+        TrainingFailed: There is no good step to keep.
+    """
+    failures: list[Failure] = []
+    recorder = None
+    if draw and animate and config.split.folds is None:
+        from .pictures import Recorder
+
+        every = max(1, config.training.steps // 30)
+        recorder = Recorder(two_parts(config, dataset)[1], every)
 
     def watch(seed: int, step: int, now: Pipeline, numbers: dict[str, float]) -> None:
         folder.log(seed=seed, step=step, **numbers)
-        if recorder is not None:
-            recorder(seed, step, now, numbers)
+        # A frame that cannot be had is said once, and ends the film, not the training.
+        if recorder is not None and not failures:
+            with noted(failures, "a frame of the film"):
+                recorder(seed, step, now, numbers)
 
-    trained = train_seed(
-        config, dataset, seed, objective=objective, watch=watch, progress=progress
-    )
+    try:
+        trained = train_seed(
+            config, dataset, seed, objective=objective, watch=watch, progress=progress
+        )
+    except TrainingFailed as failed:
+        trained = _until_then(config, dataset, seed, failed)
+        failures.append(Failure("the training", failed))
     folder.save_pipeline(seed, trained.pipeline)
-    evaluation = judge(folder, config, trained)
-    pictures = []
+    judged = judge(folder, config, trained)
+    failures += judged.failures
+    pictures: list[Path] = []
     if draw:
-        signals = config.measurement.signals
-        curves = curves_of(folder.metrics(), seed)
-        now = frame(rebinned(config, trained), trained.judges, config.training.steps)
-        path = folder.picture(f"seed-{seed}.png")
-        pictures.append(picture(path, now, trained.judges, curves, signals))
-        if recorder is not None and recorder.frames:
-            path = folder.picture(f"seed-{seed}.gif")
-            pictures.append(animation(path, recorder, curves, signals))
-    return Result(trained, evaluation, tuple(pictures))
+        with noted(failures, "the pictures"):
+            for path in _drawn(folder, config, trained, judged.pipeline, recorder):
+                pictures.append(path)  # one by one: the first stays if the second fails
+    return Result(trained, judged.evaluation, tuple(pictures), tuple(failures))
+
+
+def _until_then(
+    config: RunConfig, dataset: Dataset, seed: int, failed: TrainingFailed
+) -> Trained:
+    """What was trained before a step failed, if that is anything."""
+    training = failed.training
+    # Of folds the others are missing: one alone judges no events.
+    if config.split.folds is not None or not len(training.losses):
+        raise failed
+    judges = two_parts(config, dataset)[1]
+    return Trained(seed, training.pipeline, judges, (training,))
+
+
+def _drawn(
+    folder: RunFolder,
+    config: RunConfig,
+    trained: Trained,
+    pipeline: AbstractPipeline,
+    recorder: "Recorder | None",
+) -> Iterator[Path]:
+    # Here, not above: without pictures a run needs no matplotlib.
+    from .pictures import animation, curves_of, frame, picture
+
+    seed, signals = trained.seed, config.measurement.signals
+    curves = curves_of(folder.metrics(), seed)
+    now = frame(pipeline, trained.judges, config.training.steps)
+    path = folder.picture(f"seed-{seed}.png")
+    yield picture(path, now, trained.judges, curves, signals)
+    if recorder is not None and recorder.frames:
+        path = folder.picture(f"seed-{seed}.gif")
+        yield animation(path, recorder, curves, signals)
 
 
 def load(folder: RunFolder, dataset: Dataset, seed: int) -> Trained:

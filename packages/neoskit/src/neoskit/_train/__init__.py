@@ -6,7 +6,7 @@ from .checkpoint import (
 from .checkpoint import (
     save_checkpoint as save_checkpoint,
 )
-from .folds import cross_fit as cross_fit
+from .cross_fit import cross_fit as cross_fit
 from .loop import Training as Training
 from .loop import TrainingFailed as TrainingFailed
 from .loop import train as train

@@ -13,13 +13,13 @@ from jaxtyping import ArrayLike, Float
 
 import fitkit
 
+from .._checks import check_count
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey
+from .._events import Dataset, SampleKey, batches, sums_of_weights
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective
 from .._pipeline import Pipeline
 from .._progress import progress_bar
-from .._split import batches, sums_of_weights
 from .state import Logarithm, TrainState, advance, initial_state
 
 # One object for all trainings that name no optimiser, so that they share one
@@ -130,11 +130,13 @@ def train(
 
     Raises:
         RuntimeError: float64 is off.
-        ValueError: options that exclude each other.
+        ValueError: options that exclude each other or make no sense; a dataset whose
+            channels are all counted.
         TrainingFailed: the objective or its gradient is NaN or infinite. The exception
             holds the training up to there.
     """
     fitkit.require_float64()
+    _check_options(dataset, steps, batch_size, chunk_size, every)
     if batch_size is not None and chunk_size is not None:
         raise ValueError(
             "`train` takes either `batch_size` (few events per step) or `chunk_size` "
@@ -184,6 +186,28 @@ def train(
         except KeyboardInterrupt:
             interrupted = True
     return Training(state, np.array(losses), watch.values, interrupted)
+
+
+def _check_options(
+    dataset: Dataset,
+    steps: int,
+    batch_size: int | None,
+    chunk_size: int | None,
+    every: int,
+) -> None:
+    if not dataset.scored:
+        raise ValueError(
+            "`train(dataset=...)` has no channel that is scored: there is nothing for "
+            "the observable to learn. Leave one out of `Dataset(counted=...)`."
+        )
+    check_count("train(steps=...)", steps, least=0)
+    hint = "Leave it out to take all events in every step."
+    if batch_size is not None:
+        check_count("train(batch_size=...)", batch_size, hint=hint)
+    if chunk_size is not None:
+        check_count("train(chunk_size=...)", chunk_size, hint=hint)
+    never = "To follow nothing leave `held_out` and `callback` out."
+    check_count("train(every=...)", every, hint=never)
 
 
 def _without_data(dataset: Dataset) -> Dataset:

@@ -12,7 +12,8 @@ from jaxtyping import Array, Bool, Int, PyTree
 import fitkit
 
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey
+from .._events import Dataset, SampleKey, batch
+from .._events.split import Totals
 from .._gradient import (
     AbstractEventObjective,
     value_and_gradient,
@@ -20,7 +21,6 @@ from .._gradient import (
 )
 from .._objectives import Objective
 from .._pipeline import Pipeline, trained_leaves
-from .._split import Totals, batch
 
 
 @final

@@ -1,6 +1,6 @@
 """Four blobs: a network trained on the expected CLs learns to avoid a systematic."""
 
-from .._config import RunConfig, parse_config
+from ..config import RunConfig, parse_config
 
 # Of 2000 held-out background events a bin may hold none where their density is small
 # but not zero. The later published code adds as much to every bin.

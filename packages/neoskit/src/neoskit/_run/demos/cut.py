@@ -13,12 +13,12 @@ from jaxtyping import Array, Float
 
 import fitkit
 
-from .._events import Dataset, Events, Process
-from .._observable import SoftSelection
-from .._pipeline import Pipeline
-from .._statmodel import Measurement
-from .._templates import Counting
-from .._train import anneal, train
+from ..._events import Dataset, Events, Process
+from ..._observable import SoftSelection
+from ..._pipeline import Pipeline
+from ..._statmodel import Measurement
+from ..._templates import Counting
+from ..._train import anneal, train
 
 SIGNAL_YIELD = 300.0
 BACKGROUND_YIELD = 8000.0
@@ -141,7 +141,7 @@ def find_cut(
 
 def draw_cut(result: CutResult, path: Path) -> Path:
     """The scan with the way of the gradient, as a picture."""
-    from .. import plot
+    from ... import plot
 
     with plot.style():
         figure = plot.panels(width=5.5)

@@ -10,16 +10,14 @@ from jaxtyping import Array, Float
 
 import fitkit
 
-from .._events import Dataset
-from .._gradient import AbstractEventObjective, BinaryCrossEntropy
-from .._objectives import Objective
-from .._observable import NeuralObservable
-from .._pipeline import Pipeline
-from .._sources.inferno import inferno_synthetic
-from .._split import split
-from .._statmodel import Measurement
-from .._templates import Binning
-from .._train import train
+from ..._events import Dataset, inferno_synthetic, split
+from ..._gradient import AbstractEventObjective, BinaryCrossEntropy
+from ..._objectives import Objective
+from ..._observable import NeuralObservable
+from ..._pipeline import Pipeline
+from ..._statmodel import Measurement
+from ..._templates import Binning
+from ..._train import train
 
 SIGNAL_YIELD = 50.0
 # One unit of the nuisance parameters of `inferno_synthetic`, in units of the paper's

@@ -1,0 +1,33 @@
+"""How a command fails: one message for a mistake of the user's, no traceback."""
+
+import typer
+from typer.core import TyperGroup
+
+from . import show
+from .process import INTERRUPTED
+
+
+class Commands(TyperGroup):
+    """Errors of the user's making end in one message, not in a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            show.error("interrupted. What was done until here is kept.")
+            raise typer.Exit(INTERRUPTED) from None
+        except ModuleNotFoundError as error:
+            if ctx.params["debug"]:
+                raise
+            show.error(
+                f"the command line needs `{error.name}`. Install it with: "
+                "pip install 'neoskit[cli,plot]'"
+            )
+            raise typer.Exit(1) from None
+        except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
+            if ctx.params["debug"]:
+                raise
+            show.error(show.message(error))
+            raise typer.Exit(1) from None

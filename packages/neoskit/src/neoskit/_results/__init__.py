@@ -1,0 +1,14 @@
+"""What a trained pipeline is worth: numbers to quote, their errors, the workspace."""
+
+from .bootstrap import bootstrap as bootstrap
+from .bootstrap import resample as resample
+from .compare import Comparison as Comparison
+from .compare import Difference as Difference
+from .compare import compare as compare
+from .evaluate import Evaluation as Evaluation
+from .evaluate import evaluate as evaluate
+from .export import export_workspace as export_workspace
+from .rebinning import background_statistics as background_statistics
+from .rebinning import merged_edges as merged_edges
+from .unblind import Unblinded as Unblinded
+from .unblind import unblind as unblind

@@ -1,0 +1,30 @@
+"""What fails after a training is noted, and costs neither it nor what else there is."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Failure(NamedTuple):
+    """Something that could not be done.
+
+    Args:
+        what: What it was, for a message.
+        error: Why.
+    """
+
+    what: str
+    error: Exception
+
+
+@contextlib.contextmanager
+def noted(failures: list[Failure], what: str) -> Iterator[None]:
+    """Within it, an error is added to the list and ends the block alone.
+
+    Whatever the error is: a training may have taken hours, and a mistake in our own
+    drawing is no reason to lose its numbers. Ctrl-C is no such error.
+    """
+    try:
+        yield
+    except Exception as error:
+        failures.append(Failure(what, error))

@@ -31,7 +31,7 @@ from .search import EDM_TOLERANCE, Search, ended
 
 
 @final
-class ScalarFunction(AbstractObjective):
+class ScalarFunction(AbstractObjective, eqx.Module):
     """A function of a flat vector, differentiated automatically.
 
     Attributes:
@@ -45,7 +45,10 @@ class ScalarFunction(AbstractObjective):
     args: Any
     size: int = eqx.field(static=True)
     needs_jax: ClassVar[bool] = True
-    has_kinks: ClassVar[bool] = False
+
+    @property
+    def has_kinks(self) -> bool:
+        return False
 
     def value(self, y: Vector) -> Float[Array, ""]:
         return self.fn(y, self.args)[0]

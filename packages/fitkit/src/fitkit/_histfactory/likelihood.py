@@ -6,8 +6,10 @@ log-likelihood has the gradient \(J c\) and the Hessian
 first part and the constraints alone are positive semi-definite (Gauss-Newton).
 """
 
+import dataclasses
 from typing import ClassVar, final
 
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -53,6 +55,8 @@ def derived(arrays: Arrays) -> tuple[ConstraintTerms, Interpolation]:
 
 
 @final
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
 class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     """A HistFactory model at given data.
 
@@ -70,18 +74,6 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     constraints: ConstraintTerms
     interpolation: Interpolation
     needs_jax: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        arrays: Arrays,
-        counts: Float[Array, " bins"],
-        aux: Vector,
-        constraints: ConstraintTerms,
-        interpolation: Interpolation,
-    ):
-        # Written out: equinox looks at every array that its own is given, each time.
-        self.arrays, self.counts, self.aux = arrays, counts, aux
-        self.constraints, self.interpolation = constraints, interpolation
 
     @property
     def has_kinks(self) -> bool:

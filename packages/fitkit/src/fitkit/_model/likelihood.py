@@ -47,8 +47,11 @@ class Derivatives(NamedTuple):
         return Bordered(self.convex_blocks, self.frame)
 
 
-class AbstractObjective(eqx.Module):
+class AbstractObjective(abc.ABC):
     """A function of one flat vector, with what a search for its minimum needs.
+
+    A subclass is a pytree: an `eqx.Module`, or a dataclass that jax knows, whose methods
+    are called without the detour that an `eqx.Module` takes for each.
 
     Entries at which it has a kink (interpolation codes 0 and 1 at 0) are told by
     `kinks`; there `gradient` and `derivatives` take the derivative from the right
@@ -58,11 +61,14 @@ class AbstractObjective(eqx.Module):
         needs_jax: whether it is written in `jax.numpy`, so that also concrete calls are
             compiled; not so if it is written over `fitkit.xp`, or in NumPy with
             derivatives of its own.
-        has_kinks: whether any entry may have a kink.
     """
 
-    needs_jax: eqx.AbstractClassVar[bool]
-    has_kinks: eqx.AbstractVar[bool]
+    needs_jax: ClassVar[bool]
+
+    @property
+    @abc.abstractmethod
+    def has_kinks(self) -> bool:
+        """Whether any entry may have a kink."""
 
     @abc.abstractmethod
     def value(self, y: Vector) -> Float[Array, ""]:
@@ -146,7 +152,7 @@ def autodiff_derivatives(function: Any, y: Vector) -> Derivatives:
 
 
 @final
-class AutodiffLikelihood(AbstractNegativeLogLikelihood):
+class AutodiffLikelihood(AbstractNegativeLogLikelihood, eqx.Module):
     """What any model's `logpdf` gives by automatic differentiation.
 
     Attributes:
@@ -157,7 +163,11 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
     model: "AbstractModel"
     data: "Data"
     needs_jax: ClassVar[bool] = True
-    has_kinks: ClassVar[bool] = False  # autodiff cannot know of them
+
+    @property
+    def has_kinks(self) -> bool:
+        """Autodiff cannot know of kinks."""
+        return False
 
     def value(self, y: Vector) -> Float[Array, ""]:
         """Return the function."""
@@ -240,7 +250,7 @@ def autodiff_derivatives(function: Any, y: Vector) -> Derivatives:
 
 
 @final
-class AutodiffLikelihood(AbstractNegativeLogLikelihood):
+class AutodiffLikelihood(AbstractNegativeLogLikelihood, eqx.Module):
     """What any model's `logpdf` gives by automatic differentiation.
 
     Attributes:
@@ -251,7 +261,11 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood):
     model: "AbstractModel"
     data: "Data"
     needs_jax: ClassVar[bool] = True
-    has_kinks: ClassVar[bool] = False  # autodiff cannot know of them
+
+    @property
+    def has_kinks(self) -> bool:
+        """Autodiff cannot know of kinks."""
+        return False
 
     def prepared(self) -> "AutodiffLikelihood":
         return self

@@ -1,13 +1,16 @@
 """Many fits: one after the other on NumPy; in one program side by side or in turn."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .compiled import runs_on_numpy
+from .namespace import concrete, traced
 
 # Up to so many parameters fits go side by side, one step of all at a time; above they
 # go in turn. Side by side every lane takes both branches of each condition and as many
@@ -57,3 +60,103 @@ def in_batch(
 
     out = jax.lax.map(jax.vmap(function), jax.tree.map(chunked, batch))
     return jax.tree.map(as_given, out)
+
+
+# What compiling a batch of fits takes, in seconds, and how many times less each fit
+# then takes than on NumPy, up to and above `_MOST_PARAMETERS` (benchmarks/engines.py).
+_COMPILING, _FASTER = 6.0, (20.0, 4.0)
+
+
+class Batched:
+    """A function that fits, for every member of a batch, on whichever engine is sooner.
+
+    The members of a concrete batch are fitted on NumPy, one after the other, and timed.
+    Once the rest would take longer than compiling and running one program for it, that
+    is done instead; a program that has been compiled before is used at once. The
+    results are the same.
+
+    Args:
+        function: `function(common, member)`; `common` is the same for all.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]):
+        self._function = function
+        self._compiled = eqx.filter_jit(self._together)
+        self._known: set[Any] = set()
+
+    def _together(self, common: Any, batch: Any, parameters: int) -> Any:
+        def one(member: Any) -> Any:
+            return self._function(common, member)
+
+        return in_batch(one, batch, parameters, common)
+
+    def __call__(
+        self,
+        common: tuple[Any, ...],
+        batch: Any,
+        parameters: int,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Any:
+        """The results, with a leading axis.
+
+        Args:
+            common: what all members share.
+            batch: a tree of arrays with a leading axis.
+            parameters: of each fit.
+            progress: called with how many of how many are done.
+        """
+        if traced(common, batch):
+            return self._together(common, batch, parameters)
+        count = jax.tree.leaves(batch)[0].shape[0]
+        tell = progress or (lambda done, of: None)
+        common, batch = concrete(common), concrete(batch)
+        parts: list[Any] = []
+        done = 0
+        if runs_on_numpy(*common):
+            done = self._one_by_one(common, batch, parameters, count, parts, tell)
+        while done < count:
+            some = range(done, min(done + _SIDE_BY_SIDE, count))
+            # Always as many, so that one program serves batches of every size.
+            index = np.minimum(done + np.arange(_SIDE_BY_SIDE), count - 1)
+            result = concrete(
+                self._compiled(
+                    common, jax.tree.map(lambda x, at=index: x[at], batch), parameters
+                )
+            )
+            parts.append(jax.tree.map(lambda x, n=len(some): x[:n], result))
+            done += len(some)
+            self._known.add(self._program(common, batch))
+            tell(done, count)
+        return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+    def _one_by_one(
+        self, common: Any, batch: Any, parameters: int, count: int, parts: list, tell
+    ) -> int:
+        """Fit members in turn as long as that is sooner; how many have been."""
+        known = count > 1 and self._program(common, batch) in self._known
+        faster = _FASTER[parameters > _MOST_PARAMETERS]
+        compiling = 0.0 if known else _COMPILING
+        results, start = [], time.perf_counter()
+        for i in range(count):
+            with np.errstate(all="ignore"):
+                member = jax.tree.map(lambda x, i=i: x[i], batch)
+                results.append(self._function(common, member))
+            tell(i + 1, count)
+            rest = (count - i - 1) * (time.perf_counter() - start) / (i + 1)
+            if rest * (1 - 1 / faster) > max(compiling, _LEAST_GAIN):
+                break
+        parts.append(jax.tree.map(lambda *x: np.stack(x), *results))
+        return len(results)
+
+    def _program(self, common: Any, batch: Any) -> Any:
+        """What tells the programs of two calls apart, the batch's size aside."""
+        leaves, structure = jax.tree.flatten((common, batch))
+        shared = len(jax.tree.leaves(common))
+        shapes = [x.shape for x in leaves[:shared]] + [
+            x.shape[1:] for x in leaves[shared:]
+        ]
+        return structure, tuple(shapes)
+
+
+# Below so many seconds a change of engine gains nothing that anybody sees.
+_LEAST_GAIN = 0.2

@@ -137,7 +137,7 @@ def scatter_add(
     values = np.asarray(values).reshape(places.size, -1)
     size, columns = int(np.prod(lead)), values.shape[1]
     # `np.add.at` takes ten times as long.
-    if columns > 1:
+    if columns != 1:
         places = (places[:, None] * columns + np.arange(columns)).reshape(-1)
     table = np.bincount(places, values.reshape(-1), size * columns)
     return table.reshape(*lead, *rest)
@@ -163,6 +163,20 @@ def while_loop(
     while condition(carry):
         carry = body(carry)
     return carry
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]], start: Any, inputs: Any, *operands: Any
+) -> tuple[Any, Any]:
+    """Go through inputs in turn, as `jax.lax.scan`; operands as of `while_loop`."""
+    if traced(start, inputs, operands):
+        start, inputs = jax.tree.map(jnp.asarray, (start, inputs))
+        return jax.lax.scan(step, start, inputs)
+    carry, outputs = start, []
+    for i in range(len(jax.tree.leaves(inputs)[0])):
+        carry, output = step(carry, jax.tree.map(lambda x, i=i: x[i], inputs))
+        outputs.append(output)
+    return carry, jax.tree.map(lambda *x: np.stack(x), *outputs)
 
 
 def cond(

@@ -3,7 +3,7 @@
 import collections
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,18 +13,25 @@ from jaxtyping import Array
 from .._numerics.namespace import traced, xp
 from .arrays import Arrays, Codes, Layout
 from .blocks import partition
+from .check import errors_left_out, first_broken, guarded
 from .declare import Collected, Collector, Variation, declare
 from .interpolation import Runs
-from .modifiers import ParameterKind
+from .locate import located
+from .modifiers.base import Place
+from .problem import SpecificationError, unique, warn
+from .settings import parameter_vectors
 from .spec import Channel, ParameterSettings
 
 
-def _by_code(entries: Sequence[tuple[Variation, *tuple[Any, ...]]]) -> list[Variation]:
-    """Each variation once; those of one code together, else in their order."""
-    return sorted(dict.fromkeys(entry[0] for entry in entries), key=lambda key: key[0])
+def _by_code(
+    entries: Sequence[tuple[Variation, *tuple[Any, ...]]],
+) -> dict[Variation, int]:
+    """The row of each variation; those of one code together, else in their order."""
+    once = dict.fromkeys(entry[0] for entry in entries)
+    return {key: row for row, key in enumerate(sorted(once, key=lambda key: key[0]))}
 
 
-def _runs(variations: Sequence[Variation]) -> Runs:
+def _runs(variations: Iterable[Variation]) -> Runs:
     return tuple(collections.Counter(code for code, _ in variations).items())
 
 
@@ -62,82 +69,13 @@ def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
     return np.array([first + last])
 
 
-def _setting(name: str, field: str, given: Any, size: int) -> Any:
-    """What the settings say of a parameter as `[size]`, or None where not given."""
-    if given is None:
-        return None
-    if np.size(given) not in (1, size):
-        raise ValueError(
-            f"settings of parameter {name!r}: `{field}` has {np.size(given)} values; "
-            f"the parameter has {size}."
-        )
-    flat = given.reshape(-1)
-    if flat.shape == (size,):
-        return flat
-    return xp.broadcast_to(flat, (size,))
-
-
-def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
-    """Parts of a flat parameter vector put together: numpy where nothing is traced."""
-    if any(map(traced, parts)):
-        return xp.concatenate([xp.asarray(part, dtype=dtype) for part in parts])
-    # Most parts are lists of one number: an array of each takes longer than all else.
-    return np.array(list(itertools.chain.from_iterable(parts)), dtype=dtype)
-
-
-def _parameter_vectors(
-    parameters: Mapping[str, Collected], settings: Mapping[str, ParameterSettings]
-) -> dict[str, Array | np.ndarray]:
-    """Start, bounds and constraints of all parameters, settings over defaults."""
-    names = ("init", "lower", "upper", "fixed", "aux", "sigma")
-    values: dict[str, list[Any]] = {name: [] for name in names}
-    given: dict[str, list[Any]] = {name: [] for name in names}
-    none = ParameterSettings()
-    for name, collected in parameters.items():
-        size, declaration = collected.size, collected.declaration
-        said = settings.get(name, none)
-        needs_sigma = declaration.kind == ParameterKind.NORMAL
-        if needs_sigma and said.sigma is None and declaration.sigma is None:
-            raise ValueError(
-                f"the constraint of parameter {name!r} has no width. Give "
-                f"`Lumi({name!r}, sigma=...)` or "
-                f"`settings={{{name!r}: ParameterSettings(sigma=...)}}`."
-            )
-        lower, upper = said.bounds or (None, None)
-        width = 1.0 if declaration.sigma is None else declaration.sigma
-        for field, own, default in (
-            ("init", said.init, declaration.init),
-            ("lower", lower, declaration.lower),
-            ("upper", upper, declaration.upper),
-            ("fixed", said.fixed, False),
-            ("aux", said.aux, declaration.aux),
-            ("sigma", said.sigma, width),
-        ):
-            value = _setting(name, field, own, size)
-            given[field].append([value is not None] * size)
-            if value is None:
-                value = (
-                    xp.broadcast_to(default, (size,))
-                    if traced(default)
-                    else [default] * size
-                )
-            values[field].append(value)
-    vectors = {
-        field: _vector(parts, bool if field == "fixed" else float)
-        for field, parts in values.items()
-    }
-    for field in ("lower", "upper", "fixed", "aux", "sigma"):
-        vectors[f"{field}_given"] = _vector(given[field], bool)
-    return vectors
-
-
 def _rows_of(index: list[int], params: int, least: int) -> np.ndarray:
     """For each of `params` entries where it stands in `index`.
 
     Args:
         index: entries.
         params: how many there are.
-        least: room for so many places of each, so that models that differ only in
+        least: at least so many places for each, so that models that differ only in
             whether a parameter is in both tables have one shape.
 
     Returns:
@@ -169,96 +107,57 @@ def assemble(
         normsys_code, histosys_code: of modifiers that name none of their own.
 
     Returns:
-        Names and shapes, and the flat arrays. The arrays are numpy arrays where the
-        specification holds no jax array.
+        Names and shapes, and the flat arrays, in NumPy but for those of traced numbers.
 
     Raises:
-        ValueError: naming channel, sample, modifier or parameter.
+        SpecificationError: naming channel, sample, modifier, parameter and bin.
     """
-    if not channels:
-        raise ValueError("a model needs at least one channel.")
-    names = [channel.name for channel in channels]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"channel {name!r} is given twice.")
+    _check_channels(channels)
     collector = Collector(normsys_code, histosys_code)
     places, declared = declare(collector, channels)
     parameters = collector.parameters
-    for name in settings:
-        if name not in parameters:
-            raise ValueError(
-                f"`settings` names {name!r}, which is no parameter of the model. "
-                f"It has: {', '.join(parameters)}."
-            )
-    scalars = [n for n, p in parameters.items() if p.declaration.scalar]
-    if poi is not None and poi not in scalars:
-        raise ValueError(
-            f"the parameter of interest {poi!r} is no scalar parameter of the model. "
-            f"It has: {', '.join(scalars)}."
-        )
-
-    start, size = {}, 0
-    for name, collected in parameters.items():
-        start[name] = size
-        size += collected.size
+    _check_poi(poi, parameters)
+    layout = Layout(
+        channels=tuple(
+            (channel.name, channel.bins, tuple(s.name for s in channel.samples))
+            for channel in channels
+        ),
+        parameters=tuple(
+            (name, () if p.declaration.scalar else (p.size,), p.declaration.kind)
+            for name, p in parameters.items()
+        ),
+        poi=poi,
+        modifiers=tuple(declared),
+    )
+    start = {name: place.start for name, place in layout.shapes.places.items()}
+    size, bins = layout.shapes.size, sum(channel.bins for channel in channels)
     rows = max(len(channel.samples) for channel in channels)
-    bins = sum(channel.bins for channel in channels)
-    table = (rows, bins)
-    slots = (max(collector.factors_of.values(), default=0), *table)
     normsys = _by_code(collector.normsys_entries)
     histosys = _by_code(collector.histosys_entries)
-    normsys_row = {key: i for i, key in enumerate(normsys)}
-    histosys_row = {key: i for i, key in enumerate(histosys)}
-    normsys_shape = (len(normsys), rows, len(channels))
-    histosys_shape = (len(histosys), *table)
+    slots = max(collector.factors_of.values(), default=0)
 
-    factor_index = np.full(slots, size, dtype=np.int32)
+    factor_index = np.full((slots, rows, bins), size, dtype=np.int32)
     for slot, row, where, name, entries, _ in collector.factors:
         factor_index[slot, row, where] = start[name] + entries
-    with_error = [f for f in collector.factors if f[5] is not None]
-    normsys_at = [
-        _positions(normsys_shape, normsys_row[key], row, c)
-        for key, row, c, _, _ in collector.normsys_entries
-    ]
     histosys_at = [
-        _positions(histosys_shape, histosys_row[key], row, where)
+        _positions((len(histosys), rows, bins), histosys[key], row, where)
         for key, row, where, _, _ in collector.histosys_entries
     ]
-    present = np.zeros(histosys_shape, dtype=bool)
+    present = np.zeros((len(histosys), rows, bins), dtype=bool)
     if histosys_at:
         present.reshape(-1)[np.concatenate(histosys_at)] = True
-    channel_of_bin = np.repeat(np.arange(len(channels)), [c.bins for c in channels])
-    kinds = [[int(p.declaration.kind)] * p.size for p in parameters.values()]
+    tables = _tables(collector, places, normsys, histosys_at, factor_index.shape)
     interpolated_rows = _rows_of(
         [start[name] for _, name in (*histosys, *normsys)],
         size,
         least=2 if histosys and normsys else 1,
     )
+    channel_of_bin = np.repeat(np.arange(len(channels)), [c.bins for c in channels])
+    kinds = [[int(p.declaration.kind)] * p.size for p in parameters.values()]
     arrays = Arrays(
         codes=Codes(_runs(normsys), _runs(histosys)),
-        nominal=_table(
-            table,
-            [_positions(table, p.row, p.bins) for p in places],
-            [p.yields for p in places],
-        ),
-        histosys_lo=_table(
-            histosys_shape, histosys_at, [e[3] for e in collector.histosys_entries]
-        ),
-        histosys_hi=_table(
-            histosys_shape, histosys_at, [e[4] for e in collector.histosys_entries]
-        ),
+        **tables,
         histosys_present=present,
-        normsys_lo=_table(
-            normsys_shape, normsys_at, [e[3] for e in collector.normsys_entries], 1.0
-        ),
-        normsys_hi=_table(
-            normsys_shape, normsys_at, [e[4] for e in collector.normsys_entries], 1.0
-        ),
-        uncertainty=_table(
-            slots,
-            [_positions(slots, f[0], f[1], f[2]) for f in with_error],
-            [f[5] for f in with_error],
-        ),
         factor_index=factor_index,
         normsys_index=np.array([start[name] for _, name in normsys], dtype=np.int32),
         histosys_index=np.array([start[name] for _, name in histosys], dtype=np.int32),
@@ -271,23 +170,92 @@ def assemble(
         ),
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
         counted=np.ones(bins, dtype=bool),
-        kind=_vector(kinds, np.int32),
-        **_parameter_vectors(parameters, settings),
+        kind=np.array(list(itertools.chain.from_iterable(kinds)), dtype=np.int32),
+        **parameter_vectors(parameters, settings),
     )
-    layout = Layout(
-        channels=tuple(
-            (channel.name, channel.bins, tuple(s.name for s in channel.samples))
-            for channel in channels
-        ),
-        parameters=tuple(
-            (
-                name,
-                () if p.declaration.scalar else (p.size,),
-                p.declaration.kind,
-            )
-            for name, p in parameters.items()
-        ),
-        poi=poi,
-        modifiers=tuple(declared),
-    )
+    if broken := first_broken({name: getattr(arrays, name) for name in tables}):
+        raise located(broken, channels, layout, arrays)
+    if lost := errors_left_out(layout, arrays):
+        warn(lost)
     return layout, arrays
+
+
+def _check_channels(channels: Any) -> None:
+    if isinstance(channels, (Channel, str)) or not isinstance(channels, Iterable):
+        raise TypeError(
+            f"`Model` needs a list of `Channel` objects; got {channels!r:.60}."
+        )
+    for each in channels:
+        if not isinstance(each, Channel):
+            raise TypeError(
+                f"`Model` needs a list of `Channel` objects; it has {each!r:.60}."
+            )
+    if not channels:
+        raise SpecificationError(
+            "a model needs at least one channel.", keys=("channels",)
+        )
+    unique([channel.name for channel in channels], "channel", ("channels",))
+
+
+def _check_poi(poi: str | None, parameters: Mapping[str, Collected]) -> None:
+    scalars = [name for name, p in parameters.items() if p.declaration.scalar]
+    if poi is None or poi in scalars:
+        return
+    what = f"the parameter of interest {poi!r}"
+    if poi in parameters:
+        per_bin = f"{parameters[poi].modifier} at {parameters[poi].where}"
+        reason = f"{what} must be a single number, but has one for each bin ({per_bin})"
+    else:
+        reason = f"{what} is no parameter of the model"
+    known = f", or one of: {', '.join(scalars)}" if scalars else ""
+    raise SpecificationError(
+        f"{reason}. Give `poi=None` for a model without one{known}.", keys=("poi",)
+    )
+
+
+def _tables(
+    collector: Collector,
+    places: Sequence[Place],
+    normsys: Mapping[Variation, int],
+    histosys_at: list[np.ndarray],
+    slots: tuple[int, int, int],
+) -> dict[str, Any]:
+    """The tables of yields, variations, factors and errors, by the names of `RULES`.
+
+    Args:
+        collector, places: what the modifiers have declared.
+        normsys: the row of each variation.
+        histosys_at: flat positions of the entries of `[histosys, rows, bins]`.
+        slots: the shape `[slots, rows, bins]`.
+    """
+    _, rows, bins = slots
+    histosys = len({key for key, *_ in collector.histosys_entries}), rows, bins
+    factors = len(normsys), rows, places[-1].channel_index + 1
+    factors_at = [
+        _positions(factors, normsys[key], row, c)
+        for key, row, c, _, _ in collector.normsys_entries
+    ]
+    with_error = [each for each in collector.factors if each[5] is not None]
+    histosys_lo, histosys_hi, normsys_lo, normsys_hi = (
+        [entry[side] for entry in entries]
+        for entries in (collector.histosys_entries, collector.normsys_entries)
+        for side in (3, 4)
+    )
+    return guarded(
+        {
+            "nominal": _table(
+                (rows, bins),
+                [_positions((rows, bins), p.row, p.bins) for p in places],
+                [p.yields for p in places],
+            ),
+            "histosys_lo": _table(histosys, histosys_at, histosys_lo),
+            "histosys_hi": _table(histosys, histosys_at, histosys_hi),
+            "normsys_lo": _table(factors, factors_at, normsys_lo, 1.0),
+            "normsys_hi": _table(factors, factors_at, normsys_hi, 1.0),
+            "uncertainty": _table(
+                slots,
+                [_positions(slots, *each[:3]) for each in with_error],
+                [each[5] for each in with_error],
+            ),
+        }
+    )

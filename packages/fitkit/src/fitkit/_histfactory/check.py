@@ -2,18 +2,21 @@
 
 Concrete numbers are checked as whole tables, which takes microseconds where a look at
 each of thousands of modifiers would take longer than reading the document. Traced
-numbers cannot raise: they become NaN, which every fit, scan and test reports, and under
-`jax.vmap` only for the one model that has them. (A check at run time by
-`equinox.error_if` would stop the whole batch, and jax stores no compiled program that
-has one: each process would compile anew.)
+numbers cannot raise: they become NaN, which every fit and test reports, and under
+`jax.vmap` for the one model that has them. (A check at run time by `equinox.error_if`
+would stop the whole batch, and jax stores no compiled program that has one: every
+process would compile anew.)
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jaxtyping import Array
+import numpy as np
 
 from .._numerics.namespace import traced, xp
+from .arrays import Arrays, Layout
+from .modifiers import ParameterKind
 
 
 class Rule(NamedTuple):
@@ -29,85 +32,124 @@ class Rule(NamedTuple):
 
 
 def _positive(values: Any) -> Any:
-    return (values > 0) & (values < xp.inf)
+    return (values > 0) & (values < np.inf)
 
 
 def _not_negative(values: Any) -> Any:
-    return (values >= 0) & (values < xp.inf)
+    return (values >= 0) & (values < np.inf)
 
 
-_YIELD = Rule(xp.isfinite, "must be finite. Correct it, or leave the bin out.")
-_NUMBER = Rule(xp.isfinite, "must be finite. Correct or remove it.")
+_FINITE = Rule(xp.isfinite, "must be finite. Correct or remove it.")
 _FACTOR = Rule(
     _positive,
-    "must be greater than 0 and finite: the sample's yields are multiplied by it. "
-    "Correct it, or remove the modifier.",
+    "must be greater than 0 and finite, for yields are multiplied by it. Correct it, "
+    "or remove the modifier.",
 )
 _ERROR = Rule(
     _not_negative,
-    "must not be negative, and finite. Write the absolute error; 0 is none.",
+    "must not be negative, and finite. Give the absolute error; 0 means none.",
 )
 _WIDTH = Rule(
     _positive,
-    "must be greater than 0 and finite: it is the width of a constraint. Correct it, "
-    "or fix the parameter.",
+    "must be greater than 0 and finite, for it is the width of a constraint. Correct "
+    "it; where nothing may vary, fix the parameter.",
 )
 
 RULES: Mapping[str, Rule] = {
-    "nominal": _YIELD,
-    "histosys_lo": _YIELD,
-    "histosys_hi": _YIELD,
+    "nominal": _FINITE,
+    "histosys_lo": _FINITE,
+    "histosys_hi": _FINITE,
     "normsys_lo": _FACTOR,
     "normsys_hi": _FACTOR,
     "uncertainty": _ERROR,
-    "init": _NUMBER,
-    "aux": _NUMBER,
+    "init": _FINITE,
+    "aux": _FINITE,
     "sigma": _WIDTH,
 }
-"""By the names of the fields of `Arrays`."""
+"""By the names that the tables have in `Arrays`."""
 
 
-class Broken(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Broken:
     """The first number that breaks a rule.
 
     Attributes:
         table: the name of its table.
         index: its place there.
-        value: the number.
-        reason: the rule.
+        reason: what came, the rule, and the way out.
     """
 
     table: str
     index: tuple[int, ...]
-    value: float
     reason: str
-
-    @property
-    def message(self) -> str:
-        """What came, the rule and the way out."""
-        return f"got {self.value:g}, but it {self.reason}"
 
 
 def first_broken(tables: Mapping[str, Any]) -> Broken | None:
-    """The first number that breaks its table's rule; None where none does.
+    """The first number that breaks its rule, None where none does or they are traced.
 
-    Traced tables are passed over.
+    Args:
+        tables: some of those of `RULES`.
     """
     for name, table in tables.items():
         if traced(table):
             continue
         holds = RULES[name].holds(table)
         if not holds.all():
-            index = tuple(int(i) for i in (~holds).nonzero()[0:] and _first(~holds))
-            return Broken(name, index, float(table[index]), RULES[name].reason)
+            index = np.unravel_index(np.argmin(holds), holds.shape)
+            reason = f"got {table[index]:g}, but it {RULES[name].reason}"
+            return Broken(name, tuple(map(int, index)), reason)
     return None
 
 
-def guarded(tables: Mapping[str, Array]) -> dict[str, Array]:
-    """The tables, with NaN for traced numbers that break their rule."""
-    return {
-        name: xp.where(RULES[name].holds(table), table, xp.nan)
-        if traced(table)
-        else table
-        for name, table in tables.items()
-    }
+def guarded(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables, with NaN in the place of traced numbers that would pass for others.
+
+    An error of -5 would, for only its square is used.
+    """
+
+    def one(table: Any, rule: Rule) -> Any:
+        if rule is _FINITE or not traced(table):
+            return table
+        return xp.where(rule.holds(table), table, np.nan)
+
+    return {name: one(table, RULES[name]) for name, table in tables.items()}
+
+
+def errors_left_out(layout: Layout, arrays: Arrays) -> str:
+    """Which statistical errors count for nothing, since the yields are negative.
+
+    A constraint on a factor of a bin needs a relative error, and there is none where
+    the yields that the factor multiplies sum to less than zero: `constraint_terms`
+    fixes it at 1, as pyhf does. (Where they sum to zero, nothing is lost.)
+
+    Returns:
+        A sentence for a warning, naming channels, parameters and bins; empty where
+        nothing is left out, or where any number is traced.
+    """
+    nominal, error = arrays.nominal, arrays.uncertainty
+    if traced(nominal, error) or not (nominal < 0).any():
+        return ""
+    size = arrays.kind.size
+    kinds = np.append(arrays.kind, int(ParameterKind.FREE))
+    measured = kinds >= int(ParameterKind.MC_STAT)  # and the Poisson kinds
+    index = np.where(measured[arrays.factor_index], arrays.factor_index, size)
+    yields = np.broadcast_to(nominal, index.shape).reshape(-1)
+    mean = np.bincount(index.reshape(-1), yields, size + 1)[:size]
+    variance = np.bincount(index.reshape(-1), np.square(error).reshape(-1), size + 1)
+    lost = np.append((mean < 0) & (variance[:size] > 0), False)
+    if not lost.any():
+        return ""
+    places, start = [], 0
+    for channel, bins, _ in layout.channels:
+        entries = index[..., start : start + bins]
+        start += bins
+        for name, place in layout.shapes.places.items():
+            inside = (entries >= place.start) & (entries < place.stop) & lost[entries]
+            if (where := np.flatnonzero(inside.any(axis=(0, 1)))).size:
+                listed = ", ".join(map(str, where))
+                places.append(f"channel {channel!r}, parameter {name!r}, bin {listed}")
+    return (
+        "the statistical error of negative yields is left out: the factor stays at 1, "
+        f"for a relative error needs a positive sum ({'; '.join(places)}). Merge bins, "
+        "or put the error into a HistoSys."
+    )

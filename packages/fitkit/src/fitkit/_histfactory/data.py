@@ -9,6 +9,8 @@ from jaxtyping import Array, ArrayLike, Bool
 from .._model.parameters import unflatten
 from .._numerics.namespace import as_floats, scatter_add, traced, xp
 from .arrays import Layout
+from .modifiers import ParameterKind
+from .problem import SpecificationError
 
 
 def bins_by_channel(layout: Layout, counts: Any) -> dict[str, Any]:
@@ -43,47 +45,72 @@ def flat_counts(
     """Counts of all channels side by side; 0 where they are masked.
 
     Raises:
-        ValueError: naming a channel that is missing, unknown or of the wrong size.
+        SpecificationError: naming a channel that is missing, unknown or of the wrong
+            size, or whose counts are negative or not finite.
     """
     channels = [name for name, _, _ in layout.channels]
     unknown = [name for name in main if name not in channels]
     if unknown:
-        raise ValueError(
-            f"data for channel {unknown[0]!r}, which the model does not have. "
-            f"It has: {', '.join(channels)}."
+        raise SpecificationError(
+            f"the model does not have it. It has: {', '.join(channels)}.",
+            (f"data of channel {unknown[0]!r}",),
+            ("main", unknown[0]),
         )
     parts, masked = [], masked_channels(layout, counted)
     for name, bins, _ in layout.channels:
         if name in masked:
             parts.append(np.zeros(bins))
             continue
+        words = (f"data of channel {name!r}",)
         if name not in main:
-            raise ValueError(f"no data for channel {name!r}.")
+            raise SpecificationError(
+                "there are none. Add its counts.", words, ("main", name, "missing")
+            )
         counts = _as_array(main[name])
         if counts.shape != (bins,):
-            raise ValueError(
-                f"data of channel {name!r} have shape {counts.shape}; "
-                f"it has {bins} bins."
+            raise SpecificationError(
+                f"have shape {counts.shape}, but the channel has {bins} bins. Give one "
+                "count for each.",
+                words,
+                ("main", name),
             )
         parts.append(counts)
     flat = _side_by_side(parts)
     if traced(counted):
         # Not even a NaN passes, which would spoil derivatives.
         return xp.where(counted, flat, 0.0)
+    if type(flat) is np.ndarray and not ((flat >= 0) & (flat < np.inf)).all():
+        _check_counts(layout, flat)
     return flat
+
+
+def _check_counts(layout: Layout, counts: np.ndarray) -> None:
+    for name, values in bins_by_channel(layout, counts).items():
+        wrong = ~((values >= 0) & (values < np.inf))
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise SpecificationError(
+                f"got {values[first]:g}, but counts are finite and not negative. "
+                "Correct it, or mask the channel.",
+                (f"data of channel {name!r}", f"bin {first}"),
+                ("main", name, first),
+            )
 
 
 def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray:
     """Auxiliary data as the flat vector; 0 for parameters without.
 
     Raises:
-        ValueError: naming a parameter whose data are missing or of the wrong shape.
+        SpecificationError: naming a parameter whose data are missing, of the wrong
+            shape, not finite, or negative counts of a Poisson constraint.
     """
     missing = [name for name in layout.measured if name not in aux]
     if missing:
-        raise ValueError(
-            f"no auxiliary data for the constrained parameter {missing[0]!r}. "
-            "`model.data(counts)` adds the nominal ones."
+        raise SpecificationError(
+            "there are none, but its constraint needs them. `model.data(counts)` adds "
+            "the nominal ones.",
+            (f"auxiliary data of parameter {missing[0]!r}",),
+            ("aux", missing[0]),
         )
     values: list[Any] = [aux[name] for name in layout.measured]
     values = [_as_array(value) for value in values]
@@ -94,13 +121,32 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
             for (name, shape), value in zip(shapes.items(), values, strict=True)
             if value.shape != shape
         )
-        raise ValueError(
-            f"auxiliary data of parameter {name!r} have shape {value.shape}; "
-            f"the parameter has shape {shapes[name]}."
+        raise SpecificationError(
+            f"have shape {value.shape}, but the parameter has shape {shapes[name]}.",
+            (f"auxiliary data of parameter {name!r}",),
+            ("aux", name),
         )
     size, places = layout.shapes.size, layout.places_of_measured
     together = xp.concatenate([np.zeros(0), *(v.reshape(-1) for v in values)])
-    return scatter_add((size,), (places,), together)
+    flat = scatter_add((size,), (places,), together)
+    if type(flat) is np.ndarray and not (np.isfinite(flat) & (flat >= 0)).all():
+        _check_aux(layout, flat)
+    return flat
+
+
+def _check_aux(layout: Layout, aux: np.ndarray) -> None:
+    """Check that auxiliary data are finite, and those that are counts not negative."""
+    for name, _, kind in layout.parameters:
+        values = aux[layout.shapes.places[name]]
+        count = kind in (ParameterKind.POISSON, ParameterKind.POISSON_STAT)
+        wrong = ~np.isfinite(values) | (count & (values < 0))
+        if wrong.any():
+            rule = "a count of a Poisson constraint" if count else "a finite number"
+            raise SpecificationError(
+                f"got {values[np.argmax(wrong)]:g}, but it must be {rule}.",
+                (f"auxiliary data of parameter {name!r}",),
+                ("aux", name, int(np.argmax(wrong))),
+            )
 
 
 def _as_array(value: ArrayLike) -> Any:

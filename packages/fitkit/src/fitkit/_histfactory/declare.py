@@ -6,26 +6,43 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._numerics.namespace import traced, xp
 from .modifiers import ParameterKind
 from .modifiers.base import ParameterDeclaration, Place
+from .problem import SpecificationError, written
 from .spec import Channel
 
 Variation: TypeAlias = tuple[str, str]
 """An interpolation code and the parameter that has it; one may have several codes."""
 
+_PER_CHANNEL = (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
+
 
 @dataclasses.dataclass
 class Collected:
-    """One parameter while modifiers declare themselves."""
+    """One parameter while modifiers declare themselves.
+
+    Attributes:
+        declaration: of the modifier that came first.
+        bins: the number of its values in each channel. Only a staterror has values of
+            its own in each; any other counts for the channel that comes first.
+        modifier: the type of the modifier that came first.
+        where: the place of that modifier in the specification.
+    """
 
     declaration: ParameterDeclaration
-    size: int
-    channel_start: dict[str, int]
+    bins: dict[str, int]
     modifier: str
+    where: str
+
+    @property
+    def size(self) -> int:
+        """The number of its values."""
+        return sum(self.bins.values())
 
 
 class Collector:
-    """Fills the tables as modifiers declare themselves (`modifiers._base.Tables`)."""
+    """Fills the tables as modifiers declare themselves (`modifiers.base.Tables`)."""
 
     def __init__(self, normsys_code: str, histosys_code: str) -> None:
         self.parameters: dict[str, Collected] = {}
@@ -35,7 +52,9 @@ class Collector:
         # (code, parameter), row, place in the row, lo, hi
         self.normsys_entries: list[tuple[Variation, int, int, Any, Any]] = []
         self.histosys_entries: list[tuple[Variation, int, slice, Any, Any]] = []
+        # The modifier that declares itself now: its type, and its place.
         self.modifier = ""
+        self.keys: tuple[str | int, ...] = ()
         self.normsys_code, self.histosys_code = normsys_code, histosys_code
 
     def parameter(
@@ -44,38 +63,72 @@ class Collector:
         known = self.parameters.get(name)
         if known is None:
             self.parameters[name] = Collected(
-                declaration, declaration.size, {place.channel: 0}, self.modifier
+                declaration,
+                {place.channel: declaration.size},
+                self.modifier,
+                written(*self.keys),
             )
             return 0
-        same = (
-            known.declaration.kind == declaration.kind
-            and known.declaration.scalar == declaration.scalar
-            and known.declaration.init == declaration.init
-        )
-        if not same:
-            raise ValueError(
-                f"channel {place.channel!r}, sample {place.sample!r}: {self.modifier} "
-                f"{name!r} and an earlier {known.modifier} of that name cannot share "
-                "one parameter. Rename one of them."
+        self._check_shared(known, declaration)
+        if declaration.kind in _PER_CHANNEL:
+            if place.channel not in known.bins:
+                known.bins[place.channel] = declaration.size
+            channels = list(known.bins)
+            before = channels[: channels.index(place.channel)]
+            return sum(known.bins[channel] for channel in before)
+        if declaration.sigma is not None:
+            self._merge_widths(known, declaration.sigma)
+        return 0
+
+    def _check_shared(
+        self, known: Collected, declaration: ParameterDeclaration
+    ) -> None:
+        """Check that a modifier may share a parameter that is known."""
+        ours, other = declaration, known.declaration
+        if (ours.kind, ours.scalar, ours.init) != (
+            other.kind,
+            other.scalar,
+            other.init,
+        ):
+            raise SpecificationError(
+                f"this name belongs to a parameter of another kind, by the "
+                f"{known.modifier} at {known.where}. Rename one of them.",
+                keys=("name",),
             )
-        stat = declaration.kind in (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
-        per_bin = stat or declaration.kind == ParameterKind.POISSON
-        if not per_bin:
-            if known.size != declaration.size:
-                raise ValueError(
-                    f"channel {place.channel!r}, sample {place.sample!r}: "
-                    f"{self.modifier} {name!r} needs {declaration.size} bins, but the "
-                    f"parameter already has {known.size}. Rename one of them."
-                )
-            if declaration.sigma is not None and known.declaration.sigma is None:
-                known.declaration = declaration
-            return 0
-        if stat and place.channel in known.channel_start:
-            return known.channel_start[place.channel]
-        start = known.size
-        known.channel_start[place.channel] = start
-        known.size += declaration.size
-        return start
+        if ours.kind == ParameterKind.POISSON:
+            raise SpecificationError(
+                f"this name belongs to the {known.modifier} at {known.where}, and its "
+                "parameters cannot be shared: each constraint is that of one sample. "
+                "Rename one of them.",
+                keys=("name",),
+            )
+        if ours.kind not in _PER_CHANNEL and ours.size != known.size:
+            raise SpecificationError(
+                f"has {ours.size} bins here and {known.size} at {known.where}, but one "
+                "parameter for each bin is shared. Rename one of them.",
+                keys=("name",),
+            )
+
+    def _merge_widths(self, known: Collected, sigma: Any) -> None:
+        """Give a parameter the width that one more modifier states."""
+        before = known.declaration.sigma
+        if before is sigma:
+            return
+        if before is None:
+            merged = sigma
+        elif traced(before, sigma):
+            merged = xp.where(before == sigma, sigma, np.nan)  # see `check`
+        elif before == sigma:
+            return
+        else:
+            raise SpecificationError(
+                f"is {sigma:g} here and {before:g} at another {self.modifier} of this "
+                f"name (the first is {known.where}), but there is one parameter with "
+                "one width. Give it once, or the same.",
+                ("`sigma`",),
+                ("sigma",),
+            )
+        known.declaration = known.declaration._replace(sigma=merged)
 
     def factor(
         self,
@@ -105,7 +158,14 @@ class Collector:
 def declare(
     collector: Collector, channels: Sequence[Channel]
 ) -> tuple[list[Place], list[tuple[str, str, str, str]]]:
-    """Walk over the specification; every modifier enters itself into the tables."""
+    """Walk over the specification; every modifier enters itself into the tables.
+
+    Returns:
+        The place of each sample, and (channel, sample, type, name) of each modifier.
+
+    Raises:
+        SpecificationError: where modifiers contradict their sample or each other.
+    """
     places: list[Place] = []
     declared: list[tuple[str, str, str, str]] = []
     start = 0
@@ -116,15 +176,24 @@ def declare(
             place = Place(channel.name, sample.name, row, c, bins, sample.yields)
             places.append(place)
             seen = set()
-            for modifier in sample.modifiers:
+            for m, modifier in enumerate(sample.modifiers):
                 key = (type(modifier).__name__, modifier.name)
-                if key in seen:
-                    raise ValueError(
-                        f"channel {channel.name!r}, sample {sample.name!r} has "
-                        f"{key[0]} {key[1]!r} twice."
-                    )
+                collector.modifier = key[0]
+                collector.keys = ("channels", c, "samples", row, "modifiers", m)
+                try:
+                    if key in seen:
+                        raise SpecificationError(
+                            f"a second {key[0]} of this name on the same sample. "
+                            "Remove one or rename it."
+                        )
+                    modifier.declare(collector, place)
+                except SpecificationError as error:
+                    raise error.inside(
+                        f"channel {channel.name!r}",
+                        f"sample {sample.name!r}",
+                        f"{key[0]} {key[1]!r}",
+                        keys=collector.keys,
+                    ) from None
                 seen.add(key)
                 declared.append((channel.name, sample.name, *key))
-                collector.modifier = key[0]
-                modifier.declare(collector, place)
     return places, declared

@@ -1,5 +1,7 @@
 """What is wrong with a specification, and where: in words, and as keys."""
 
+import sys
+import warnings
 from typing import Self, TypeAlias
 
 Key: TypeAlias = str | int
@@ -30,13 +32,15 @@ class SpecificationError(ValueError):
         return type(self)(self.reason, words + self.words, keys + self.keys)
 
 
-def unique(names: list[str], words: str, keys: tuple[Key, ...]) -> None:
+def unique(
+    names: list[str], what: str, keys: tuple[Key, ...], words: tuple[str, ...] = ()
+) -> None:
     """Check that no name comes twice.
 
     Args:
         names: in their order.
-        words: what they name, such as "sample".
-        keys: of the list that has them, the last one its own.
+        what: has them, such as "sample".
+        keys, words: the way to the list.
 
     Raises:
         SpecificationError: for the first that does.
@@ -49,7 +53,7 @@ def unique(names: list[str], words: str, keys: tuple[Key, ...]) -> None:
             raise SpecificationError(
                 f"{name!r} is already the name of {written(*keys, first[name])}. "
                 "Rename or merge one of them.",
-                (f"{words} {name!r}",),
+                (*words, f"{what} {name!r}"),
                 (*keys, number, "name"),
             )
         first[name] = number
@@ -69,3 +73,14 @@ def written(*keys: Key) -> str:
         else:
             path += f".{key}" if path else key
     return path
+
+
+def warn(message: str) -> None:
+    """Warn at the line that called fitkit, however deep below this is noticed."""
+    level, frame = 1, sys._getframe(0)
+    # A model is made through the metaclass of `equinox.Module`.
+    while frame.f_back and frame.f_globals["__name__"].startswith(
+        ("fitkit.", "equinox.")
+    ):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

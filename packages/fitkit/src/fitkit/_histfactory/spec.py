@@ -4,15 +4,16 @@ All yields, variations and uncertainties may be traced arrays: the gradient flow
 through the construction of the model.
 """
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Iterable, Sequence
+from typing import Any, final
 
-import jax
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from .._numerics.namespace import xp
 from .modifiers import AbstractModifier
 from .modifiers.base import as_values, record
+from .problem import SpecificationError, unique
 
 
 @final
@@ -22,7 +23,8 @@ class Sample:
 
     Attributes:
         name: the same in every channel where the process contributes.
-        yields: expected counts before any modifier, `[bins]`; may be traced.
+        yields: expected counts before any modifier, `[bins]`, finite; may be negative
+            (interference) and may be traced.
         modifiers: what scales or shifts them; names shared between samples or channels
             are shared parameters.
 
@@ -43,19 +45,22 @@ class Sample:
         modifiers: Sequence[AbstractModifier] = (),
     ):
         vars(self).update(
-            name=name, yields=as_values(yields), modifiers=tuple(modifiers)
+            name=name,
+            yields=as_values(yields, "yields", "sample", name),
+            modifiers=_all(
+                modifiers,
+                AbstractModifier,
+                f"sample {name!r}: `modifiers`",
+                "modifiers such as `NormFactor(name)`",
+            ),
         )
         if self.yields.ndim != 1:
-            raise ValueError(
-                f"sample {self.name!r}: `yields` must have shape (bins,); got "
-                f"{self.yields.shape}."
+            raise SpecificationError(
+                f"has shape {self.yields.shape}, but yields have shape (bins,). Give a "
+                "list, also for one bin.",
+                (f"sample {self.name!r}", "`yields`"),
+                ("yields",),
             )
-        for modifier in self.modifiers:
-            if not isinstance(modifier, AbstractModifier):
-                raise TypeError(
-                    f"sample {self.name!r}: {modifier!r} is no modifier. Give objects "
-                    "such as `NormFactor(name)`, in a tuple."
-                )
 
 
 @final
@@ -72,18 +77,22 @@ class Channel:
     samples: tuple[Sample, ...]
 
     def __init__(self, name: str, samples: Sequence[Sample]):
-        vars(self).update(name=name, samples=tuple(samples))
-        if not self.samples:
-            raise ValueError(f"channel {self.name!r} has no samples.")
-        names = [sample.name for sample in self.samples]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"channel {self.name!r} has sample {name!r} twice.")
-        for sample in self.samples:
+        samples = _all(
+            samples, Sample, f"channel {name!r}: `samples`", "`Sample` objects"
+        )
+        vars(self).update(name=name, samples=samples)
+        words = (f"channel {name!r}",)
+        if not samples:
+            raise SpecificationError("has no samples.", words, ("samples",))
+        unique([sample.name for sample in samples], "sample", ("samples",), words)
+        for number, sample in enumerate(samples):
             if len(sample.yields) != self.bins:
-                raise ValueError(
-                    f"channel {self.name!r}: sample {sample.name!r} has "
-                    f"{len(sample.yields)} bins, sample {names[0]!r} has {self.bins}."
+                raise SpecificationError(
+                    f"has {len(sample.yields)} numbers, but the channel has "
+                    f"{self.bins} bins by its first sample, {samples[0].name!r}. Give "
+                    "one number for each.",
+                    (*words, f"sample {sample.name!r}"),
+                    ("samples", number, "yields"),
                 )
 
     @property
@@ -100,7 +109,7 @@ class ParameterSettings:
     Attributes:
         init: start value, scalar or of the parameter's shape.
         bounds: `(lower, upper)`, each scalar or of the parameter's shape.
-        fixed: kept at `init` by fits, scalar or of the parameter's shape.
+        fixed: True where fits leave it at `init`, scalar or of the parameter's shape.
         aux: nominal auxiliary measurement.
         sigma: standard deviation of the constraint (Poisson: 1/sqrt(tau)).
     """
@@ -119,12 +128,42 @@ class ParameterSettings:
         aux: ArrayLike | None = None,
         sigma: ArrayLike | None = None,
     ):
-        pair = None if bounds is None else (as_values(bounds[0]), as_values(bounds[1]))
-        traced = isinstance(fixed, jax.core.Tracer)
+        def values(given: Any, field: str) -> Any:
+            if given is None:
+                return None
+            return as_values(given, field, "ParameterSettings")
+
+        if bounds is not None:
+            try:
+                lower, upper = bounds
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"ParameterSettings: `bounds` must be a pair (lower, upper); got "
+                    f"{bounds!r:.60}."
+                ) from None
+            bounds = values(lower, "bounds"), values(upper, "bounds")
+        mask = None if fixed is None else xp.asarray(fixed)
+        # A number, as in fixed=2.0, may be meant as the value to fix at.
+        if mask is not None and mask.dtype != bool:
+            raise TypeError(
+                "ParameterSettings: `fixed` must be True or False, or an array of "
+                f"these; got {fixed!r:.60}. A value belongs to `init`."
+            )
         vars(self).update(
-            init=None if init is None else as_values(init),
-            bounds=pair,
-            fixed=fixed if fixed is None or traced else np.asarray(fixed),
-            aux=None if aux is None else as_values(aux),
-            sigma=None if sigma is None else as_values(sigma),
+            init=values(init, "init"),
+            bounds=bounds,
+            fixed=mask,
+            aux=values(aux, "aux"),
+            sigma=values(sigma, "sigma"),
         )
+
+
+def _all(given: Any, kind: type, what: str, wanted: str) -> tuple[Any, ...]:
+    """As a tuple whose entries are all of a type."""
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise TypeError(f"{what} must be a list of {wanted}; got {given!r:.60}.")
+    given = tuple(given)
+    for each in given:
+        if not isinstance(each, kind):
+            raise TypeError(f"{what} must be a list of {wanted}; it has {each!r:.60}.")
+    return given

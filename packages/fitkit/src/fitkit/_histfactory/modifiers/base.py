@@ -10,7 +10,8 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..._numerics.namespace import as_floats
+from ..._numerics.namespace import xp
+from ..problem import SpecificationError
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Place(NamedTuple):
 
 
 class Tables(Protocol):
-    """The tables that modifiers fill; see `collect.py`."""
+    """The tables that modifiers fill; see `Collector`."""
 
     def parameter(
         self, name: str, place: Place, declaration: ParameterDeclaration
@@ -148,23 +149,62 @@ def check_code(modifier: str, name: str, code: str | None, codes: Sequence[str])
     return code
 
 
-def as_values(value: ArrayLike) -> Array | np.ndarray:
-    """Floating-point numbers: traced as they are, anything else in NumPy's float64."""
-    return as_floats(value)
+_FLOAT = np.dtype(float)
+
+
+def as_values(value: ArrayLike, field: str, kind: str, name: str = "") -> Any:
+    """Floating-point numbers: traced as they are, anything else in NumPy's float64.
+
+    Args:
+        value: a number, an array, or a list of either.
+        field, kind, name: what they are, for the message.
+
+    Raises:
+        TypeError: for what is no number.
+    """
+    kind_of = type(value)
+    # All of a document are of these two types, thousands of them.
+    if kind_of is np.float64 or (kind_of is np.ndarray and value.dtype is _FLOAT):
+        return value
+    try:
+        return xp.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        owner = f"{kind} {name!r}" if name else kind
+        raise TypeError(
+            f"{owner}: `{field}` must be a number or an array of numbers; got "
+            f"{value!r:.60}."
+        ) from error
 
 
 def check_bins(modifier: AbstractModifier, place: Place, field: str) -> Any:
     """Return a field of the modifier, checked to have one value for each bin.
 
     Raises:
-        ValueError: naming channel, sample, modifier and field.
+        SpecificationError: naming the field.
     """
     value = getattr(modifier, field)
     if value.shape != (place.size,):
-        raise ValueError(
-            f"channel {place.channel!r}, sample {place.sample!r}, "
-            f"{type(modifier).__name__} {modifier.name!r}: `{field}` has shape "
-            f"{value.shape}; the channel has {place.size} bins."
+        raise SpecificationError(
+            f"has shape {value.shape}, but the channel has {place.size} bins. Give one "
+            "number for each.",
+            (f"`{field}`",),
+            (field,),
+        )
+    return value
+
+
+def check_number(modifier: AbstractModifier, field: str) -> Any:
+    """Return a field of the modifier, checked to be a single number.
+
+    Raises:
+        SpecificationError: naming the field.
+    """
+    value = getattr(modifier, field)
+    if value.shape != ():
+        raise SpecificationError(
+            f"has shape {value.shape}, but it is a single number.",
+            (f"`{field}`",),
+            (field,),
         )
     return value
 

@@ -31,30 +31,26 @@ class ShapeSys(AbstractModifier):
 
     Attributes:
         name: the parameter, of shape `(bins,)`; used by this sample alone.
-        uncertainty: absolute error of the sample's yields, `[bins]`; may be traced.
+        uncertainty: absolute error of the sample's yields, `[bins]`, not negative; may
+            be traced.
     """
 
     name: str
     uncertainty: Array | np.ndarray
 
     def __init__(self, name: str, uncertainty: ArrayLike):
-        vars(self).update(name=name, uncertainty=as_values(uncertainty))
+        values = as_values(uncertainty, "uncertainty", "ShapeSys", name)
+        vars(self).update(name=name, uncertainty=values)
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")
-        first = tables.parameter(
+        tables.parameter(
             self.name,
             place,
             ParameterDeclaration(
                 place.size, False, ParameterKind.POISSON, 1.0, _SMALLEST_FACTOR, 10.0
             ),
         )
-        if first:
-            raise ValueError(
-                f"channel {place.channel!r}, sample {place.sample!r}: ShapeSys "
-                f"{self.name!r} is used a second time, but its constraint belongs to "
-                "one sample of one channel. Give each its own name."
-            )
         tables.factor(self.name, place, np.arange(place.size), uncertainty)
 
 
@@ -64,12 +60,13 @@ class StatError(AbstractModifier):
     """One factor per bin for the Monte Carlo statistics of a channel's total.
 
     The samples of a channel that carry it share the factors; the constraint has the
-    relative error of their sum (Barlow-Beeston "lite").
+    relative error of their sum (Barlow-Beeston "lite"). Where the sum is not positive
+    there is no relative error, and the factor is fixed at 1, as in pyhf.
 
     Attributes:
         name: the parameter; the channel's name is customarily a part of it.
         uncertainty: absolute error of this sample's yields, the root of its sum of
-            squared weights, `[bins]`; may be traced.
+            squared weights, `[bins]`, not negative; may be traced.
         constraint: `Normal` (default, as pyhf), or `Poisson`, which is right also for
             few simulated events: a count of the effective number of events,
             (total/error)^2.
@@ -94,9 +91,8 @@ class StatError(AbstractModifier):
                 f"StatError {name!r}: `constraint` must be the class `fitkit.Normal` "
                 f"or `fitkit.Poisson`; got {constraint!r}."
             )
-        vars(self).update(
-            name=name, uncertainty=as_values(uncertainty), constraint=constraint
-        )
+        values = as_values(uncertainty, "uncertainty", "StatError", name)
+        vars(self).update(name=name, uncertainty=values, constraint=constraint)
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")

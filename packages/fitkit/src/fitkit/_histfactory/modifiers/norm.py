@@ -15,6 +15,7 @@ from .base import (
     Tables,
     as_values,
     check_code,
+    check_number,
     record,
 )
 
@@ -60,11 +61,16 @@ class NormSys(AbstractModifier):
         self, name: str, lo: ArrayLike, hi: ArrayLike, code: str | None = None
     ):
         check_code("NormSys", name, code, MULTIPLICATIVE_CODES)
-        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi), code=code)
+        lo, hi = (
+            as_values(lo, "lo", "NormSys", name),
+            as_values(hi, "hi", "NormSys", name),
+        )
+        vars(self).update(name=name, lo=lo, hi=hi, code=code)
 
     def declare(self, tables: Tables, place: Place) -> None:
+        lo, hi = check_number(self, "lo"), check_number(self, "hi")
         tables.parameter(self.name, place, INTERPOLATION)
-        tables.normsys(self.name, place, self.lo, self.hi, self.code)
+        tables.normsys(self.name, place, lo, hi, self.code)
 
 
 @final
@@ -74,16 +80,20 @@ class Lumi(AbstractModifier):
 
     Attributes:
         name: the parameter.
-        sigma: its uncertainty; None where `ParameterSettings` give it.
+        sigma: its relative uncertainty, positive, the same wherever it is given; None
+            where another `Lumi` of this name or `ParameterSettings` give it.
     """
 
     name: str
     sigma: Array | np.ndarray | None
 
     def __init__(self, name: str = "lumi", sigma: ArrayLike | None = None):
-        vars(self).update(name=name, sigma=None if sigma is None else as_values(sigma))
+        if sigma is not None:
+            sigma = as_values(sigma, "sigma", "Lumi", name)
+        vars(self).update(name=name, sigma=sigma)
 
     def declare(self, tables: Tables, place: Place) -> None:
+        sigma = None if self.sigma is None else check_number(self, "sigma")
         tables.parameter(
             self.name,
             place,
@@ -95,7 +105,7 @@ class Lumi(AbstractModifier):
                 lower=0.0,
                 upper=10.0,
                 aux=1.0,
-                sigma=self.sigma,
+                sigma=sigma,
             ),
         )
         tables.factor(self.name, place, 0)

@@ -41,7 +41,11 @@ class HistoSys(AbstractModifier):
         self, name: str, lo: ArrayLike, hi: ArrayLike, code: str | None = None
     ):
         check_code("HistoSys", name, code, ADDITIVE_CODES)
-        vars(self).update(name=name, lo=as_values(lo), hi=as_values(hi), code=code)
+        lo, hi = (
+            as_values(lo, "lo", "HistoSys", name),
+            as_values(hi, "hi", "HistoSys", name),
+        )
+        vars(self).update(name=name, lo=lo, hi=hi, code=code)
 
     def declare(self, tables: Tables, place: Place) -> None:
         lo, hi = check_bins(self, place, "lo"), check_bins(self, place, "hi")

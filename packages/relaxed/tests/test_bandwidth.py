@@ -15,7 +15,7 @@ def test_rules_of_a_normal_sample(rng):
 
 def test_a_weight_of_two_is_two_events(rng):
     data = rng.normal(size=300)
-    once = relaxed.scott_bandwidth(data, np.full(300, 7.0))
+    once = relaxed.scott_bandwidth(data, weights=np.full(300, 7.0))
     np.testing.assert_allclose(once, relaxed.scott_bandwidth(data), rtol=1e-12)
 
 

@@ -14,7 +14,7 @@ def test_regular_edges():
 def test_quantile_edges_share_the_weight(rng):
     data = rng.normal(size=20_000)
     weights = rng.uniform(0, 2, size=data.size)
-    edges = relaxed.quantile_edges(data, 7, weights)
+    edges = relaxed.quantile_edges(data, 7, weights=weights)
     counts, _ = np.histogram(data, edges, weights=weights)
     # One event may fall on either side of an edge: its weight is at most 2.
     assert_allclose(counts, weights.sum() / 7, atol=2.5)

@@ -13,7 +13,7 @@ def test_hard_hist_is_numpys(rng, flow):
     weights = rng.normal(size=data.size)
     ranged = np.clip(data, EDGES[0], EDGES[-1]) if flow == "clip" else data
     expected, _ = np.histogram(ranged, EDGES, weights=weights)
-    counts = relaxed.hard_hist(data, EDGES, weights, flow=flow)
+    counts = relaxed.hard_hist(data, EDGES, weights=weights, flow=flow)
     np.testing.assert_allclose(counts, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -32,7 +32,7 @@ def test_smoothing_bias(rng, dims):
         data, edges = data[:, 0], edges[0]
     bias, _ = relaxed.smoothing_bias(data, edges, bandwidth=0.2, weights=weights)
     soft = relaxed.hist(data, edges, bandwidth=0.2, weights=weights)
-    hard = relaxed.hard_hist(data, edges, weights)
+    hard = relaxed.hard_hist(data, edges, weights=weights)
     np.testing.assert_allclose(bias, soft - hard, rtol=1e-12)
     # One event at a time.
     one = [
@@ -52,5 +52,5 @@ def test_hard_hist_in_two_dimensions(rng):
     weights = rng.normal(size=500)
     expected, _ = np.histogramdd(data, edges, weights=weights)
     np.testing.assert_allclose(
-        relaxed.hard_hist(data, edges, weights), expected, atol=1e-12
+        relaxed.hard_hist(data, edges, weights=weights), expected, atol=1e-12
     )

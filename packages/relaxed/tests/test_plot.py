@@ -36,10 +36,10 @@ def test_soft_and_hard(rng, weighted):
     np.testing.assert_allclose(band.get_data().values, soft + error)
     np.testing.assert_allclose(band.get_data().baseline, soft - error)
     ((points, _, bars),) = ax.containers
-    hard = relaxed.hard_hist(data, EDGES, weights)
+    hard = relaxed.hard_hist(data, EDGES, weights=weights)
     np.testing.assert_allclose(points.get_ydata(), hard)
     squares = None if weights is None else weights**2
-    half = jnp.sqrt(relaxed.hard_hist(data, EDGES, squares))
+    half = jnp.sqrt(relaxed.hard_hist(data, EDGES, weights=squares))
     ends = np.array([segment[:, 1] for segment in bars[0].get_segments()])
     np.testing.assert_allclose(ends, np.transpose([hard - half, hard + half]))
 

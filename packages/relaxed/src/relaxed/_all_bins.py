@@ -12,6 +12,7 @@ from ._kernel import (
     inverse,
     signed_tail,
     standardise,
+    tangent_of_tails,
 )
 from ._smear import (
     Axis,
@@ -102,18 +103,11 @@ def _sum_of_tails_jvp(primals, tangents):
     kernel, edges, data, bandwidth, weights = primals
     _, d_edges, d_data, d_bandwidth, d_weights = tangents
     z = standardise(edges[:, None], data, bandwidth)
-    pdf = kernel.pdf(z)
     density = weights * inverse(bandwidth)
-    tangent = jnp.zeros_like(edges)
-    if d_edges is not None:
-        tangent += _dot(pdf, density) * d_edges
-    if d_data is not None:
-        tangent -= _dot(pdf, density * d_data)
-    if d_bandwidth is not None:
-        tangent -= _dot(pdf * z, density * d_bandwidth)
-    if d_weights is not None:
-        tangent += _dot(signed_tail(kernel, z), d_weights)
-    return _sum_of_tails(*primals), tangent
+    tangent = tangent_of_tails(
+        _dot, kernel, z, density, d_edges, d_data, d_bandwidth, d_weights
+    )
+    return _sum_of_tails(*primals), jnp.zeros_like(edges) + tangent
 
 
 def _dot(

@@ -2,13 +2,25 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import as_edges, as_vector, as_weights, enforce, no_nan
+from ._checks import (
+    Rule,
+    as_edges,
+    as_vector,
+    as_weights,
+    enforce,
+    finite,
+    increasing,
+    known_or_traced,
+    not_negative,
+    not_zero,
+    positive,
+)
 
 
 def scott_bandwidth(
-    data: Num[Array, " events"], weights: Num[Array, " events"] | None = None
+    data: Num[Array, " events"], *, weights: Num[Array, " events"] | None = None
 ) -> Float[Array, ""]:
     r"""Return Scott's rule, $\sigma \, (4 / 3N)^{1/5} \approx 1.06\,\sigma N^{-1/5}$.
 
@@ -17,8 +29,15 @@ def scott_bandwidth(
     limit: expect a visible bias and use less.
 
     Args:
-        data: the sample.
+        data: the sample, finite and not all at one value.
         weights: with weights, $N = (\sum w)^2 / \sum w^2$.
+
+    Returns:
+        The bandwidth, in the units of `data`.
+
+    Raises:
+        ValueError: less than two events, no spread, NaN or infinite numbers, weights of
+            another shape or that add up to nothing.
 
     Example:
         >>> float(relaxed.scott_bandwidth(jnp.linspace(-1.0, 1.0, 101)).round(3))
@@ -27,20 +46,29 @@ def scott_bandwidth(
     References:
         Scott, Multivariate Density Estimation (1992), equation 6.17.
     """
-    deviation, events = _moments(data, weights, "scott_bandwidth")
+    call = "scott_bandwidth"
+    data, weights = _sample(data, weights, call)
+    deviation, events = _moments(data, weights, call)
     return deviation * (4 / (3 * events)) ** 0.2
 
 
 def silverman_bandwidth(
-    data: Num[Array, " events"], weights: Num[Array, " events"] | None = None
+    data: Num[Array, " events"], *, weights: Num[Array, " events"] | None = None
 ) -> Float[Array, ""]:
     r"""Return Silverman's rule, $0.9 \min(\sigma, \mathrm{IQR} / 1.34) \, N^{-1/5}$.
 
     As `scott_bandwidth`, but robust against long tails and several peaks.
 
     Args:
-        data: the sample.
-        weights: with weights, $N = (\sum w)^2 / \sum w^2$.
+        data: the sample, finite, with no more than half of it at one value.
+        weights: not negative; with weights, $N = (\sum w)^2 / \sum w^2$.
+
+    Returns:
+        The bandwidth, in the units of `data`.
+
+    Raises:
+        ValueError: as `scott_bandwidth`, and a negative weight or an interquartile
+            range of zero.
 
     Example:
         >>> float(relaxed.silverman_bandwidth(jnp.linspace(-1.0, 1.0, 101)).round(3))
@@ -49,14 +77,18 @@ def silverman_bandwidth(
     References:
         Silverman, Density Estimation (1986), equation 3.31.
     """
-    deviation, events = _moments(data, weights, "silverman_bandwidth")
-    data = jnp.asarray(data)
-    lower, upper = _quantiles(data, as_weights(weights, data, "silverman_bandwidth"))
-    return 0.9 * jnp.minimum(deviation, (upper - lower) / 1.34) * events**-0.2
+    call = "silverman_bandwidth"
+    data, weights = _sample(data, weights, call)
+    # No order of events makes a quantile of weights of either sign.
+    weights = enforce(weights, not_negative(weights, call, "weights"))
+    deviation, events = _moments(data, weights, call)
+    lower, upper = _quartiles(data, weights)
+    between = enforce(upper - lower, Rule(upper - lower, lambda d: ~(d > 0), _one_half))
+    return 0.9 * jnp.minimum(deviation, between / 1.34) * events**-0.2
 
 
 def bin_bandwidth(
-    edges: Num[Array, " edges"], fraction: float = 0.25
+    edges: Num[Array, " edges"], fraction: ArrayLike = 0.25
 ) -> Float[Array, ""]:
     r"""Return a fraction of the narrowest bin's width.
 
@@ -66,38 +98,99 @@ def bin_bandwidth(
     and those between 2 and 3 σ by 14 %: see `smoothing_bias` for your own.
 
     Args:
-        edges: bin edges; infinite bins do not count.
-        fraction: of the width. Beyond one half a bin is mostly its neighbours' events;
-            below a tenth few events have a gradient.
+        edges: increasing bin edges; infinite bins do not count.
+        fraction: of the width, positive. Beyond one half a bin is mostly its
+            neighbours' events; below a tenth few events have a gradient.
+
+    Returns:
+        The bandwidth, in the units of `edges`; NumPy's number where all is known, so
+        that it stays known inside `jit`.
+
+    Raises:
+        ValueError: edges that do not increase, no finite bin, a fraction that is not
+            positive.
 
     Example:
         >>> relaxed.bin_bandwidth(jnp.array([0.0, 1.0, 3.0])).tolist()
         0.25
     """
-    vector = as_edges(edges, "bin_bandwidth")
+    call = "bin_bandwidth"
+    vector = as_edges(edges, call)
+    part = known_or_traced(fraction, call, "fraction")
     xp = np if isinstance(vector, np.ndarray) else jnp
-    return fraction * xp.min(xp.diff(vector))
+    narrowest = xp.min(xp.diff(vector))
+    narrowest = enforce(
+        narrowest,
+        increasing(vector, call),
+        positive(part, call, "fraction", "a quarter, 0.25, is where to start"),
+        Rule(narrowest, lambda width: ~(width < np.inf), _no_finite_bin),
+    )
+    return fraction * narrowest
 
 
-def _moments(
+def _sample(
     data: Array, weights: Array | None, call: str
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Return standard deviation and effective number of events."""
+) -> tuple[Float[Array, " events"], Float[Array, " events"]]:
     data = as_vector(data, call)
     if data.shape[0] < 2:
         raise ValueError(f"`{call}(data=...)` needs two events; got {data.shape[0]}.")
-    weights = as_weights(weights, data, call).astype(float)
-    data = enforce(data, no_nan(data, call), no_nan(weights, call, "weights"))
+    return data, as_weights(weights, data, call).astype(float)
+
+
+def _moments(
+    data: Float[Array, " events"], weights: Float[Array, " events"], call: str
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Return standard deviation and effective number of events."""
+
+    def no_spread(spread, where):
+        return (
+            f"`{call}(data=...)` must have two different values with a weight. Set the "
+            "bandwidth by the bins: `bin_bandwidth(edges)`."
+        )
+
+    def cancels(variance, where):
+        return (
+            f"`{call}(weights=...)` of both signs leave a variance of {variance:g}. "
+            "Take `jnp.abs(weights)`."
+        )
+
     total = jnp.sum(weights)
     mean = jnp.sum(weights * data) / total
     variance = jnp.sum(weights * (data - mean) ** 2) / total
+    # Asked of the values themselves, as rounding gives equal ones a variance.
+    counted = weights != 0
+    spread = jnp.max(jnp.where(counted, data, -jnp.inf)) - jnp.min(
+        jnp.where(counted, data, jnp.inf)
+    )
+    variance = enforce(
+        variance,
+        finite(data, call),
+        finite(weights, call, "weights"),
+        not_zero(total, call, "the sum of `weights`", "Some event needs a weight."),
+        Rule(spread, lambda spread: ~(spread > 0), no_spread),
+        Rule(variance, lambda variance: ~(variance > 0), cancels),
+    )
     return jnp.sqrt(variance), total**2 / jnp.sum(weights**2)
 
 
-def _quantiles(
-    data: Num[Array, " events"], weights: Num[Array, " events"]
+def _quartiles(
+    data: Float[Array, " events"], weights: Float[Array, " events"]
 ) -> Float[Array, "2"]:
     order = jnp.argsort(data)
-    middle = jnp.cumsum(weights[order].astype(float)) - 0.5 * weights[order]
+    middle = jnp.cumsum(weights[order]) - 0.5 * weights[order]
     wanted = jnp.array([0.25, 0.75]) * jnp.sum(weights)
     return jnp.interp(wanted, middle, data[order].astype(float))
+
+
+def _one_half(between, where):
+    return (
+        "`silverman_bandwidth(data=...)` has half of its weight at one value: an "
+        f"interquartile range of {between:g}. Take `scott_bandwidth`."
+    )
+
+
+def _no_finite_bin(width, where):
+    return (
+        "`bin_bandwidth(edges=...)` must have a finite bin; got none. Take "
+        "`scott_bandwidth(data)`, or add an edge."
+    )

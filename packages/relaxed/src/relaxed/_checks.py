@@ -13,7 +13,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Int, Num, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,12 @@ def increasing(edges: Num[Array, " edges"], call: str) -> Rule:
             f"<= edges[{i}]={edges[i]:g}. For learned edges use `monotone_edges`."
         )
 
-    return Rule(edges, lambda edges: ~(edges[1:] > edges[:-1]), complaint)
+    return Rule(edges, does_not_increase, complaint)
+
+
+def does_not_increase(edges: Num[Array, " edges"]) -> Bool[Array, " bins"]:
+    """Return which bins have no width; those between NaN neither."""
+    return ~(edges[1:] > edges[:-1])
 
 
 def positive(
@@ -140,20 +145,61 @@ def ordered(low: Num[ArrayLike, "..."], high: Num[ArrayLike, "..."], call: str) 
 
 def no_nan(data: Num[Array, "..."], call: str, name: str = "data") -> Rule:
     def complaint(data, where):
-        first = where[0] // max(1, math.prod(data.shape[1:]))
+        if not data.ndim:
+            return f"`{call}({name}=...)` must be a number; got {data:g}."
         return (
-            f"`{call}({name}=...)` has {where.size} NaN, the first at index {first}. "
-            "Select or impute these before."
+            f"`{call}({name}=...)` has {where.size} NaN, the first at index "
+            f"{_row(data, where)}. Select or impute these before."
         )
 
-    # NaN is the maximum where it occurs: a few numbers, from a search that holds none.
-    # Of some rows, as XLA would compile one step more to come from all to one.
-    rows = next((n for n in range(32, 7, -1) if data.size % n == 0), 1)
+    # NaN is the maximum where it occurs.
+    return Rule(data, lambda x: x != x, complaint, lambda x: jnp.isnan(_largest(x)))
 
-    def suspect(x):
-        return jnp.any(jnp.isnan(jnp.max(x.reshape(rows, -1), axis=1)))
 
-    return Rule(data, lambda x: x != x, complaint, suspect)
+def finite(
+    values: Num[Array, "..."],
+    call: str,
+    name: str = "data",
+    way_out: str = "Select or impute these before.",
+) -> Rule:
+    def complaint(values, where):
+        if not values.ndim:
+            return f"`{call}({name}=...)` must be finite; got {values:g}."
+        what = "NaN" if np.all(np.isnan(values.flat[where])) else "NaN or infinite"
+        return (
+            f"`{call}({name}=...)` must be finite; got {where.size} {what}, the first "
+            f"at index {_row(values, where)}. {way_out}"
+        )
+
+    return Rule(
+        values,
+        lambda x: ~(abs(x) < np.inf),
+        complaint,
+        lambda x: ~(_largest(jnp.abs(x)) < jnp.inf),
+    )
+
+
+def _row(values: Num[np.ndarray, "..."], where: Int[np.ndarray, " broken"]) -> int:
+    """Return the index of the first event that is broken in any of its numbers."""
+    return where[0] // max(1, math.prod(values.shape[1:]))
+
+
+def _largest(x: Num[Array, "..."]) -> Num[Array, ""]:
+    # By rows, so that XLA holds a few numbers and not the events; and of so few rows
+    # that it does not compile one more step to come from all to one.
+    rows = next((n for n in range(32, 7, -1) if x.size % n == 0), 1)
+    return jnp.max(jnp.max(x.reshape(rows, -1), axis=1))
+
+
+def not_negative(weights: Num[Array, " events"], call: str, name: str) -> Rule:
+    def complaint(weights, where):
+        return (
+            f"`{call}({name}=...)` must not be negative; got {where.size} that are, "
+            f"the first {name}[{where[0]}]={weights[where[0]]:g}. Take "
+            f"`jnp.abs({name})`, or only events of positive weight."
+        )
+
+    return Rule(weights, lambda w: ~(w >= 0), complaint)
 
 
 def not_zero(total: Num[Array, ""], call: str, what: str, way_out: str) -> Rule:
@@ -161,6 +207,22 @@ def not_zero(total: Num[Array, ""], call: str, what: str, way_out: str) -> Rule:
         return f"`{call}` divides by {what}, which is {total:g}. {way_out}"
 
     return Rule(total, lambda total: ~(abs(total) > 0), complaint)
+
+
+def has_winner(scores: Num[Array, "*batch bins"], call: str, name: str) -> Rule:
+    """A largest score that is finite; minus infinity excludes a bin."""
+
+    def complaint(largest, where):
+        first = largest.flat[where[0]]
+        what = "NaN" if np.isnan(first) else f"one whose largest is {first:g}"
+        return (
+            f"`{call}({name}=...)` must have a finite largest score in each row; got "
+            f"{what}, the first at index {where[0]}. Only `-jnp.inf`, which excludes a "
+            "bin, may stand beside it."
+        )
+
+    largest = jnp.max(scores, axis=-1)
+    return Rule(largest, lambda largest: ~(abs(largest) < np.inf), complaint)
 
 
 def with_ends(edges: Num[Array, " edges"], call: str) -> Rule:
@@ -178,31 +240,89 @@ def with_ends(edges: Num[Array, " edges"], call: str) -> Rule:
     return Rule(edges, infinite, complaint)
 
 
-# --- shapes --------------------------------------------------------------------------
-def known_or_traced(x: PyTree[ArrayLike]) -> Num[Array | np.ndarray, "..."]:
+def _kept_whole(values: Int[Array, "..."], call: str, name: str) -> Rule:
+    def complaint(values, where):
+        return (
+            f"`{call}({name}=...)` has whole numbers beyond 2**24, which float32 "
+            f"rounds; got {values.flat[where[0]]}. Turn on `jax_enable_x64`, or "
+            "subtract a number that all have in common."
+        )
+
+    return Rule(values, lambda x: (x > 2**24) | (x < -(2**24)), complaint)
+
+
+# --- precision -----------------------------------------------------------------------
+def floats(
+    x: PyTree[ArrayLike], call: str, name: str, *, whole: bool = True
+) -> Float[Array | np.ndarray, "..."]:
+    """Return the numbers in their own precision, whole ones in the default one.
+
+    JAX would promote whole numbers to float32 even where x64 is on, and put run numbers
+    and times, above 2**24, into their neighbours' bins. What is known stays known:
+    NumPy's or jax's array, never a tracer.
+
+    Args:
+        x: numbers; also a list of traced ones.
+        call: the public function.
+        name: its argument.
+        whole: refuse whole numbers that float32, where it is the default, would round.
+    """
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x))
+    if traced:
+        x = jnp.asarray(x)
+    elif not isinstance(x, jax.Array):
+        x = np.asarray(x)
+    default = jnp.result_type(float)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        own = jax.dtypes.canonicalize_dtype(x.dtype)
+        wanted = jnp.promote_types(own, jnp.float32)
+    elif jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
+        wanted = default
+        if whole and default == jnp.float32 and x.dtype.itemsize > 2:
+            x = enforce(x, _kept_whole(x, call, name))
+    else:
+        raise ValueError(
+            f"`{call}({name}=...)` must be real numbers; got an array of {x.dtype}."
+        )
+    if x.dtype == wanted:
+        return x
+    if traced:
+        return x.astype(wanted)
+    with np.errstate(over="ignore"):  # beyond float32 lies infinity, as for JAX
+        return np.asarray(x).astype(wanted)
+
+
+def as_floats(x: ArrayLike, call: str, name: str) -> Float[Array, "..."]:
+    return jnp.asarray(floats(x, call, name))
+
+
+def known_or_traced(
+    x: PyTree[ArrayLike], call: str, name: str
+) -> Float[Array | np.ndarray, "..."]:
     """Return an array: NumPy's where the numbers are known, inside `jit`, too.
 
     What is derived of them is then known, and no part of a program.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x)):
-        return jnp.asarray(x)
-    known = np.asarray(x)
-    return known.astype(jax.dtypes.canonicalize_dtype(known.dtype), copy=False)
+    x = floats(x, call, name)
+    return x if isinstance(x, jax.core.Tracer) else np.asarray(x)
 
 
-def as_edges(edges: ArrayLike, call: str) -> Num[Array | np.ndarray, " edges"]:
+# --- shapes --------------------------------------------------------------------------
+def as_edges(edges: ArrayLike, call: str) -> Float[Array | np.ndarray, " edges"]:
     """Return `edges` as a vector; an axis of a histogram gives its `.edges`."""
-    edges = known_or_traced(getattr(edges, "edges", edges))
+    edges = known_or_traced(getattr(edges, "edges", edges), call, "edges")
     if edges.ndim != 1 or edges.shape[0] < 2:
         raise ValueError(
             f"`{call}(edges=...)` must be a vector of at least two numbers; got shape "
             f"{edges.shape}. For equal bins use `regular_edges(low, high, bins)`."
         )
-    return edges.astype(jnp.result_type(edges, jnp.float32))
+    return edges
 
 
-def as_vector(data: ArrayLike, call: str, name: str = "data") -> Num[Array, " events"]:
-    data = jnp.asarray(data)
+def as_vector(
+    data: ArrayLike, call: str, name: str = "data"
+) -> Float[Array, " events"]:
+    data = as_floats(data, call, name)
     if data.ndim != 1:
         raise ValueError(
             f"`{call}({name}=...)` must have one axis, events; got shape {data.shape}. "
@@ -211,16 +331,29 @@ def as_vector(data: ArrayLike, call: str, name: str = "data") -> Num[Array, " ev
     return data
 
 
+def as_scalar(value: ArrayLike, call: str, name: str) -> Float[Array, ""]:
+    if isinstance(value, (int, float)):  # which takes the precision of the others
+        return jnp.asarray(float(value))
+    value = as_floats(value, call, name)
+    if value.ndim:
+        raise ValueError(
+            f"`{call}({name}=...)` must be one number; got shape {value.shape}. For "
+            "several use `jax.vmap`."
+        )
+    return value
+
+
 def as_weights(
     weights: ArrayLike | None,
-    data: Num[Array, "events ..."],
+    data: Float[Array, "events ..."],
     call: str,
     name: str = "weights",
-) -> Num[Array, " events"]:
+) -> Float[Array, " events"]:
     """Return the weights, one each where there are none."""
     if weights is None:
-        return jnp.ones(data.shape[0], jnp.result_type(data, jnp.float32))
-    weights = jnp.asarray(weights)
+        return jnp.ones(data.shape[0], data.dtype)
+    # The rounding of a large whole weight is as small as that of any other.
+    weights = jnp.asarray(floats(weights, call, name, whole=False))
     if weights.shape != data.shape[:1]:
         raise ValueError(
             f"`{call}({name}=...)` must have one weight per event, shape "
@@ -228,6 +361,27 @@ def as_weights(
             "multiply the result."
         )
     return weights
+
+
+def common_shape(call: str, **arguments: Float[Array, "..."]) -> tuple[int, ...]:
+    """Return the shape that the arguments have together."""
+    shapes = [x.shape for x in arguments.values()]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        names = ", ".join(arguments)
+        raise ValueError(
+            f"`{call}({names})` must have shapes that go together; got "
+            f"{', '.join(map(str, shapes))}."
+        ) from None
+
+
+def require_bins(bins: int, call: str) -> None:
+    whole = isinstance(bins, (int, np.integer)) and not isinstance(bins, bool)
+    if not whole or bins < 1:
+        raise ValueError(
+            f"`{call}(bins=...)` must be a whole number, at least 1; got {bins!r}."
+        )
 
 
 def one_of(value: str, allowed: tuple[str, ...], call: str, name: str) -> None:

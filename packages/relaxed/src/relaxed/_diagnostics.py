@@ -9,16 +9,18 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 from ._all_bins import areas
 from ._checks import (
     as_edges,
+    as_floats,
     as_weights,
     enforce,
+    finite,
     increasing,
     no_nan,
     one_of,
     with_ends,
 )
 from ._chunked import sum_over_events
-from ._custom_types import Flow
-from ._histogram import FLOWS, columns_of, is_several, prepare, soft_sum
+from ._flow import FLOWS, Flow
+from ._histogram import columns_of, is_several, prepare, soft_sum
 from ._kernel import AbstractKernel, GaussianKernel
 from ._smear import Axis, Events, Histogram, dimensions, folded, weights_of
 
@@ -26,15 +28,15 @@ from ._smear import Axis, Events, Histogram, dimensions, folded, weights_of
 def hard_hist(
     data: Num[Array, " events"] | Num[Array, "events dims"],
     edges: Num[Array, " edges=bins+1"] | Sequence[Num[Array, " edges"]],
-    weights: Num[Array, " events"] | None = None,
     *,
+    weights: Num[Array, " events"] | None = None,
     flow: Flow = "drop",
 ) -> Float[Array, "*bins"]:
     """Return the ordinary histogram, the numbers that one may quote.
 
     A bin holds its lower edge, and the last one its upper edge too, as in
     `numpy.histogram`. The sum of squared weights is
-    `hard_hist(data, edges, weights**2)`.
+    `hard_hist(data, edges, weights=weights**2)`.
 
     Args:
         data: one number per event, or one row of `dims` numbers.
@@ -55,6 +57,7 @@ def hard_hist(
     """
     call = "hard_hist"
     one_of(flow, FLOWS, call, "flow")
+    data = as_floats(data, call, "data")
     columns = columns_of(data, edges, call)
     edges = [as_edges(e, call) for e in (edges if is_several(edges) else [edges])]
     weights = as_weights(weights, columns[0], call).astype(float)
@@ -62,8 +65,8 @@ def hard_hist(
         weights,
         *(increasing(e, call) for e in edges),
         *(with_ends(e, call) for e in edges if flow == "reflect"),
-        no_nan(jnp.asarray(data), call),
-        no_nan(weights, call, "weights"),
+        no_nan(data, call),
+        finite(weights, call, "weights"),
     )
     indices, inside = zip(
         *(_index(e, x, flow) for e, x in zip(edges, columns, strict=True)), strict=True
@@ -125,8 +128,11 @@ def smoothing_bias(
         _squared_difference, histogram, events, histogram.bins
     )
     soft = soft_sum(call, 1, *arguments)
-    hard = hard_hist(data, edges, weights, flow=flow)
-    return SmoothingBias(soft - hard, jnp.sqrt(variance))
+    hard = hard_hist(data, edges, weights=weights, flow=flow)
+    # Of a bin that nothing reaches the derivative of the root would be 0 · inf.
+    none = variance == 0
+    error = jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, variance)))
+    return SmoothingBias(soft - hard, error)
 
 
 def _squared_difference(
@@ -143,10 +149,10 @@ def _squared_difference(
 
 
 def _inside(axis: Axis, data: Float[Array, " events"]) -> Float[Array, "bins events"]:
-    """Return 1 in the bin of each image of an event."""
-    total = jnp.zeros((axis.bins, *data.shape), data.dtype)
-    for i, edges in enumerate(axis.edges.astype(data.dtype)):
-        image = data if i == 0 else axis.mirrors[i - 1].astype(data.dtype) - data
-        reached = image >= edges[:, None]
-        total += (reached[:-1] & ~reached[1:]).astype(data.dtype)
-    return total
+    """Return 1 in the bin that `hard_hist` counts an event in."""
+    edges = axis.edges[0].astype(data.dtype)
+    if axis.mirrors.shape[0]:
+        data = folded(edges[0], edges[-1], data)
+    above = data >= edges[:, None]
+    below = ~above.at[-1].set(data > edges[-1])  # the last bin has both of its ends
+    return (above[:-1] & below[1:]).astype(data.dtype)

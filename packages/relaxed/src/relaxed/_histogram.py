@@ -11,9 +11,11 @@ from jaxtyping import Array, ArrayLike, Float, Num
 from ._all_bins import add_to_all
 from ._checks import (
     as_edges,
+    as_floats,
     as_vector,
     as_weights,
     enforce,
+    finite,
     increasing,
     known_or_traced,
     no_nan,
@@ -23,8 +25,8 @@ from ._checks import (
     with_ends,
 )
 from ._chunked import sum_over_events
-from ._custom_types import Flow
-from ._kernel import AbstractKernel, GaussianKernel
+from ._flow import FLOWS, Flow
+from ._kernel import AbstractKernel, GaussianKernel, require_kernel
 from ._smear import Axis, Events, Histogram
 from ._windows import WINDOW, first_bins, most_reached
 from ._within_reach import add_within_reach
@@ -37,8 +39,6 @@ from ._within_reach import add_within_reach
 #: more cores, which all bins share better, and windows take 1.4 times as long to
 #: compile.
 DENSE_BINS = 48
-
-FLOWS = ("drop", "clip", "reflect")
 
 
 def hist(
@@ -108,7 +108,7 @@ def hist(
     total = jnp.sum(counts)
     way_out = "No event lies inside the edges, or weights cancel; leave out `density`."
     rule = not_zero(total, "hist(density=True)", "the sum over all bins", way_out)
-    return counts / (enforce(total, rule) * bin_sizes(edges))
+    return counts / enforce(total, rule) * inverse_sizes(edges)
 
 
 def hist_variance(
@@ -136,14 +136,17 @@ def hist_variance(
     return soft_sum("hist_variance", 2, data, edges, bandwidth, weights, kernel, flow)
 
 
-def bin_sizes(edges: Num[Array, " edges"] | Sequence) -> Float[Array, "*bins"]:
-    """Return the length of each bin, or its area, or volume."""
-    if not is_several(edges):
-        return jnp.diff(as_edges(edges, "hist"))
-    sizes = jnp.ones(())
-    for axis in edges:
-        sizes = sizes[..., None] * jnp.diff(as_edges(axis, "hist"))
-    return sizes
+def inverse_sizes(edges: Num[Array, " edges"] | Sequence) -> Float[Array, "*bins"]:
+    """Return 1 / length of each bin, or area, or volume; zero for infinite bins."""
+    inverse = jnp.ones(())
+    for axis in edges if is_several(edges) else [edges]:
+        ends = jnp.asarray(as_edges(axis, "hist"))
+        low, high = ends[:-1], ends[1:]
+        # The derivative of 1 / inf would be 0 · inf, so that none is taken of it.
+        bounded = jnp.isfinite(low) & jnp.isfinite(high)
+        width = jnp.where(bounded, high, 1.0) - jnp.where(bounded, low, 0.0)
+        inverse = inverse[..., None] * jnp.where(bounded, 1 / width, 0.0)
+    return inverse
 
 
 def prepare(
@@ -161,22 +164,21 @@ def prepare(
     The sum must be multiplied by it: a check whose result nothing needs is never made.
     """
     one_of(flow, FLOWS, call, "flow")
+    require_kernel(kernel, call)
+    data = as_floats(data, call, "data")
     columns = columns_of(data, edges, call)
     several = is_several(edges)
     edges = [as_edges(e, call) for e in (edges if several else [edges])]
     events = columns[0].shape[0]
-    bandwidth = known_or_traced(bandwidth)
+    bandwidth = known_or_traced(bandwidth, call, "bandwidth")
     bandwidths = _per_dimension(bandwidth, len(columns), events, several, call)
     rules = [increasing(e, call) for e in edges]
     if flow == "reflect":
         rules += [with_ends(e, call) for e in edges]
-    rules += [
-        positive(bandwidth, call, "bandwidth"),
-        no_nan(jnp.asarray(data), call),
-    ]
+    rules += [positive(bandwidth, call, "bandwidth"), no_nan(data, call)]
     if weights is not None:
         weights = as_weights(weights, columns[0], call)
-        rules.append(no_nan(weights, call, "weights"))
+        rules.append(finite(weights, call, "weights"))
     one = enforce(jnp.ones((), columns[0].dtype), *rules)
     windowed = max(e.shape[0] - 1 for e in edges) > DENSE_BINS
     axes, passes = zip(
@@ -232,11 +234,9 @@ def is_several(edges: object) -> bool:
 
 
 def columns_of(
-    data: ArrayLike, edges: Array | Sequence, call: str
+    data: Float[Array, "..."], edges: Array | Sequence, call: str
 ) -> list[Float[Array, " events"]]:
     """Return the data of each dimension."""
-    data = jnp.asarray(data)
-    data = data.astype(jnp.result_type(data, jnp.float32))
     if not is_several(edges):
         return [as_vector(data, call)]
     if data.ndim != 2 or data.shape[1] != len(edges):

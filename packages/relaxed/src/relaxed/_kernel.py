@@ -1,6 +1,7 @@
 """Smoothing kernels: the shape that replaces the point of an event."""
 
 import abc
+from collections.abc import Callable
 from typing import ClassVar, final
 
 import equinox as eqx
@@ -53,7 +54,8 @@ class AbstractKernel(eqx.Module):
         r"""The area beyond a distance $d \geq 0$, $\int_d^\infty k$.
 
         With a good *relative* precision: the content of a nearly empty bin is made of
-        such tails.
+        such tails. Stands in the innermost loop, and so is never asked for d < 0 and
+        does not check it; `cdf` takes every number.
         """
 
     def cdf(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -79,7 +81,7 @@ class GaussianKernel(AbstractKernel):
 
     def tail(self, distance: Float[Array, "..."]) -> Float[Array, "..."]:
         """The area beyond a distance."""
-        if distance.dtype == jnp.float64:
+        if distance.dtype != jnp.float32:
             return 0.5 * jax.lax.erfc(_INVERSE_SQRT_TWO * distance)
         # Half the time of `lax.erfc`, which evaluates both of its branches, and unlike
         # `lax.erf` right in the tail.
@@ -150,6 +152,15 @@ class TriweightKernel(AbstractKernel):
         return (1.0 - d) ** 4 * (16.0 + d * (29.0 + d * (20.0 + 5.0 * d))) / 32.0
 
 
+def require_kernel(kernel: object, call: str) -> None:
+    """Raise if this is no kernel."""
+    if not isinstance(kernel, AbstractKernel):
+        raise ValueError(
+            f"`{call}(kernel=...)` must be a kernel, such as `GaussianKernel()`; got "
+            f"{kernel!r}."
+        )
+
+
 @eqx.filter_custom_jvp
 def signed_tail(kernel: AbstractKernel, z: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return r(z) = K(z) - step(z): the tail on the near side of an edge, with a sign.
@@ -167,6 +178,43 @@ def _signed_tail_jvp(primals, tangents):
     dz = tangents[1]
     signed = signed_tail(kernel, z)
     return signed, jnp.zeros_like(z) if dz is None else kernel.pdf(z) * dz
+
+
+def tangent_of_tails(
+    product: Callable[[Array, Array], Array],
+    kernel: AbstractKernel,
+    z: Float[Array, "*shape"],
+    density: Float[Array, " events"],
+    d_edges: Float[Array, "..."] | None,
+    d_data: Float[Array, " events"] | None,
+    d_bandwidth: Float[Array, "..."] | None,
+    d_weights: Float[Array, " events"] | None,
+) -> Float[Array, "..."] | float:
+    """Return the tangent of w r((edge - x) / h), of its sum or event by event.
+
+    Args:
+        product: of what is known per edge and event with what is the event's alone: it
+            may sum over events, as a product of matrices.
+        kernel: whose tails r are.
+        z: (edge - x) / h.
+        density: w / h.
+        d_edges: the tangents, None where there is none; of edges in the shape of a
+            product.
+        d_data: of events, as what follows.
+        d_bandwidth: of the bandwidth.
+        d_weights: of the weights.
+    """
+    pdf = kernel.pdf(z)
+    tangent: Array | float = 0.0
+    if d_edges is not None:
+        tangent += product(pdf, density) * d_edges
+    if d_data is not None:
+        tangent -= product(pdf, density * d_data)
+    if d_bandwidth is not None:
+        tangent -= product(pdf * z, density * d_bandwidth)
+    if d_weights is not None:
+        tangent += product(signed_tail(kernel, z), d_weights)
+    return tangent
 
 
 def step(signed: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -7,15 +7,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from ._checks import as_weights, enforce, no_nan, positive
-from ._straight_through import straight_through as _straight_through
+from ._checks import (
+    Rule,
+    as_floats,
+    as_scalar,
+    as_weights,
+    enforce,
+    finite,
+    has_winner,
+    positive,
+    require_bins,
+)
 
 
 def soft_assign(
     scores: Float[Array, "events bins"],
     *,
     temperature: ArrayLike = 1.0,
-    straight_through: bool = False,
 ) -> Float[Array, "events bins"]:
     r"""Return each event's membership of each bin, softmax(scores / temperature).
 
@@ -24,12 +32,16 @@ def soft_assign(
 
     Args:
         scores: one per event and bin; the largest wins as `temperature` goes to zero.
-        temperature: one by default, which lets the scores set their own scale.
-        straight_through: return 1 for the largest and 0 for the others, with the
-            derivative of the soft membership.
+            Minus infinity excludes an event from a bin, but not from all.
+        temperature: positive, in the units of the scores; one by default, which lets
+            the scores set their own scale.
+
+    Returns:
+        Memberships in (0, 1). For decisions with this gradient see `straight_through`.
 
     Raises:
-        ValueError: `temperature` is not positive, scores of another shape, or NaN.
+        ValueError: `temperature` is not positive, scores of another shape, NaN, or an
+            event whose largest score is infinite.
 
     Example:
         >>> relaxed.soft_assign(jnp.array([[0.0, 0.0], [9.0, 0.0]])).round(3).tolist()
@@ -39,51 +51,63 @@ def soft_assign(
         The bins of INFERNO, arXiv:1806.04743, equation 9.
     """
     call = "soft_assign"
-    if jnp.ndim(scores) != 2:
+    scores = as_floats(scores, call, "scores")
+    if scores.ndim != 2 or scores.shape[1] < 1:
         raise ValueError(
             f"`{call}(scores=...)` must have shape (events, bins); got "
-            f"{jnp.shape(scores)}. `GaussianMixture.scores` returns such an array."
+            f"{scores.shape}. `GaussianMixture.scores` returns such an array."
         )
-    scores, temperature = jnp.asarray(scores), jnp.asarray(temperature)
-    way_out = "the hard assignment is `straight_through=True`"
+    temperature = as_scalar(temperature, call, "temperature")
+    way_out = "the hard assignment is `jnp.argmax(scores, axis=-1)`"
     temperature = enforce(
         temperature,
         positive(temperature, call, "temperature", way_out),
-        no_nan(scores, call, "scores"),
+        has_winner(scores, call, "scores"),
     )
-    soft = jax.nn.softmax(scores / temperature, axis=-1)
-    if not straight_through:
-        return soft
-    winner = jnp.argmax(scores, axis=-1)
-    return _straight_through(jax.nn.one_hot(winner, scores.shape[-1]), soft)
+    # With minus infinity the derivative in the temperature would be 0 · inf.
+    allowed = scores > -jnp.inf
+    scaled = jnp.where(allowed, scores, 0.0) / temperature
+    return jax.nn.softmax(scaled, axis=-1, where=allowed)
 
 
 def hist_from_membership(
     membership: Float[Array, "events bins"],
+    *,
     weights: Float[Array, " events"] | None = None,
 ) -> Float[Array, " bins"]:
     """Return the content of each bin, the weighted sum of memberships.
 
-    The variance, Σ w² p², is `hist_from_membership(membership**2, weights**2)`.
+    The variance, Σ w² p², is
+    `hist_from_membership(membership**2, weights=weights**2)`.
 
     Args:
-        membership: from `soft_assign`.
-        weights: one per event; one each by default.
+        membership: from `soft_assign`, finite.
+        weights: one per event, finite, of either sign; one each by default.
+
+    Returns:
+        The content of each bin.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, NaN or infinite numbers.
 
     Example:
         >>> membership = jnp.array([[0.5, 0.5], [1.0, 0.0]])
         >>> relaxed.hist_from_membership(membership).tolist()
         [1.5, 0.5]
     """
+    call = "hist_from_membership"
+    membership = as_floats(membership, call, "membership")
     if membership.ndim != 2:
         raise ValueError(
-            "`hist_from_membership(membership=...)` must have shape (events, bins); "
-            f"got {membership.shape}. `soft_assign` returns such an array."
+            f"`{call}(membership=...)` must have shape (events, bins); got "
+            f"{membership.shape}. `soft_assign` returns such an array."
         )
-    weights = as_weights(weights, membership, "hist_from_membership")
+    weights = as_weights(weights, membership, call)
+    membership, weights = enforce(
+        (membership, weights),
+        finite(membership, call, "membership"),
+        finite(weights, call, "weights"),
+    )
     return jnp.sum((weights[:, None] * membership).astype(float), axis=0)
 
 
@@ -92,8 +116,11 @@ class GaussianMixture(eqx.Module):
 
     The score of a bin is $\log \pi_b \mathcal N(x; \mu_b, \Sigma_b)$ up to a constant;
     with `soft_assign` at temperature one the membership is the posterior probability of
-    the component. Any values of the fields are a valid mixture, so that an optimiser
-    may move them freely.
+    the component. Any finite values of the fields are a valid mixture, so that an
+    optimiser may move them freely.
+
+    Raises:
+        ValueError: fields whose shapes do not fit each other.
 
     Example:
         >>> means = jnp.array([[0.0, 0.0], [4.0, 0.0]])
@@ -111,12 +138,45 @@ class GaussianMixture(eqx.Module):
     #: Lower triangle of the precision's Cholesky factor; its diagonal is a logarithm.
     precision_roots: Float[Array, "bins dims dims"]
 
+    def __check_init__(self):
+        """Refuse fields that do not fit each other."""
+        bins, dims = jnp.shape(self.log_fractions), jnp.shape(self.means)[1:]
+        got = [jnp.shape(x) for x in (self.means, self.precision_roots)]
+        if len(bins) != 1 or got != [bins + dims, bins + dims + dims]:
+            raise ValueError(
+                "`GaussianMixture(log_fractions, means, precision_roots)` must have "
+                f"shapes (bins,), (bins, dims), (bins, dims, dims); got {bins}, "
+                f"{got[0]}, {got[1]}. `GaussianMixture.around(means)` fits them."
+            )
+
     @classmethod
     def around(cls, means: Float[Array, "bins dims"], width: ArrayLike = 1.0) -> Self:
-        """Return equal round components of standard deviation `width` at `means`."""
+        """Return equal round components at `means`.
+
+        Args:
+            means: one row per component, finite.
+            width: the standard deviation in every dimension, positive, in the units of
+                `means`.
+
+        Raises:
+            ValueError: means of another shape or not finite, a width that is not
+                positive.
+        """
+        call = "GaussianMixture.around"
+        means = as_floats(means, call, "means")
+        if means.ndim != 2:
+            raise ValueError(
+                f"`{call}(means=...)` must have shape (bins, dims); got {means.shape}."
+            )
+        width = as_scalar(width, call, "width")
+        width = enforce(
+            width,
+            positive(width, call, "width", "no component is a point"),
+            finite(means, call, "means"),
+        )
         bins, dims = means.shape
         roots = -jnp.log(width) * jnp.broadcast_to(jnp.eye(dims), (bins, dims, dims))
-        return cls(jnp.zeros(bins), jnp.asarray(means), roots)
+        return cls(jnp.zeros(bins), means, roots)
 
     @classmethod
     def from_sample(
@@ -125,12 +185,28 @@ class GaussianMixture(eqx.Module):
         """Return components at random events, as wide as the sample in each dimension.
 
         A start for training. The widths shrink with `bins`, so that components touch.
+
+        Args:
+            data: one row per event, finite, with two values at least in each column.
+            bins: how many components, at least one and at most the events.
+            key: for the choice of events.
+
+        Raises:
+            ValueError: data of another shape, NaN or infinite, fewer events than bins,
+                a column of one value.
         """
+        call = "GaussianMixture.from_sample"
+        require_bins(bins, call)
+        data = as_floats(data, call, "data")
         if data.ndim != 2 or data.shape[0] < bins:
             raise ValueError(
-                "`GaussianMixture.from_sample(data=...)` must have shape (events, "
-                f"dims), with an event for each of {bins} bins; got {data.shape}."
+                f"`{call}(data=...)` must have shape (events, dims), with an event for "
+                f"each of {bins} bins; got {data.shape}."
             )
+        spread = jnp.max(data, axis=0) - jnp.min(data, axis=0)
+        data = enforce(
+            data, finite(data, call), Rule(spread, lambda s: ~(s > 0), _constant)
+        )
         bins_per_dim = bins ** (1 / data.shape[1])
         deviation = jnp.std(data, axis=0) / bins_per_dim
         means = jax.random.choice(key, data, (bins,), replace=False)
@@ -142,16 +218,30 @@ class GaussianMixture(eqx.Module):
     def scores(self, data: Float[Array, "events dims"]) -> Float[Array, "events bins"]:
         """Return the logarithm of each component's density times its fraction.
 
+        Args:
+            data: one row per event, finite.
+
         Raises:
-            ValueError: data with another number of dimensions than the mixture.
+            ValueError: data with another number of dimensions than the mixture, NaN or
+                infinite; fields that training has made so.
         """
+        call = "GaussianMixture.scores"
         dims = self.means.shape[1]
+        data = as_floats(data, call, "data")
         if data.ndim != 2 or data.shape[1] != dims:
             raise ValueError(
-                f"`GaussianMixture.scores(data=...)` must have shape (events, {dims}), "
-                f"as the mixture has {dims} dimensions; got {data.shape}. Columns are "
-                "joined by `jnp.stack(columns, axis=1)`."
+                f"`{call}(data=...)` must have shape (events, {dims}), as the mixture "
+                f"has {dims} dimensions; got {data.shape}. Columns are joined by "
+                "`jnp.stack(columns, axis=1)`."
             )
+        too_far = "A training step that is too long leads there."
+        data = enforce(
+            data,
+            finite(data, call),
+            finite(self.means, call, "means", too_far),
+            finite(self.precision_roots, call, "precision_roots", too_far),
+            has_winner(self.log_fractions, call, "log_fractions"),
+        )
         diagonal = jnp.diagonal(self.precision_roots, axis1=-2, axis2=-1)
         roots = jnp.tril(self.precision_roots, -1) + jax.vmap(jnp.diag)(
             jnp.exp(diagonal)
@@ -161,3 +251,10 @@ class GaussianMixture(eqx.Module):
         z = jnp.einsum("bij,nbi->nbj", roots, distance)
         log_norm = jnp.sum(diagonal, axis=-1) + jax.nn.log_softmax(self.log_fractions)
         return log_norm - 0.5 * jnp.sum(z**2, axis=-1)
+
+
+def _constant(spread, where):
+    return (
+        f"`GaussianMixture.from_sample(data=...)` has one value only in column "
+        f"{where[0]}, of which no component can have a width. Leave this column out."
+    )

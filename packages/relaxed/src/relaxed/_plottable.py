@@ -6,7 +6,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from ._checks import as_edges
+from ._checks import Rule, as_edges, enforce, increasing
 from ._histogram import is_several
 
 
@@ -58,12 +58,13 @@ class Plottable:
         """Hold copies, in NumPy.
 
         Args:
-            values: from `hist` or `hard_hist`.
+            values: from `hist` or `hard_hist`; held as they are, NaN too.
             edges: what they were called with.
-            variances: from `hist_variance`; unknown by default.
+            variances: from `hist_variance`, not negative; unknown by default.
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: shapes that do not fit, edges that do not increase, a negative
+                variance.
 
         Example:
             >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -72,10 +73,10 @@ class Plottable:
             ((0.5, 1.0), 3.0)
         """
         each = edges if is_several(edges) else [edges]
-        vectors = [np.asarray(as_edges(e, "Plottable")) for e in each]
+        vectors = [np.array(as_edges(e, "Plottable")) for e in each]
         self.axes = tuple(map(PlottableAxis, vectors))
-        self._values = np.asarray(values)
-        self._variances = None if variances is None else np.asarray(variances)
+        self._values = np.array(values)
+        self._variances = None if variances is None else np.array(variances)
         expected = tuple(map(len, self.axes))
         for name, array in (("values", self._values), ("variances", self._variances)):
             if array is not None and array.shape != expected:
@@ -83,6 +84,10 @@ class Plottable:
                     f"`Plottable({name}=...)` must have the shape of the bins, "
                     f"{expected}; got {array.shape}."
                 )
+        rules = [increasing(e, "Plottable") for e in vectors]
+        if self._variances is not None:
+            rules.append(Rule(self._variances, lambda v: v < 0, _negative_variance))
+        enforce(None, *rules)
 
     def values(self) -> Float[np.ndarray, "*bins"]:
         """The content of each bin."""
@@ -99,3 +104,11 @@ class Plottable:
         known = self._variances > 0
         variances = np.where(known, self._variances, 1.0)
         return np.where(known, self._values**2 / variances, 0.0)
+
+
+def _negative_variance(variances, where):
+    return (
+        f"`Plottable(variances=...)` must not be negative; got "
+        f"{variances.flat[where[0]]:g}. `hist_variance` gives them, also for negative "
+        "weights."
+    )

@@ -6,15 +6,23 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
 
 from ._checks import (
     Rule,
+    as_scalar,
     as_vector,
     as_weights,
     enforce,
+    finite,
     no_nan,
     not_zero,
     positive,
 )
 from ._chunked import sum_over_events
-from ._kernel import AbstractKernel, GaussianKernel, standardise
+from ._kernel import (
+    AbstractKernel,
+    GaussianKernel,
+    finite_data,
+    require_kernel,
+    standardise,
+)
 
 #: Background events that are compared with a chunk of signal at a time.
 _TILE = 256
@@ -40,22 +48,31 @@ def soft_roc_auc(
     constant memory.
 
     Args:
-        signal: scores of the signal.
-        background: scores of the background.
-        bandwidth: the smearing of a score difference.
-        signal_weights: one each by default.
-        background_weights: one each by default.
+        signal: scores of the signal; may be infinite.
+        background: scores of the background; may be infinite.
+        bandwidth: the smearing of a score difference, positive, in the units of the
+            scores.
+        signal_weights: one each by default; finite, of either sign.
+        background_weights: one each by default; finite, of either sign.
         kernel: the smearing's shape.
+
+    Returns:
+        A number between 0 and 1.
 
     Raises:
         ValueError: NaN in the scores, a bandwidth that is not positive, weights of
-            another shape, a sample without events.
+            another shape or not finite, a sample without events.
 
     Example:
         >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
         >>> relaxed.soft_roc_auc(signal, background, bandwidth=0.01).tolist()
         0.75
+
+    References:
+        Hanley and McNeil, Radiology 143 (1982) 29: the area is the Mann-Whitney
+        statistic.
     """
+    require_kernel(kernel, "soft_roc_auc")
     weights = signal_weights, background_weights
     signal, background, w, v, bandwidth = _checked(
         "soft_roc_auc", signal, background, *weights, bandwidth
@@ -91,20 +108,24 @@ def soft_efficiency(
     $$\varepsilon = \frac{\sum_i w_i K((\beta - r_i) / width)}{\sum_i w_i}.$$
 
     Args:
-        signal: scores of the signal.
-        background: scores of the background.
-        background_efficiency: β, the working point.
-        bandwidth: the smearing of a score difference.
-        width: the smearing of the ranks; a tenth of β by default, so that an event of
-            rank 0 passes.
-        signal_weights: one each by default.
-        background_weights: one each by default.
+        signal: scores of the signal; may be infinite.
+        background: scores of the background; may be infinite.
+        background_efficiency: β, the working point, between 0 and 1.
+        bandwidth: the smearing of a score difference, positive, in the units of the
+            scores.
+        width: the smearing of the ranks, positive; a tenth of β by default, so that an
+            event of rank 0 passes.
+        signal_weights: one each by default; finite, of either sign.
+        background_weights: one each by default; finite, of either sign.
         kernel: the shape of both smearings.
+
+    Returns:
+        A number between 0 and 1.
 
     Raises:
         ValueError: NaN in the scores, a bandwidth or width that is not positive, an
-            efficiency beyond 0 and 1, weights of another shape, a sample without
-            events.
+            efficiency beyond 0 and 1, weights of another shape or not finite, a sample
+            without events.
 
     Example:
         >>> signal, background = jnp.array([1.0, 3.0]), jnp.array([0.0, 2.0])
@@ -114,14 +135,18 @@ def soft_efficiency(
         0.5
     """
     call = "soft_efficiency"
+    require_kernel(kernel, call)
     weights = signal_weights, background_weights
     signal, background, w, v, h = _checked(
         call, signal, background, *weights, bandwidth
     )
-    beta = jnp.asarray(background_efficiency, h.dtype)
-    beta = enforce(beta, Rule(beta, lambda b: ~((b > 0) & (b < 1)), _no_efficiency))
-    of_ranks = jnp.asarray(beta / 10 if width is None else width, h.dtype)
-    of_ranks = enforce(of_ranks, positive(of_ranks, call, "width", _WAY_OUT))
+    beta = as_scalar(background_efficiency, call, "background_efficiency")
+    of_ranks = beta / 10 if width is None else as_scalar(width, call, "width")
+    beta, of_ranks = enforce(
+        (beta.astype(h.dtype), of_ranks.astype(h.dtype)),
+        Rule(beta, lambda b: ~((b > 0) & (b < 1)), _no_efficiency),
+        positive(of_ranks, call, "width", _WAY_OUT),
+    )
     shared = {
         "background": _tiles(background, v),
         "bandwidth": h,
@@ -148,14 +173,16 @@ def _checked(call, signal, background, signal_weights, background_weights, bandw
     background = as_vector(background, call, "background")
     w = as_weights(signal_weights, signal, call, "signal_weights")
     v = as_weights(background_weights, background, call, "background_weights")
-    dtype = jnp.result_type(signal, background, jnp.float32)
-    bandwidth = jnp.asarray(bandwidth).astype(dtype)
+    dtype = jnp.result_type(signal, background)
+    bandwidth = as_scalar(bandwidth, call, "bandwidth").astype(dtype)
     way_out = "Each sample needs an event, and weights that do not cancel."
     bandwidth = enforce(
         bandwidth,
         positive(bandwidth, call, "bandwidth", _WAY_OUT),
         no_nan(signal, call, "signal"),
         no_nan(background, call, "background"),
+        finite(w, call, "signal_weights"),
+        finite(v, call, "background_weights"),
         not_zero(jnp.sum(w), call, "the sum of the signal's weights", way_out),
         not_zero(jnp.sum(v), call, "the sum of the background's weights", way_out),
     )
@@ -189,11 +216,13 @@ def _fraction_above(
     bandwidth: Float[Array, ""],
 ) -> Float[Array, " signal"]:
     """Return the smoothed fraction of the background above each signal event."""
+    # Moved inwards alike, so that infinite scores of one sign are a tie.
+    signal = finite_data(signal)
 
     @jax.checkpoint
     def add(total, tile):
         scores, fractions = tile
-        z = standardise(scores[:, None], signal, bandwidth)
+        z = standardise(finite_data(scores)[:, None], signal, bandwidth)
         return total + jnp.sum(fractions[:, None] * kernel.cdf(z), axis=0), None
 
     return jax.lax.scan(add, jnp.zeros_like(signal), background)[0]

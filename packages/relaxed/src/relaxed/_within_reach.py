@@ -16,6 +16,7 @@ from ._kernel import (
     inverse,
     signed_tail,
     standardise,
+    tangent_of_tails,
 )
 from ._smear import (
     Axis,
@@ -175,16 +176,10 @@ def _sum_of_tails_jvp(primals, tangents):
     def add(total, bin):
         at = bin + jnp.uint32(1)
         z = standardise(_at(edges, at), data, bandwidth)
-        pdf = kernel.pdf(z)
-        terms = jnp.zeros_like(z)
-        if d_edges is not None:
-            terms += pdf * density * _at(d_edges, at)
-        if d_data is not None:
-            terms -= pdf * (density * d_data)
-        if d_bandwidth is not None:
-            terms -= pdf * z * (density * d_bandwidth)
-        if d_weights is not None:
-            terms += signed_tail(kernel, z) * d_weights
+        d_edge = None if d_edges is None else _at(d_edges, at)
+        terms = tangent_of_tails(
+            jnp.multiply, kernel, z, density, d_edge, d_data, d_bandwidth, d_weights
+        )
         return total.at[bin].add(terms, mode="promise_in_bounds")
 
     total = jnp.zeros_like(edges)

@@ -14,8 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ._checks import as_edges
-from ._custom_types import Flow
 from ._diagnostics import hard_hist, smoothing_bias
+from ._flow import Flow
 from ._histogram import hist, hist_variance
 from ._kernel import AbstractKernel, GaussianKernel
 
@@ -62,7 +62,7 @@ def soft_and_hard(
     soft = np.asarray(hist(data, edges, bandwidth=bandwidth, kernel=kernel, **options))
     squares = hist_variance(data, edges, bandwidth=bandwidth, kernel=kernel, **options)
     error = np.sqrt(np.asarray(squares))
-    hard = np.asarray(hard_hist(data, edges, weights, flow=flow))
+    hard = np.asarray(hard_hist(data, edges, weights=weights, flow=flow))
     hard_error = _error(data, edges, weights, flow)
 
     ends = _drawn(edges)
@@ -121,7 +121,7 @@ def bias(
     """
     ax = _axes(ax)
     widths = np.asarray(bandwidths)
-    hard = np.asarray(hard_hist(data, edges, weights, flow=flow))
+    hard = np.asarray(hard_hist(data, edges, weights=weights, flow=flow))
     hard_error = _error(data, edges, weights, flow)
 
     @jax.jit
@@ -167,7 +167,7 @@ def _error(
 ) -> Float[np.ndarray, " bins"]:
     """Return the statistical error of the hard histogram."""
     squares = None if weights is None else jnp.asarray(weights) ** 2
-    return np.sqrt(np.asarray(hard_hist(data, edges, squares, flow=flow)))
+    return np.sqrt(np.asarray(hard_hist(data, edges, weights=squares, flow=flow)))
 
 
 def _drawn(edges: Num[Array, " edges"] | Sequence) -> Float[np.ndarray, " edges"]:

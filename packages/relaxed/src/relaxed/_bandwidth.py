@@ -4,19 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import (
-    Rule,
-    as_edges,
-    as_vector,
-    as_weights,
-    enforce,
-    finite,
-    increasing,
-    known_or_traced,
-    not_negative,
-    not_zero,
-    positive,
-)
+from ._arguments import as_edges, as_vector, as_weights, known_or_traced
+from ._checks import Rule, enforce
+from ._rules import finite, increasing, not_negative, not_zero, positive
 
 
 def scott_bandwidth(

@@ -5,20 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Num
 
-from ._checks import (
-    Rule,
-    as_floats,
-    as_scalar,
-    as_vector,
-    as_weights,
-    does_not_increase,
-    enforce,
-    finite,
-    not_negative,
-    not_zero,
-    ordered,
-    require_bins,
-)
+from ._arguments import as_floats, as_scalar, as_vector, as_weights, require_bins
+from ._checks import Rule, enforce
+from ._rules import does_not_increase, finite, not_negative, not_zero, ordered
 
 
 def regular_edges(

@@ -6,24 +6,10 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._checks import (
-    Rule,
-    as_floats,
-    common_shape,
-    enforce,
-    floats,
-    no_nan,
-    one_of,
-    ordered,
-    positive,
-)
-from ._kernel import (
-    AbstractKernel,
-    LogisticKernel,
-    interval,
-    require_kernel,
-    standardise,
-)
+from ._arguments import as_floats, common_shape, floats, one_of, require_kernel
+from ._checks import Rule, enforce
+from ._kernel import AbstractKernel, LogisticKernel, interval, standardise
+from ._rules import no_nan, ordered, positive
 
 #: A soft selection may lie this far beyond 0 and 1: a window is a difference of tails,
 #: which in float32 are right to 2e-7.

@@ -7,21 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 
 from ._all_bins import areas
-from ._checks import (
-    as_edges,
-    as_floats,
-    as_weights,
-    enforce,
-    finite,
-    increasing,
-    no_nan,
-    one_of,
-    with_ends,
-)
+from ._arguments import as_edges, as_floats, as_weights, one_of
+from ._checks import enforce
 from ._chunked import sum_over_events
 from ._flow import FLOWS, Flow
 from ._histogram import columns_of, is_several, prepare, soft_sum
 from ._kernel import AbstractKernel, GaussianKernel
+from ._rules import finite, increasing, no_nan, with_ends
 from ._smear import Axis, Events, Histogram, dimensions, folded, weights_of
 
 

@@ -9,24 +9,20 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from ._all_bins import add_to_all
-from ._checks import (
+from ._arguments import (
     as_edges,
     as_floats,
     as_vector,
     as_weights,
-    enforce,
-    finite,
-    increasing,
     known_or_traced,
-    no_nan,
-    not_zero,
     one_of,
-    positive,
-    with_ends,
+    require_kernel,
 )
+from ._checks import enforce
 from ._chunked import sum_over_events
 from ._flow import FLOWS, Flow
-from ._kernel import AbstractKernel, GaussianKernel, require_kernel
+from ._kernel import AbstractKernel, GaussianKernel
+from ._rules import finite, increasing, no_nan, not_zero, positive, with_ends
 from ._smear import Axis, Events, Histogram
 from ._windows import WINDOW, first_bins, most_reached
 from ._within_reach import add_within_reach

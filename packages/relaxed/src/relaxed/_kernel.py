@@ -152,15 +152,6 @@ class TriweightKernel(AbstractKernel):
         return (1.0 - d) ** 4 * (16.0 + d * (29.0 + d * (20.0 + 5.0 * d))) / 32.0
 
 
-def require_kernel(kernel: object, call: str) -> None:
-    """Raise if this is no kernel."""
-    if not isinstance(kernel, AbstractKernel):
-        raise ValueError(
-            f"`{call}(kernel=...)` must be a kernel, such as `GaussianKernel()`; got "
-            f"{kernel!r}."
-        )
-
-
 @eqx.filter_custom_jvp
 def signed_tail(kernel: AbstractKernel, z: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return r(z) = K(z) - step(z): the tail on the near side of an edge, with a sign.

@@ -7,17 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from ._checks import (
-    Rule,
-    as_floats,
-    as_scalar,
-    as_weights,
-    enforce,
-    finite,
-    has_winner,
-    positive,
-    require_bins,
-)
+from ._arguments import as_floats, as_scalar, as_weights, require_bins
+from ._checks import Rule, enforce
+from ._rules import finite, has_winner, positive
 
 
 def soft_assign(

@@ -6,8 +6,10 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from ._checks import Rule, as_edges, enforce, increasing
+from ._arguments import as_edges
+from ._checks import Rule, enforce
 from ._histogram import is_several
+from ._rules import increasing
 
 
 class Traits(NamedTuple):

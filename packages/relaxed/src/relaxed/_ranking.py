@@ -4,25 +4,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Num, PyTree
 
-from ._checks import (
-    Rule,
-    as_scalar,
-    as_vector,
-    as_weights,
-    enforce,
-    finite,
-    no_nan,
-    not_zero,
-    positive,
-)
+from ._arguments import as_scalar, as_vector, as_weights, require_kernel
+from ._checks import Rule, enforce
 from ._chunked import sum_over_events
-from ._kernel import (
-    AbstractKernel,
-    GaussianKernel,
-    finite_data,
-    require_kernel,
-    standardise,
-)
+from ._kernel import AbstractKernel, GaussianKernel, finite_data, standardise
+from ._rules import finite, no_nan, not_zero, positive
 
 #: Background events that are compared with a chunk of signal at a time.
 _TILE = 256

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
-from ._checks import as_floats
+from ._arguments import as_floats
 
 
 def straight_through(

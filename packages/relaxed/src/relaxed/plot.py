@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, Num
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from ._checks import as_edges
+from ._arguments import as_edges
 from ._diagnostics import hard_hist, smoothing_bias
 from ._flow import Flow
 from ._histogram import hist, hist_variance

@@ -67,11 +67,12 @@ if TYPE_CHECKING:
     from ._hypotest.toys import Toys as Toys
     from ._hypotest.asimov import asimov_data as asimov_data
     from ._hypotest.hypotest import hypotest as hypotest
-    from ._hypotest.hypotest import HypotestResult as HypotestResult
+    from ._hypotest.results import HypotestResult as HypotestResult
     from ._hypotest.discovery import discovery as discovery
-    from ._hypotest.discovery import DiscoveryResult as DiscoveryResult
+    from ._hypotest.results import DiscoveryResult as DiscoveryResult
+    from ._hypotest.limit import MissingLimitWarning as MissingLimitWarning
     from ._hypotest.limit import upper_limit as upper_limit
-    from ._hypotest.limit import UpperLimit as UpperLimit
+    from ._hypotest.results import UpperLimit as UpperLimit
     from ._profile.scan import scan as scan
     from ._profile.scan import Scan as Scan
     from ._profile.scan import contour as contour
@@ -127,9 +128,10 @@ _MODULES = {
     "._hypotest.asymptotics": "Asymptotics",
     "._hypotest.toys": "Toys",
     "._hypotest.asimov": "asimov_data",
-    "._hypotest.hypotest": "hypotest HypotestResult",
-    "._hypotest.discovery": "discovery DiscoveryResult",
-    "._hypotest.limit": "upper_limit UpperLimit",
+    "._hypotest.hypotest": "hypotest",
+    "._hypotest.discovery": "discovery",
+    "._hypotest.limit": "upper_limit MissingLimitWarning",
+    "._hypotest.results": "HypotestResult DiscoveryResult UpperLimit",
     "._profile.scan": "scan Scan contour Contour",
     "._profile.interval": "interval Intervals",
     "._profile.pulls": "pulls Pulls",
@@ -213,6 +215,7 @@ __all__ = [
     "DiscoveryResult",
     "upper_limit",
     "UpperLimit",
+    "MissingLimitWarning",
     "scan",
     "Scan",
     "contour",

@@ -72,8 +72,12 @@ def continuation(
         possible, first = xp.isfinite(state.at.value), at.searches == 0
         arrived = possible & (at.part == 1)
         lost = ~possible & ~first & (at.part <= _SHORTEST)
+        lost = lost | (~arrived & (at.searches + 1 == _MOST_SEARCHES))
         value = xp.where(at.part == 1, state.at.value, xp.inf)
         state = state._replace(at=state.at._replace(value=value))
+        # Where no way leads on, the others' limit on the way there is what is known.
+        nearest = xp.where(movable, at.origin, wanted)
+        state = state._replace(y=xp.where(lost, nearest, state.y))
 
         origin = xp.where(possible, state.y, at.origin)
         part = xp.where(possible, 1.0, xp.where(first, 0.0, at.part / 2))
@@ -85,7 +89,7 @@ def continuation(
             origin=origin,
             searches=searches,
             end=(y, steps, state, *others),
-            done=arrived | lost | (searches == _MOST_SEARCHES),
+            done=arrived | lost,
         )
 
     whole = np.float64(1.0)

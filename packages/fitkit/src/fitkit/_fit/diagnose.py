@@ -1,12 +1,12 @@
 """Why a fit failed, and what a result looks like, in words."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._numerics.bordered_matrix import plain, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
@@ -140,6 +140,33 @@ def explain_failure(
         "(`with_bounds`) or fixed parameters (`with_fixed`) may help; `throw=False` "
         "returns the last point."
     )
+
+
+Checked = TypeVar("Checked")
+
+
+def checked(
+    result: Checked,
+    converged: Bool[Array, "..."],
+    call: str,
+    reason: str = "a fit found no minimum",
+) -> Checked:
+    """Return a result whose fits converged; raise for any other.
+
+    Traced, every array of what is returned carries the check.
+
+    Raises:
+        FitError: naming the call; at run time of a compiled function what jax raises.
+    """
+    way_out = (
+        "`fit` and `fixed_poi_fit` on the same data tell of a fit; `throw=False` "
+        "returns the last point, and the status of each lane."
+    )
+    if traced(converged):
+        return eqx.error_if(result, ~converged, f"`{call}`: {reason}. {way_out}")
+    if not np.all(converged):
+        raise FitError(f"`{call}`: {reason}. {way_out}")
+    return result
 
 
 def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:

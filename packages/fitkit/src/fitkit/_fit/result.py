@@ -36,7 +36,8 @@ class FitResult(eqx.Module):
         curvature: the Hessian in its own form; see `hessian`.
         steps: Newton steps, those of a continuation included.
         status: why the search ended: 0 at a minimum, 1 where no step lowers the
-            function, 2 after the largest number of steps.
+            function, 2 after the largest number of steps, 3 where the likelihood is
+            zero wherever the search could go.
     """
 
     y: Vector

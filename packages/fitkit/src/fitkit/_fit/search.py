@@ -20,8 +20,9 @@ from .stationarity import Stationarity, stationarity
 EDM_TOLERANCE = 1e-8
 MAX_STEPS = 200
 
-# Why a search ended: at a minimum; no step lowers the function; too many steps.
-CONVERGED, STUCK, TOO_MANY_STEPS = 0, 1, 2
+# Why a search ended: at a minimum; no step lowers the function; too many steps; the
+# function is infinite wherever the search could go.
+CONVERGED, STUCK, TOO_MANY_STEPS, IMPOSSIBLE = 0, 1, 2, 3
 
 
 @final
@@ -62,7 +63,11 @@ def ended(objective: AbstractObjective, state: NewtonState, steps, box: Box) -> 
         unique=unique,
         factor=factor,
         status=xp.where(
-            state.done, CONVERGED, xp.where(state.stuck, STUCK, TOO_MANY_STEPS)
+            ~xp.isfinite(state.at.value),
+            IMPOSSIBLE,
+            xp.where(
+                state.done, CONVERGED, xp.where(state.stuck, STUCK, TOO_MANY_STEPS)
+            ),
         ),
     )
 

@@ -8,10 +8,10 @@ deviations (arXiv:1007.1727, eqs. 29-31).
 from typing import NamedTuple, final
 
 import equinox as eqx
-import jax.numpy as jnp
-from jax.scipy.special import log_ndtr, ndtri
+import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics.namespace import xp
 from .statistic import AbstractTestStatistic
 
 # The probability contents of the band in Combine's convention.
@@ -58,12 +58,12 @@ class Asymptotics(eqx.Module):
     def outcomes(self, q_asimov: Float[Array, "..."]) -> Float[Array, "... 5"]:
         """How far each outcome of the band is above the median, in deviations."""
         deviations = (
-            ndtri(jnp.array(_QUANTILES)) if self.quantiles else jnp.arange(-2.0, 3.0)
+            xp.ndtri(np.array(_QUANTILES)) if self.quantiles else np.arange(-2.0, 3.0)
         )
-        deviations = jnp.broadcast_to(deviations, (*jnp.shape(q_asimov), 5))
+        deviations = np.broadcast_to(deviations, (*np.shape(q_asimov), 5))
         if not self.clipped:
             return deviations
-        return jnp.minimum(deviations, safe_sqrt(q_asimov)[..., None])
+        return xp.minimum(deviations, safe_sqrt(q_asimov)[..., None])
 
 
 class Tails(NamedTuple):
@@ -79,14 +79,20 @@ class Tails(NamedTuple):
 
     @property
     def log_cls(self) -> Float[Array, "..."]:
-        r"""\(\log CL_s = \log CL_{s+b} - \log CL_b\)."""
-        return self.log_cl_sb - self.log_cl_b
+        r"""\(\log CL_s = \log CL_{s+b} - \log CL_b\).
+
+        \(-\infty\) where the data exclude the tested hypothesis altogether, its limit
+        for a statistic that grows without end, though both tails are 0.
+        """
+        impossible = self.log_cl_sb == -np.inf
+        cl_b = xp.where(impossible, 0.0, self.log_cl_b)
+        return xp.where(impossible, -np.inf, self.log_cl_sb - cl_b)
 
 
 def safe_sqrt(q: Float[Array, "..."]) -> Float[Array, "..."]:
     """The root of a test statistic; at 0 its derivative is 0, not infinite."""
     positive = q > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, q, 1.0)), 0.0)
+    return xp.where(positive, xp.sqrt(xp.where(positive, q, 1.0)), 0.0)
 
 
 def observed_tails(
@@ -109,19 +115,19 @@ def observed_tails(
         q_asimov: its value for the Asimov data of the alternative.
     """
     root, distance = safe_sqrt(q), safe_sqrt(q_asimov)
-    tails = Tails(log_ndtr(-root), log_ndtr(distance - root))
+    tails = Tails(xp.log_ndtr(-root), xp.log_ndtr(distance - root))
     if statistic.physical:
         beyond = (root > distance) & (distance > 0)
-        width = 2 * jnp.where(beyond, distance, 1.0)
+        width = 2 * xp.where(beyond, distance, 1.0)
         tails = Tails(
-            jnp.where(beyond, log_ndtr(-(q + q_asimov) / width), tails.log_cl_sb),
-            jnp.where(beyond, log_ndtr(-(q - q_asimov) / width), tails.log_cl_b),
+            xp.where(beyond, xp.log_ndtr(-(q + q_asimov) / width), tails.log_cl_sb),
+            xp.where(beyond, xp.log_ndtr(-(q - q_asimov) / width), tails.log_cl_b),
         )
     if not statistic.two_sided:
         return tails
     return Tails(
-        jnp.logaddexp(tails.log_cl_sb, log_ndtr(-root)),
-        jnp.logaddexp(tails.log_cl_b, log_ndtr(-root - distance)),
+        xp.logaddexp(tails.log_cl_sb, xp.log_ndtr(-root)),
+        xp.logaddexp(tails.log_cl_b, xp.log_ndtr(-root - distance)),
     )
 
 
@@ -149,4 +155,4 @@ def expected_tails(
     if statistic.two_sided:
         away = (distance - outcomes) ** 2
         return observed_tails(statistic, away, q_asimov[..., None])
-    return Tails(log_ndtr(outcomes - distance), log_ndtr(outcomes))
+    return Tails(xp.log_ndtr(outcomes - distance), xp.log_ndtr(outcomes))

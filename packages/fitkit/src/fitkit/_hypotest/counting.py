@@ -1,13 +1,16 @@
 """Closed forms of counting experiments."""
 
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
+
+from .._numerics.namespace import as_floats, xp
 
 # Below this many standard deviations s/width differs from Z by less than 1e-6 of it,
 # which is less than what the cancellation in the exact form costs.
 _SMALL_SIGNAL = 1e-6
 
 
+@np.errstate(all="ignore")
 def asimov_significance(
     signal: ArrayLike, background: ArrayLike, sigma_background: ArrayLike = 0.0
 ) -> Float[Array, "..."]:
@@ -38,25 +41,22 @@ def asimov_significance(
         sensitivity for a counting experiment with background uncertainty" (2012), eq.
         20.
     """
-    dtype = jnp.result_type(float)
-    s, b, sigma = jnp.broadcast_arrays(
-        jnp.asarray(signal, dtype),
-        jnp.asarray(background, dtype),
-        jnp.asarray(sigma_background, dtype),
+    s, b, sigma = xp.broadcast_arrays(
+        as_floats(signal), as_floats(background), as_floats(sigma_background)
     )
     empty = (b <= 0) & (sigma <= 0)
-    b = jnp.where(empty, 1.0, b)
+    b = xp.where(empty, 1.0, b)
     known = sigma <= 0
-    variance = jnp.where(known, b, sigma**2)
-    exact = (s + b) * jnp.log1p(s / b) - s
-    ratio = jnp.log1p(s * b / (b**2 + (s + b) * variance))
-    spread = (s + b) * ratio - b**2 / variance * jnp.log1p(
+    variance = xp.where(known, b, sigma**2)
+    exact = (s + b) * xp.log1p(s / b) - s
+    ratio = xp.log1p(s * b / (b**2 + (s + b) * variance))
+    spread = (s + b) * ratio - b**2 / variance * xp.log1p(
         variance * s / (b * (b + variance))
     )
-    half_q = jnp.where(known, exact, spread)
+    half_q = xp.where(known, exact, spread)
     # For a small signal both brackets cancel; Z is then s over the total width.
-    width = jnp.sqrt(b + jnp.where(known, 0.0, variance))
+    width = xp.sqrt(b + xp.where(known, 0.0, variance))
     small = s <= _SMALL_SIGNAL * width
-    significance = jnp.sqrt(2 * jnp.where(small, 1.0, half_q))
-    value = jnp.where(small, s / width, significance)
-    return jnp.where(empty, jnp.where(s > 0, jnp.inf, 0.0), value)
+    significance = xp.sqrt(2 * xp.where(small, 1.0, half_q))
+    value = xp.where(small, s / width, significance)
+    return xp.where(empty, xp.where(s > 0, xp.inf, 0.0), value)

@@ -1,32 +1,32 @@
-"""The fits behind a test: the data and their Asimov twin, free and held."""
+"""The fits behind a test: of the data and of Asimov data, free and conditional."""
 
 from typing import Any, NamedTuple, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
-from .._numerics.compiled import compiled
 from .._custom_types import Mask, Vector
-from .._fit.kept import call_kept
-from .._fit.minimise import FitOptions, keepable, minimise
+from .._fit.minimise import Minimum, minimise
+from .._fit.search import IMPOSSIBLE
 from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.parameters import ParameterVectors
+from .._numerics.bordered_matrix import factorise, substitute
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import as_floats, choose, freeze, scan, xp
 from .asymptotics import Asymptotics
 from .statistic import AbstractTestStatistic
 
 
 @final
-class Twin(NamedTuple):
-    """The data and the Asimov data of the alternative, fitted.
-
-    What tests of every value of the parameter of interest have in common.
+class FreeFits(NamedTuple):
+    """What tests of every value of the parameter of interest have in common.
 
     Attributes:
-        asimov: the Asimov data, as `likelihood.observations`.
+        asimov: the Asimov data of the alternative, as `likelihood.observations`.
         best, at_best: best fit of the parameter of interest, and the value there.
         asimov_best, asimov_at_best: the same for the Asimov data.
+        near, asimov_near: where both lie, from which conditional fits start.
         converged: whether the fits found their minima.
     """
 
@@ -35,12 +35,40 @@ class Twin(NamedTuple):
     at_best: Float[Array, ""]
     asimov_best: Float[Array, ""]
     asimov_at_best: Float[Array, ""]
+    near: "Near"
+    asimov_near: "Near"
     converged: Bool[Array, ""]
 
 
 @final
-class Held(NamedTuple):
-    """Fits of the data and of the Asimov data with the parameter of interest held.
+class Near(NamedTuple):
+    """A minimum, and how the others follow the parameter of interest from there.
+
+    Carries no derivative: it is where searches start.
+
+    Attributes:
+        y: the minimum.
+        slope: the derivative of the profiled parameters, 1 for the one of interest.
+    """
+
+    y: Vector
+    slope: Vector
+
+
+def near(minimum: Minimum, poi: Mask) -> Near:
+    """What a minimum says of those nearby: a column of its covariance."""
+    free = minimum.stationarity.free | poi
+    factor, _ = factorise(minimum.curvature, free, strict=True)
+    unit = xp.where(poi, 1.0, 0.0)
+    column = substitute(factor, free, unit)
+    slope = column / pick(column, poi)
+    known = xp.all(xp.isfinite(slope))
+    return freeze(Near(minimum.y, xp.where(known, slope, unit)))
+
+
+@final
+class ConditionalFits(NamedTuple):
+    """Fits with the parameter of interest fixed at tested values.
 
     Attributes:
         data, asimov: the values at the minima, one for each tested value.
@@ -52,64 +80,104 @@ class Held(NamedTuple):
     converged: Bool[Array, "*tested"]
 
 
-@compiled
 def pick(y: Vector, mask: Mask) -> Float[Array, ""]:
-    """The one entry of `y` that the mask names."""
-    return jnp.sum(jnp.where(mask, y, 0.0))
+    """The one entry of `y` that the mask names, also where others are infinite."""
+    return xp.sum(xp.where(mask, y, 0.0))
 
 
-def restricted(
-    options: FitOptions, poi: Mask | np.ndarray, statistic: AbstractTestStatistic
-) -> FitOptions:
-    """The options of a free fit: where the best fit that a statistic means may lie."""
-    return options.at_least(poi, 0.0) if statistic.physical else options
+def free_parameters(
+    parameters: ParameterVectors, poi: Mask, statistic: AbstractTestStatistic
+) -> ParameterVectors:
+    """Settings of a free fit: where the best fit that a statistic means may lie.
+
+    A bound that nobody chose is none: the answer would depend on it.
+    """
+    if statistic.physical:
+        lower = xp.maximum(0.0, xp.where(parameters.lower_given, parameters.lower, 0.0))
+        parameters = parameters.at_least(poi, lower)
+    return parameters.without_default_bounds(poi)
 
 
-def fit_twins(
+def conditional_fit(
     likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask | np.ndarray,
-    tested: Float[Array, "*tested"],
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    calculator: Asymptotics,
-) -> tuple[Twin, Held]:
-    """Do all fits of the tests of some values, in one program.
-
-    One fit is in it, gone through in turn: each copy would be compiled for itself. By
-    definition the Asimov data's best fit is the point that they were made at, so they
-    need no free fit, unless their auxiliary data are those of another point.
+    parameters: ParameterVectors,
+    poi: Mask,
+    value: Float[Array, ""],
+    start: Near,
+) -> Minimum:
+    """The fit with the parameter of interest fixed at a value.
 
     Args:
         likelihood: at the data.
-        options: of every fit.
+        parameters: of every fit.
+        poi: the entry of the parameter of interest.
+        value: where to fix it.
+        start: a minimum for another value.
+    """
+    there = parameters.fixed_at(poi, value)
+    return minimise(likelihood, _starting(there, poi, start), start.y)
+
+
+def _starting(parameters: ParameterVectors, poi: Mask, start: Near) -> ParameterVectors:
+    """The same settings, with entries that are not fixed starting near a minimum."""
+    is_fixed = xp.any(parameters.fixed & poi)
+    moved = xp.where(is_fixed, pick(parameters.init - start.y, poi), 0.0)
+    y = start.y + start.slope * freeze(moved)
+    return parameters.starting_at(xp.where(parameters.fixed, parameters.init, y))
+
+
+def succeeded(minimum: Minimum) -> Bool[Array, ""]:
+    """Whether a conditional fit has its answer.
+
+    Also where the likelihood is zero whatever the other parameters are: the data then
+    exclude the value, and the statistic is infinite.
+    """
+    return minimum.converged | (minimum.status == IMPOSSIBLE)
+
+
+class _Stage(NamedTuple):
+    """One of the fits, or all of them in the order in which they are made.
+
+    Attributes:
+        parameters: of the fit.
+        asimov: whether it is one of the Asimov data.
+        free: whether it is the free one, the first.
+        alternative: whether the Asimov data are made at what it finds.
+    """
+
+    parameters: ParameterVectors
+    asimov: Bool[np.ndarray, "*fits"]
+    free: Bool[np.ndarray, "*fits"]
+    alternative: Bool[np.ndarray, "*fits"]
+
+
+@numpy_or_compiled
+def fits_of_test(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
+    tested: Float[Array, "*tested"],
+    statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
+) -> tuple[FreeFits, ConditionalFits]:
+    """All fits of the tests of some values.
+
+    In turn, each from the minimum that is nearest to its own; traced, one fit is in the
+    program, for each copy would be compiled for itself. By definition the Asimov data's
+    best fit is the point that they were made at, so they need no free fit, unless their
+    auxiliary data are those of another point.
+
+    Args:
+        likelihood: at the data.
+        parameters: of every fit.
         poi: the entry of the parameter of interest.
         tested: its tested values, of any shape; traced.
         statistic: which statistic.
-        solver: the minimiser.
         calculator: which auxiliary data the Asimov data have.
 
     Raises:
         ValueError: where the Asimov data have not the shapes of the data.
     """
-    args = likelihood, options, poi, tested, statistic, solver, calculator
-    if solver is None and keepable(args, likelihood, statistic, calculator):
-        found = call_kept(_fit_twins, *args)
-        outcome = Twin(likelihood.observations(), *(0,) * 5), Held(*(0,) * 3)
-        return jax.tree.unflatten(jax.tree.structure(outcome), found)
-    return _compiled_fit_twins(*args)
-
-
-def _fit_twins(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    tested: Float[Array, "*tested"],
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    calculator: Asymptotics,
-) -> tuple[Twin, Held]:
-    likelihood = likelihood.prepared()
 
     def made_at(y: Vector) -> Any:
         expected = likelihood.expected(y)
@@ -118,75 +186,84 @@ def _fit_twins(
         return expected
 
     data = likelihood.observations()
-    room = _room(jax.eval_shape(made_at, likelihood.parameters().init), data)
-    stages = _stages(options, poi, tested, statistic, calculator)
+    start, _ = parameters.start()
+    nominal = made_at(start)
+    _require_shapes(nominal, data)
+    stages = _stages(parameters, poi, tested, statistic, calculator)
 
-    def fit(asimov: Any, stage: _Stage) -> tuple[Any, tuple]:
-        here = jax.tree.map(lambda a, b: jnp.where(stage.on_asimov, a, b), asimov, data)
-        found = minimise(likelihood.at(here), stage.options, solver)
-        asimov = jax.tree.map(
-            lambda a, b: jnp.where(stage.makes_asimov, a, b), made_at(found.y), asimov
+    def fit(so_far: tuple, stage: _Stage) -> tuple[tuple, tuple]:
+        asimov, free, alternative = so_far
+        from_ = choose(stage.asimov, alternative, free)
+        found = minimise(
+            likelihood.at(choose(stage.asimov, asimov, data)),
+            _starting(stage.parameters, poi, from_),
+            from_.y,
         )
-        return asimov, (found.y, found.value, found.converged)
+        here = near(found, poi)
+        now = (
+            choose(stage.alternative, made_at(found.y), asimov),
+            choose(stage.free, here, free),
+            choose(stage.alternative, here, alternative),
+        )
+        return now, (found.y, found.value, found.converged, succeeded(found))
 
-    asimov, (y, values, converged) = jax.lax.scan(fit, room, stages)
+    nowhere = freeze(Near(start, xp.where(poi, 1.0, 0.0)))
+    begin = nominal, nowhere, nowhere
+    (asimov, free, alternative), (y, values, converged, answered) = scan(
+        fit, begin, stages, likelihood
+    )
     if calculator.nominal_aux:
         asimov_best, asimov_at_best = pick(y[-1], poi), values[-1]
-        common = converged[0] & converged[1] & converged[-1]
+        common = converged[0] & answered[1] & converged[-1]
     else:
-        asimov_best = jnp.asarray(statistic.asimov_poi, dtype=float)
-        asimov_at_best = likelihood.at(asimov).value(y[0])
-        common = converged[0] & converged[1]
-    twin = Twin(asimov, pick(y[1], poi), values[1], asimov_best, asimov_at_best, common)
-    values, converged = (
-        x[2 : 2 + 2 * jnp.size(tested)].reshape(*jnp.shape(tested), 2)
-        for x in (values, converged)
+        asimov_best = as_floats(statistic.asimov_poi)
+        asimov_at_best = likelihood.at(asimov).value(y[1])
+        common = converged[0] & answered[1]
+    shape = np.shape(tested)
+    last = 2 + 2 * int(np.prod(shape))
+    pairs, answered = (x[2:last].reshape(*shape, 2) for x in (values, answered))
+    return (
+        FreeFits(
+            asimov,
+            pick(y[0], poi),
+            values[0],
+            asimov_best,
+            asimov_at_best,
+            free,
+            alternative,
+            common,
+        ),
+        ConditionalFits(pairs[..., 0], pairs[..., 1], common & xp.all(answered, axis=-1)),
     )
-    return twin, Held(values[..., 0], values[..., 1], common & jnp.all(converged, -1))
-
-
-class _Stage(NamedTuple):
-    """One of the fits, or all of them in the order in which they are made.
-
-    Attributes:
-        options: of the fit.
-        on_asimov: whether it is one of the Asimov data.
-        makes_asimov: whether these are made at what it finds.
-    """
-
-    options: FitOptions
-    on_asimov: Bool[np.ndarray, "*fits"]
-    makes_asimov: Bool[np.ndarray, "*fits"]
 
 
 def _stages(
-    options: FitOptions,
+    parameters: ParameterVectors,
     poi: Mask,
     tested: Float[Array, "*tested"],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
 ) -> _Stage:
-    """The fits of tests: with the alternative's signal, free, two for each value."""
-    several = jnp.repeat(jnp.reshape(tested, -1), 2)
-    pairs = jax.vmap(lambda value: options.holding(poi, value))(several)
-    free = restricted(options, poi, statistic)
-    one_each = [options.holding(poi, statistic.asimov_poi), free]
-    on_asimov = [False, False] + [False, True] * jnp.size(tested)
+    """The fits of tests: free, with the alternative's signal, two for each value."""
+    free = free_parameters(parameters, poi, statistic)
+    several = [free, parameters.fixed_at(poi, as_floats(statistic.asimov_poi))]
+    asimov = [False, False]
+    flat = xp.reshape(tested, -1)
+    for i in range(np.size(tested)):
+        several += [parameters.fixed_at(poi, flat[i])] * 2
+        asimov += [False, True]
     if calculator.nominal_aux:
-        one_each.append(free)
-        on_asimov.append(True)
-    first, second, *last = jax.tree.map(lambda x: jnp.asarray(x)[None], one_each)
-    return _Stage(
-        jax.tree.map(lambda *x: jnp.concatenate(x), first, second, pairs, *last),
-        np.array(on_asimov),
-        np.arange(len(on_asimov)) == 0,
-    )
+        several.append(free)
+        asimov.append(True)
+    order = np.arange(len(several))
+    stacked = jax.tree.map(lambda *x: xp.stack(x), *several)
+    return _Stage(stacked, np.array(asimov), order == 0, order == 1)
 
 
-def _room(asimov: Any, data: Any) -> Any:
-    """Zeros for the Asimov data, whose shapes must be those of the data."""
+def _require_shapes(asimov: Any, data: Any) -> None:
+    """Refuse Asimov data whose shapes are not those of the data."""
     shapes = [
-        {jax.tree_util.keystr(path): jnp.shape(x) for path, x in leaves}
+        {jax.tree_util.keystr(path): np.shape(x) for path, x in leaves}
         for leaves in map(jax.tree.leaves_with_path, (asimov, data))
     ]
     if shapes[0] != shapes[1]:
@@ -198,7 +275,3 @@ def _room(asimov: Any, data: Any) -> Any:
             f"{given.get(at, 'nothing')}. Let both have as many entries, those too "
             "many with weight 0."
         )
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), asimov)
-
-
-_compiled_fit_twins = compiled(_fit_twins)

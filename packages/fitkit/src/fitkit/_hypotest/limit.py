@@ -1,105 +1,41 @@
 """Upper limits on the parameter of interest."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, final, overload
+import warnings
+from typing import NamedTuple, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._fit.fit import fit_options, poi_mask
-from .._fit.implicit import freeze
-from .._fit.kept import call_kept
-from .._numerics.batch import in_lanes
-from .._fit.minimise import FitOptions, keepable, minimise
+from .._fit.diagnose import checked
+from .._fit.poi import free_poi_mask
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
+from .._model.parameters import ParameterVectors
+from .._numerics.batch import in_batch
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import as_floats, choose, filter_custom_jvp, freeze, traced, xp
 from .._numerics.precision import require_float64
 from .._numerics.roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
-from .hypotest import require_converged
-from .fits import Held, Twin, fit_twins
-from .statistic import AbstractTestStatistic, QMuTilde, as_array
-from .toy_limit import ToysLimit, limits_by_toys
-from .toys import Toys
+from .fits import ConditionalFits, FreeFits, conditional_fit, fits_of_test, succeeded
+from .results import UpperLimit, names_of_missing
+from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
+from .toy_limit import limits_by_toys
+from .toys import Toys, fit_of_toys
 
 # A signal strength at which the width of the best fit is found.
 _FIRST = 1.0
 # Where CLs has not fallen to the level at so many times the first guess, it never will.
-_FARTHEST = 1e4
+_FARTHEST = 1e6
 
 
-@final
-class UpperLimit(eqx.Module):
-    """An upper limit on the parameter of interest.
-
-    Attributes:
-        observed: the value at which the observed CLs equals `level`; infinite where it
-            never does.
-        expected: the same for outcomes at -2, -1, 0, 1, 2 standard deviations of the
-            background, `[5]`.
-        level: one minus the confidence level.
-        converged: whether all fits and all searches ended, for the observed limit and
-            each of the band, `[6]`.
-        test: the name of the test statistic.
-        band: the convention of the band; see `Asymptotics`.
-    """
-
-    observed: Float[Array, ""]
-    expected: Float[Array, "5"]
-    level: Float[Array, ""]
-    converged: Bool[Array, "6"]
-    test: str = eqx.field(static=True)
-    band: str = eqx.field(static=True)
-
-    def __repr__(self) -> str:
-        if isinstance(self.observed, jax.core.Tracer) or jnp.ndim(self.observed):
-            return f"UpperLimit(shape={jnp.shape(self.observed)})"
-        band = ", ".join(f"{x:.6g}" for x in self.expected)
-        status = "" if bool(jnp.all(self.converged)) else "  (NOT CONVERGED)"
-        return (
-            f"upper limit at {100 * (1 - float(self.level)):g} % CLs: observed "
-            f"{float(self.observed):.6g}, expected [{band}] ({self.test}, band "
-            f"{self.band}){status}"
-        )
+class MissingLimitWarning(UserWarning):
+    """Some limit of the expected band does not exist, or was not found."""
 
 
-@overload
-def upper_limit(
-    model: AbstractModel,
-    data: Data,
-    *,
-    level: ArrayLike = ...,
-    statistic: AbstractTestStatistic = ...,
-    calculator: Asymptotics = ...,
-    tolerance: float = ...,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
-    throw: bool = True,
-) -> UpperLimit: ...
-@overload
-def upper_limit(
-    model: AbstractModel,
-    data: Data,
-    *,
-    level: ArrayLike = ...,
-    statistic: AbstractTestStatistic = ...,
-    calculator: Toys,
-    tolerance: float = ...,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
-    throw: bool = True,
-) -> ToysLimit: ...
 def upper_limit(
     model: AbstractModel,
     data: Data,
@@ -108,17 +44,13 @@ def upper_limit(
     statistic: AbstractTestStatistic = QMuTilde(),
     calculator: Asymptotics | Toys = Asymptotics(),
     tolerance: float = 1e-8,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
     throw: bool = True,
-) -> UpperLimit | ToysLimit:
+) -> UpperLimit:
     """The values of the parameter of interest at which CLs falls to `level`.
 
     The observed limit and the band are searched at once, from what a best fit of one
-    width everywhere would give (arXiv:1007.1727, eq. 89): four or five steps, each one
-    batch of fits.
+    width everywhere would give (arXiv:1007.1727, eq. 89): four or five steps, each
+    seven conditional fits.
 
     Args:
         model: any model with a parameter of interest.
@@ -128,29 +60,30 @@ def upper_limit(
         calculator: `Asymptotics()`, also says which outcomes the expected band stands
             for, or `Toys(key, n)`: the same pseudo-experiments at every tested value,
             as far as their random numbers go.
-        tolerance: relative precision of the limits.
-        init, fixed, bounds, solver: of all fits; see `fit`.
-        throw: whether to raise where a fit or a search fails; the result says so
-            otherwise.
+        tolerance: relative precision of the limits; with `Toys` that of the limits is a
+            part of their statistical error.
+        throw: whether to raise where there is no observed limit, and to warn where one
+            of the band is missing; `converged` tells otherwise.
 
     Returns:
-        Observed and expected limits; differentiable with respect to everything traced,
-        by the implicit function theorem. With `Toys` a `ToysLimit` with statistical
-        errors, which is not differentiable.
+        Observed and expected limits; with `Asymptotics` differentiable with respect to
+        everything traced, by the implicit function theorem.
 
         Expected is what data without a signal give. From Asimov data with a signal,
-        `asimov_data(strength, ...)`, the observed limit is the one expected with it.
+        `asimov_data(model, strength)`, the observed limit is the one expected with it.
 
     Raises:
-        ValueError: where the model has no parameter of interest, or for a statistic
-            that is not for limits.
-        FitError: where a fit or a search fails and `throw` is set: there need not be a
-            limit, as CLs does not fall to the level where uncertainties grow with the
-            signal as fast as itself.
+        ValueError: where the model has no parameter of interest, or it is fixed, for a
+            level outside (0, 1) or a statistic that is not for limits.
+        FitError: where there is no observed limit and `throw` is set: a fit failed, or
+            CLs does not fall to the level, as where uncertainties grow with the signal
+            as fast as itself.
+
+    Warns:
+        MissingLimitWarning: where one of the expected limits is missing; it is infinite
+            or NaN then.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, upper_limit
         >>> signal = Sample("signal", [10.0], (NormFactor("mu"),))
         >>> background = Sample("background", [5.0])
@@ -159,39 +92,61 @@ def upper_limit(
         >>> round(float(limit.observed), 6)
         1.367255
     """
-    require_float64()
+    require_statistic("upper_limit", statistic)
     if statistic.discovery or statistic.two_sided:
         raise ValueError(
             "`upper_limit` needs a statistic for exclusion, `QMuTilde()` or `QMu()`; "
             f"got {type(statistic).__name__}."
         )
-    mask = poi_mask(model, "upper_limit")
-    likelihood = model.negative_log_likelihood(data)
-    options = fit_options(model, init, fixed, bounds)
+    level = as_floats(level)
+    if not traced(level) and not 0 < level < 1:
+        raise ValueError(
+            "`upper_limit(level=...)` is one minus the confidence level, between 0 and "
+            f"1, such as 0.05; got {level:g}."
+        )
+    poi = free_poi_mask(model, "upper_limit")
+    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    require_float64(likelihood, parameters, level)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
-    log_level = jnp.log(jnp.asarray(level, dtype=float))
     limits, converged = asymptotic_limits(
-        likelihood, options, mask, log_level, statistic, formulae, solver, tolerance
+        likelihood, parameters, poi, xp.log(level), statistic, formulae, tolerance
     )
     if isinstance(calculator, Toys):
-        result = limits_by_toys(
-            likelihood, options, mask, limits, level, statistic, solver, calculator
+        fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)
+        result = limits_by_toys(fits, limits, level)
+    else:
+        result = UpperLimit(
+            observed=limits[0],
+            expected=limits[1:],
+            observed_error=np.zeros(()),
+            expected_error=np.zeros(5),
+            level=level,
+            converged=converged,
+            tested=np.zeros(0),
+            curves=np.zeros((0, 6)),
+            failed=np.zeros((0, 2), int),
+            test=type(statistic).__name__,
+            band=formulae.band,
         )
-        if throw:
-            require_converged(result.observed, result.converged, "upper_limit")
-        return result
-    if throw:
-        reason = "CLs does not fall to the level, or a fit found no minimum"
-        limits = require_converged(limits, jnp.all(converged), "upper_limit", reason)
-    return UpperLimit(
-        limits[0],
-        limits[1:],
-        jnp.exp(log_level),
-        converged,
-        type(statistic).__name__,
-        formulae.band,
-    )
+    return _checked(result) if throw else result
+
+
+def _checked(result: UpperLimit) -> UpperLimit:
+    """The result; raise without an observed limit, warn of others that are missing."""
+    reason = "no observed limit: CLs does not fall to the level, or a fit failed"
+    concrete = not traced(result.converged)
+    if concrete and (missing := names_of_missing(result.converged)):
+        reason += f" (missing: {missing})"
+    result = checked(result, result.converged[0], "upper_limit", reason)
+    if concrete and missing:
+        warnings.warn(
+            f"`upper_limit`: no limit at {missing}: CLs does not fall to "
+            f"{float(result.level):g} there, or a fit failed. The others stand.",
+            MissingLimitWarning,
+            stacklevel=3,
+        )
+    return result
 
 
 @final
@@ -200,18 +155,18 @@ class _Subject(NamedTuple):
 
     Attributes:
         likelihood: at the data.
-        options: of every fit.
+        parameters: of every fit.
         poi: the entry of the parameter of interest.
-        twin: the data and their Asimov twin, fitted.
-        held: their fits at a first guess of the limits, `_FIRST`.
+        free: what tests of every value have in common.
+        conditional: the fits at a first guess of the limits, `_FIRST`.
         log_level: logarithm of the CLs that limits have.
     """
 
     likelihood: AbstractNegativeLogLikelihood
-    options: FitOptions
+    parameters: ParameterVectors
     poi: Mask
-    twin: Twin
-    held: Held
+    free: FreeFits
+    conditional: ConditionalFits
     log_level: Float[Array, ""]
 
 
@@ -220,33 +175,36 @@ def _excess(
     tested: Float[Array, "6"],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
-    solver: optx.AbstractMinimiser | None,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     """Log CLs - log level: of the data at the first value, of the band at others."""
+    likelihood, parameters, poi, free, _, log_level = subject
+    data = likelihood.observations()
 
-    def at(observations, mu):
-        options = subject.options.holding(subject.poi, mu)
-        minimum = minimise(likelihood.at(observations), options, solver)
-        return minimum.value, minimum.converged
+    def at(member: tuple[Array, Array]) -> tuple[Array, Array]:
+        is_data, mu = member
+        found = conditional_fit(
+            likelihood.at(choose(is_data, data, free.asimov)),
+            parameters,
+            poi,
+            mu,
+            choose(is_data, free.near, free.asimov_near),
+        )
+        return found.value, succeeded(found)
 
     # The data at the first value; the Asimov data at all six.
-    likelihood, twin = subject.likelihood.prepared(), subject.twin
-    lanes = jax.tree.map(
-        lambda a, b: jnp.stack([a] + [b] * 6), likelihood.observations(), twin.asimov
+    where = xp.concatenate([tested[:1], tested])
+    values, good = in_batch(
+        at, (np.arange(7) == 0, where), poi.shape[0], subject, tested
     )
-    where = jnp.concatenate([tested[:1], tested])
-    values, converged = in_lanes(
-        lambda lane: at(*lane), (lanes, where), subject.poi.shape[0]
-    )
-    q = statistic.ratio(twin.best, tested[0], values[0], twin.at_best)
+    q = statistic.ratio(free.best, tested[0], values[0], free.at_best)
     q_asimov = statistic.ratio(
-        twin.asimov_best, tested, values[1:], twin.asimov_at_best
+        free.asimov_best, tested, values[1:], free.asimov_at_best
     )
     observed = observed_tails(statistic, q, q_asimov[0]).log_cls
     band = expected_tails(statistic, q_asimov[1:], calculator).log_cls
-    expected = jnp.diagonal(band)
-    good = converged[1:] & (converged[0] | (jnp.arange(6) > 0))
-    return jnp.append(observed, expected) - subject.log_level, good & twin.converged
+    log_cls = xp.append(observed, xp.diagonal(band))
+    good = good[1:] & (good[0] | (np.arange(6) > 0))
+    return log_cls - log_level, good & free.converged
 
 
 def _guess(
@@ -258,95 +216,95 @@ def _guess(
     are \(\sigma\,[N + \Phi^{-1}(1 - \alpha\,\Phi(N))]\) (arXiv:1007.1727, eq. 89). NaN
     where such a width is not known.
     """
-    twin, level = subject.twin, jnp.exp(subject.log_level)
+    free, level = subject.free, xp.exp(subject.log_level)
     q = statistic.ratio(
-        twin.asimov_best, _FIRST, subject.held.asimov, twin.asimov_at_best
+        free.asimov_best, _FIRST, subject.conditional.asimov, free.asimov_at_best
     )
-    width = _FIRST / jnp.sqrt(q)
-    above = jnp.append(twin.best / width, calculator.outcomes(q))
-    guess = width * (above - ndtri(level * ndtr(above)))
-    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, jnp.nan)
+    width = _FIRST / xp.sqrt(q)
+    above = xp.append(free.best / width, calculator.outcomes(q))
+    guess = width * (above - xp.ndtri(level * xp.ndtr(above)))
+    return xp.where(xp.isfinite(guess) & (guess > 0), guess, xp.nan)
 
 
 def asymptotic_limits(
     likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask | np.ndarray,
+    parameters: ParameterVectors,
+    poi: Mask,
     log_level: Float[Array, ""],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
-    solver: optx.AbstractMinimiser | None,
-    tolerance: float,
+    tolerance: ArrayLike,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     """The observed limit and the five of the band, differentiable.
 
     Args:
         likelihood: at the data.
-        options: of every fit.
+        parameters: of every fit.
         poi: the entry of the parameter of interest.
         log_level: logarithm of the CLs that limits have.
-        statistic, calculator, solver, tolerance: as in `upper_limit`.
+        statistic, calculator, tolerance: as in `upper_limit`.
 
     Returns:
         The limits, and whether all fits and the search of each ended.
     """
     # The program of `hypotest`.
-    fits = likelihood, options, poi, as_array(_FIRST), statistic, solver, calculator
-    subject = _Subject(likelihood, options, poi, *fit_twins(*fits), log_level)
-    args = subject, statistic, calculator, solver, as_array(tolerance)
-    if solver is None and keepable(args, likelihood, statistic, calculator):
-        limits, converged = call_kept(_search, *args)
-        return limits, converged
-    return _compiled_search(*args)
+    fits = fits_of_test(
+        likelihood, parameters, poi, as_floats(_FIRST), statistic, calculator
+    )
+    subject = _Subject(likelihood, parameters, poi, *fits, log_level)
+    return _search(subject, statistic, calculator, as_floats(tolerance))
 
 
+@numpy_or_compiled
 def _search(
     subject: _Subject,
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
-    solver: optx.AbstractMinimiser | None,
     tolerance: Float[Array, ""],
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     still = freeze(subject)
-    at_zero = jnp.sqrt(-2 * still.log_level)
+    at_zero = xp.sqrt(-2 * still.log_level)
 
-    def excess(mu):
+    def excess(mu: Array) -> tuple[Array, Array]:
         # √(-2 log CLs) is nearly linear where log CLs is a parabola.
-        log_cls, good = _excess(still, mu, statistic, calculator, solver)
-        far = -2 * jnp.minimum(log_cls + still.log_level, 0.0)
-        return at_zero - jnp.sqrt(far), good
+        log_cls, good = _excess(still, mu, statistic, calculator)
+        far = -2 * xp.minimum(log_cls + still.log_level, 0.0)
+        return at_zero - xp.sqrt(far), good
 
     guess = _guess(still, statistic, calculator)
-    known = ~jnp.isnan(guess)
+    known = ~xp.isnan(guess)
     roots = falling_roots(
         excess,
-        jnp.where(known, guess, _FIRST),
-        jnp.full(6, at_zero),
-        largest=jnp.where(known, _FARTHEST * guess, jnp.inf),
+        xp.where(known, guess, _FIRST),
+        xp.broadcast_to(at_zero, (6,)),
+        largest=xp.where(known, _FARTHEST * guess, xp.inf),
         tolerance=tolerance,
+        operands=still,
     )
-    limits = _root(subject, roots.x, statistic, calculator, solver)
-    limits = jnp.where(roots.beyond, jnp.inf, limits)
+    limits = _root(subject, roots.x, statistic, calculator)
+    limits = xp.where(roots.beyond, xp.inf, limits)
     return limits, roots.converged & ~roots.beyond
 
 
-_compiled_search = compiled(_search)
-
-
-@eqx.filter_custom_jvp
-def _root(subject, mu, statistic, calculator, solver):
+@filter_custom_jvp
+def _root(
+    subject: _Subject,
+    mu: Float[Array, "6"],
+    statistic: AbstractTestStatistic,
+    calculator: Asymptotics,
+) -> Float[Array, "6"]:
     """The limits as differentiable functions; `mu` was found by any means."""
     return mu
 
 
 @_root.def_jvp
 def _root_jvp(primals, tangents):
-    subject, mu, statistic, calculator, solver = primals
-    mu = _root(subject, mu, statistic, calculator, solver)
+    subject, mu, statistic, calculator = primals
+    mu = _root(subject, mu, statistic, calculator)
 
     def excess(subject, mu):
-        return _excess(subject, mu, statistic, calculator, solver)[0]
+        return _excess(subject, mu, statistic, calculator)[0]
 
-    _, slope = jax.jvp(lambda m: excess(subject, m), (mu,), (jnp.ones_like(mu),))
+    _, slope = jax.jvp(lambda m: excess(subject, m), (mu,), (xp.ones_like(mu),))
     _, change = eqx.filter_jvp(lambda s: excess(s, mu), (subject,), (tangents[0],))
     return mu, -change / slope

@@ -13,10 +13,10 @@ import abc
 from typing import ClassVar, final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
+
+from .._numerics.namespace import as_floats, xp
 
 
 class AbstractTestStatistic(eqx.Module):
@@ -60,12 +60,7 @@ class AbstractTestStatistic(eqx.Module):
             Twice the difference where it counts, 0 elsewhere; never negative.
         """
         q = 2 * (at_tested - at_best)
-        return jnp.where(self.counts_as_evidence(best, tested) & ~(q <= 0), q, 0.0)
-
-
-def as_array(value: ArrayLike) -> Array | np.ndarray:
-    """An array, so that another value compiles nothing anew; jax's own stay."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
+        return xp.where(self.counts_as_evidence(best, tested) & ~(q <= 0), q, 0.0)
 
 
 @final
@@ -76,7 +71,7 @@ class Q0(AbstractTestStatistic):
         asimov_poi: the signal strength that the expected significance assumes.
     """
 
-    asimov_poi: Array | np.ndarray = eqx.field(converter=as_array, default=1.0)
+    asimov_poi: Array | np.ndarray = eqx.field(converter=as_floats, default=1.0)
     physical: ClassVar[bool] = False
     discovery: ClassVar[bool] = True
     two_sided: ClassVar[bool] = False
@@ -87,7 +82,11 @@ class Q0(AbstractTestStatistic):
 
 @final
 class QMu(AbstractTestStatistic):
-    """For upper limits, with a best fit of any sign inside its bounds (eq. 14)."""
+    """For upper limits, with a best fit of any sign (eq. 14).
+
+    The default lower bound of the parameter of interest does not hold in its free fit;
+    one that a document or `with_bounds` gives does.
+    """
 
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = False
@@ -113,7 +112,7 @@ class QMuTilde(AbstractTestStatistic):
 
 @final
 class TMu(AbstractTestStatistic):
-    """Two-sided, with a best fit of any sign inside its bounds (eq. 8)."""
+    """Two-sided, with a best fit of any sign, bounds as for `QMu` (eq. 8)."""
 
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = False
@@ -121,7 +120,7 @@ class TMu(AbstractTestStatistic):
     two_sided: ClassVar[bool] = True
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
-        return jnp.ones(jnp.broadcast_shapes(best.shape, tested.shape), dtype=bool)
+        return np.ones(np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool)
 
 
 @final
@@ -134,4 +133,20 @@ class TMuTilde(AbstractTestStatistic):
     two_sided: ClassVar[bool] = True
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
-        return jnp.ones(jnp.broadcast_shapes(best.shape, tested.shape), dtype=bool)
+        return np.ones(np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool)
+
+
+def require_statistic(call: str, statistic: object) -> None:
+    """Refuse what is no test statistic.
+
+    Raises:
+        TypeError: with the way out.
+    """
+    if isinstance(statistic, type) and issubclass(statistic, AbstractTestStatistic):
+        name = statistic.__name__
+        raise TypeError(f"`{call}(statistic={name})`: give an object, `{name}()`.")
+    if not isinstance(statistic, AbstractTestStatistic):
+        raise TypeError(
+            f"`{call}` takes a test statistic such as `QMuTilde()` or `QMu()`; got "
+            f"{statistic!r}."
+        )

@@ -1,21 +1,13 @@
 """Upper limits by pseudo-experiments, with their statistical errors."""
 
 import math
-from typing import final
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, Float
 
-from .._numerics.compiled import compiled
-from .._custom_types import Mask
-from .._fit.minimise import FitOptions
-from .._model.likelihood import AbstractNegativeLogLikelihood
-from .statistic import AbstractTestStatistic
-from .toys import Toys, ToysResult, start_toys, toys_test
+from .._numerics.namespace import traced
+from .results import UpperLimit
+from .toys import ToyFits, ToyTest, test_by_toys
 
 # First bracket around the asymptotic limit, and how fast it grows.
 _BRACKET = 1.2
@@ -23,65 +15,11 @@ _MOST_GROWTHS = 12
 # A bracket is narrow enough once it is this part of the statistical error.
 _PART_OF_ERROR = 0.25
 _MOST_HALVINGS = 12
-_RESAMPLINGS = 100
-
-
-@final
-class ToysLimit(eqx.Module):
-    """An upper limit by pseudo-experiments.
-
-    Attributes:
-        observed: the value at which the observed CLs equals `level`.
-        expected: the same at -2, -1, 0, 1, 2 standard deviations of the
-            background-only pseudo-experiments, `[5]`.
-        observed_error, expected_error: statistical errors: that of CLs over its slope.
-        level: one minus the confidence level.
-        tested: all tested values, rising; `[points]`.
-        curves: CLs there, observed and the band, `[points, 6]`.
-        failed: how many pseudo-experiments had no statistic at each, under the tested
-            and the background-only hypothesis, `[points, 2]`; they are left out.
-        converged: whether all fits to the data found their minima and all limits were
-            enclosed.
-        test: the name of the test statistic.
-    """
-
-    observed: Float[Array, ""]
-    expected: Float[Array, "5"]
-    observed_error: Float[Array, ""]
-    expected_error: Float[Array, "5"]
-    level: Float[Array, ""]
-    tested: Float[Array, " points"]
-    curves: Float[Array, "points 6"]
-    failed: Int[Array, "points 2"]
-    converged: Bool[Array, ""]
-    test: str = eqx.field(static=True)
-
-    def __repr__(self) -> str:
-        band = ", ".join(
-            f"{x:.4g} ± {e:.1g}"
-            for x, e in zip(self.expected, self.expected_error, strict=True)
-        )
-        status = "" if bool(self.converged) else "  (NOT CONVERGED)"
-        if failed := int(jnp.sum(self.failed)):
-            status += f"  ({failed} pseudo-experiments failed and are left out)"
-        return (
-            f"upper limit at {100 * (1 - float(self.level)):g} % CLs: observed "
-            f"{float(self.observed):.4g} ± {float(self.observed_error):.1g}, expected "
-            f"[{band}] ({self.test}, pseudo-experiments at {self.tested.size} values)"
-            f"{status}"
-        )
 
 
 def limits_by_toys(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    first: Float[Array, "6"],
-    level: ArrayLike,
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    toys: Toys,
-) -> ToysLimit:
+    fits: ToyFits, first: Float[Array, "6"], level: Float[Array, ""]
+) -> UpperLimit:
     """Search the six limits, observed and the band, each from a guess.
 
     The same key at every tested value makes CLs a nearly smooth function of it, which
@@ -89,94 +27,97 @@ def limits_by_toys(
     background-only experiments are the same at every value, and fitted freely once.
 
     Args:
-        likelihood, options, poi, statistic, solver, toys: as in `toys_test`.
+        fits: what does not depend on the tested value.
         first: guesses.
         level: one minus the confidence level.
+
+    Raises:
+        TypeError: where something is traced: how many values are tested depends on
+            what the experiments say.
     """
-    known: dict[float, ToysResult] = {}
+    if traced(fits, first, level):
+        raise TypeError(
+            "`upper_limit(calculator=Toys(...))` cannot be traced: call it outside "
+            "`jax.jit`, `jax.grad` and `jax.vmap`."
+        )
+    known: dict[float, ToyTest] = {}
     log_level = math.log(float(level))
-    start = start_toys(likelihood, options, poi, statistic, solver, toys)
 
-    def excess(value: float, lane: int) -> float:
-        """Log CLs less log level; with no experiment left, as if half of one were."""
+    def test(value: float) -> ToyTest:
         if value not in known:
-            tested = jnp.asarray(value)
-            known[value] = toys_test(
-                likelihood, options, poi, tested, statistic, solver, toys, start
-            )
-        cls = _six(known[value])[lane]
-        return math.log(max(np.nan_to_num(cls), 0.5 / toys.n)) - log_level
+            known[value] = test_by_toys(fits, np.asarray(value))
+        return known[value]
 
-    def error(value: float, slope: float, lane: int) -> float:
-        relative = _errors(known[value], toys)[lane] / math.exp(log_level)
-        return relative / abs(slope)
+    def excess(value: float, index: int) -> float:
+        """Log CLs less log level; with no experiment left, as if half of one were."""
+        cls = _six(test(value))[index]
+        return math.log(max(np.nan_to_num(cls), 0.5 / fits.toys.n)) - log_level
 
-    limits, errors, enclosed = np.zeros(6), np.zeros(6), True
-    for lane, guess in enumerate(np.nan_to_num(np.asarray(first), nan=1.0)):
+    def error(value: float, slope: float, index: int) -> float:
+        relative = _errors(test(value), fits)[index] / math.exp(log_level)
+        return relative / abs(slope) if slope else math.inf
+
+    limits, errors, found = np.zeros(6), np.zeros(6), np.zeros(6, dtype=bool)
+    for index, guess in enumerate(np.asarray(first)):
+        # An asymptotic limit that does not exist is no place to start from.
+        guess = float(guess) if 0 < guess < math.inf else 1.0
         low, high = guess / _BRACKET, guess * _BRACKET
         for _ in range(_MOST_GROWTHS):
-            if excess(low, lane) > 0 >= excess(high, lane):
+            if excess(low, index) > 0 >= excess(high, index):
                 break
-            if excess(low, lane) <= 0:
+            if excess(low, index) <= 0:
                 low /= _BRACKET
             else:
                 high *= _BRACKET
-        f_low, f_high = excess(low, lane), excess(high, lane)
-        enclosed &= f_low > 0 >= f_high
+        f_low, f_high = excess(low, index), excess(high, index)
+        found[index] = f_low > 0 >= f_high
+        if not found[index]:
+            limits[index] = math.inf if f_high > 0 else math.nan
+            errors[index] = math.nan
+            continue
         # The slope is that of the first, wide bracket: noise does not matter there.
         slope = (f_high - f_low) / (high - low)
         for _ in range(_MOST_HALVINGS):
             x = low - f_low * (high - low) / (f_high - f_low)
-            if high - low < _PART_OF_ERROR * error(low, slope, lane):
+            if high - low < _PART_OF_ERROR * error(low, slope, index):
                 break
             # Not nearer to an end than a tenth: a secant alone may creep.
             margin = (high - low) / 10
             x = min(max(x, low + margin), high - margin)
-            f = excess(x, lane)
+            f = excess(x, index)
             if f > 0:
                 low, f_low = x, f
             else:
                 high, f_high = x, f
-        limits[lane] = low - f_low * (high - low) / (f_high - f_low)
-        errors[lane] = error(low, slope, lane)
+        limits[index] = low - f_low * (high - low) / (f_high - f_low)
+        errors[index] = error(low, slope, index)
     points = sorted(known)
-    results = [known[value] for value in points]
-    return ToysLimit(
-        observed=jnp.asarray(limits[0]),
-        expected=jnp.asarray(limits[1:]),
-        observed_error=jnp.asarray(errors[0]),
-        expected_error=jnp.asarray(errors[1:]),
-        level=jnp.asarray(level, dtype=float),
-        tested=jnp.array(points),
-        curves=jnp.array([_six(result) for result in results]),
-        failed=jnp.array([result.failed for result in results]),
-        converged=jnp.array(
-            enclosed and all(bool(result.converged) for result in results)
+    tests = [known[value] for value in points]
+    return UpperLimit(
+        observed=limits[0],
+        expected=limits[1:],
+        observed_error=errors[0],
+        expected_error=errors[1:],
+        level=level,
+        converged=found & all(bool(each.converged) for each in tests),
+        tested=np.array(points),
+        curves=np.array([_six(each) for each in tests]),
+        failed=np.array(
+            [[np.isnan(each.sb).sum(), np.isnan(each.b).sum()] for each in tests]
         ),
-        test=type(statistic).__name__,
+        test=type(fits.statistic).__name__,
+        band=f"of {fits.toys.n} + {fits.toys.n} pseudo-experiments at each value",
     )
 
 
-def _six(result: ToysResult) -> np.ndarray:
+def _six(test: ToyTest) -> np.ndarray:
     """CLs, observed and the band."""
-    return np.append(np.asarray(result.cls_observed), np.asarray(result.cls_expected))
+    return np.append(test.cls, test.cls_expected)
 
 
-def _errors(result: ToysResult, toys: Toys) -> np.ndarray:
+def _errors(test: ToyTest, fits: ToyFits) -> np.ndarray:
     """Statistical errors of CLs: of the band, the spread over resampled experiments."""
-    keys = jax.random.split(jax.random.fold_in(toys.key, toys.n), _RESAMPLINGS)
-    band = np.std(_resampled(result, keys), axis=0)
+    band = test.spread(lambda each: each.cls_expected, fits.toys.key)
     # A band that no resampling moves is known to one experiment.
-    band = np.maximum(band, np.asarray(result.cls_expected) / toys.n)
-    return np.append(np.asarray(result.cls_observed_error), band)
-
-
-@compiled
-def _resampled(result: ToysResult, keys: Array) -> Float[Array, "resamplings 5"]:
-    def one(key):
-        of = jax.random.randint(key, (2, result.toys_b.shape[0]), 0, result.toys_b.size)
-        sb, b = result.toys_sb[of[0]], result.toys_b[of[1]]
-        changed = eqx.tree_at(lambda r: (r.toys_sb, r.toys_b), result, (sb, b))
-        return changed.cls_expected
-
-    return jax.lax.map(one, keys)
+    band = np.maximum(band, test.cls_expected / fits.toys.n)
+    return np.append(test.cls_error, band)

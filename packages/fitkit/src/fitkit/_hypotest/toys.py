@@ -1,7 +1,7 @@
 r"""Distributions of the test statistics by pseudo-experiments.
 
 Both hypotheses are taken at the best fit to the data with the parameter of interest
-held; counts and auxiliary data fluctuate (the LHC convention). What a pseudo-experiment
+fixed; counts and auxiliary data fluctuate (the LHC convention). What a pseudo-experiment
 gives depends on the key and its number alone, not on how many are made at once.
 
 References:
@@ -10,25 +10,34 @@ References:
 
 import math
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from .._numerics.compiled import compiled
-from .._custom_types import Mask
-from .._fit.minimise import FitOptions, Minimum, minimise, minimised
+from .._custom_types import Mask, Vector
+from .._fit.minimise import Minimum, minimise, minimised
 from .._model.likelihood import AbstractNegativeLogLikelihood
-from .fits import pick, restricted
+from .._model.parameters import ParameterVectors
+from .._numerics import random
+from .._numerics.batch import Batched
+from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
+from .._numerics.namespace import as_floats, xp
+from .fits import free_parameters, pick, succeeded
+from .results import DiscoveryResult, HypotestResult
 from .statistic import AbstractTestStatistic
 
 # The outcomes of the expected band, as probabilities of a normal distribution.
 _BAND = np.array([math.erfc(-k / math.sqrt(2)) / 2 for k in range(-2, 3)])
+# Two values of a statistic that differ by less than this, relative and absolute, are
+# the same outcome: fits of equal counts differ by rounding.
+_SAME = 1e-9
+# How often a distribution is resampled for the error of its quantiles.
+_RESAMPLINGS = 100
+
+NO_TOYS = np.zeros(0)
 
 
 @final
@@ -38,9 +47,8 @@ class Toys(eqx.Module):
     Attributes:
         key: random key.
         n: pseudo-experiments for each of the two hypotheses.
-        chunk: how many are fitted together: bounds the memory, changes no result.
-        progress: called with how many of how many are done after each chunk; by default
-            nothing is told.
+        chunk: how many are in memory together; changes no result.
+        progress: called with how many of how many are done; by default nothing is told.
 
     Example:
         >>> import jax
@@ -50,7 +58,7 @@ class Toys(eqx.Module):
 
     key: PRNGKeyArray
     n: int = eqx.field(static=True, default=2000)
-    chunk: int = eqx.field(static=True, default=250)
+    chunk: int = eqx.field(static=True, default=10_000)
     progress: Callable[[int, int], object] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
@@ -60,165 +68,154 @@ class Toys(eqx.Module):
                     f"`Toys({name}=...)` must be at least 1; got {getattr(self, name)}."
                 )
 
+    def of_hypotheses(self) -> tuple["Toys", "Toys"]:
+        """Those of the tested hypothesis and of the alternative."""
+        sb, b = jax.random.split(self.key)
+        rest = self.n, self.chunk, self.progress
+        return Toys(sb, *rest), Toys(b, *rest)
+
 
 @final
-class ToysResult(eqx.Module):
-    """A hypothesis test by pseudo-experiments.
+class ToyFits(NamedTuple):
+    """What tests of every value by pseudo-experiments have in common.
 
     Attributes:
-        poi_value: the tested value.
-        statistic: of the data.
-        toys_sb: the statistic of the pseudo-experiments under the tested hypothesis;
-            NaN where a fit found no minimum.
-        toys_b: the same under the alternative.
-        converged: whether the fits to the data found their minima.
-        discovery: whether the tested hypothesis is the absence of a signal.
+        likelihood: at the data.
+        parameters: of every fit.
+        poi: the entry of the parameter of interest.
+        statistic: which statistic.
+        toys: how many, and from which key.
+        best: the free fit to the data.
+        alternative: the fit to the data with the alternative's signal strength fixed.
+        free: free fits of the experiments made there.
     """
 
-    poi_value: Float[Array, ""]
-    statistic: Float[Array, ""]
-    toys_sb: Float[Array, " toys"]
-    toys_b: Float[Array, " toys"]
-    converged: Bool[Array, ""]
-    discovery: bool = eqx.field(static=True)
-
-    @property
-    def failed(self) -> tuple[Int[Array, ""], Int[Array, ""]]:
-        """How many pseudo-experiments of either hypothesis have no statistic.
-
-        They are left out of all probabilities.
-        """
-        return jnp.sum(jnp.isnan(self.toys_sb)), jnp.sum(jnp.isnan(self.toys_b))
-
-    @property
-    def cl_sb(self) -> Float[Array, ""]:
-        """The part of the pseudo-experiments with at least the data's statistic."""
-        return tail_of(self.toys_sb, self.statistic)
-
-    @property
-    def cl_b(self) -> Float[Array, ""]:
-        """The same under the alternative."""
-        return tail_of(self.toys_b, self.statistic)
-
-    @property
-    def cl_sb_error(self) -> Float[Array, ""]:
-        """Binomial error of `cl_sb`; at 0 and 1 that of one pseudo-experiment."""
-        return tail_error(self.toys_sb, self.cl_sb)
-
-    @property
-    def cl_b_error(self) -> Float[Array, ""]:
-        """Binomial error of `cl_b`."""
-        return tail_error(self.toys_b, self.cl_b)
-
-    @property
-    def cls_observed(self) -> Float[Array, ""]:
-        """The observed CLs; NaN where no toy of the alternative is as extreme."""
-        return self.cl_sb / self.cl_b
-
-    @property
-    def cls_observed_error(self) -> Float[Array, ""]:
-        """Its statistical error, from those of both tails."""
-        relative = jnp.hypot(
-            self.cl_sb_error / jnp.maximum(self.cl_sb, self.cl_sb_error),
-            self.cl_b_error / self.cl_b,
-        )
-        return relative * jnp.maximum(self.cl_sb, self.cl_sb_error) / self.cl_b
-
-    @property
-    def cls_expected(self) -> Float[Array, "5"]:
-        """CLs at -2, -1, 0, 1, 2 standard deviations of the alternative's outcomes."""
-        cls = tail_of(self.toys_sb, self.toys_b) / tail_of(self.toys_b, self.toys_b)
-        return jnp.nanquantile(cls, _BAND)
-
-    @property
-    def p0_observed(self) -> Float[Array, ""]:
-        """The p-value of the tested hypothesis, the same as `cl_sb`."""
-        return self.cl_sb
-
-    @property
-    def p0_expected(self) -> Float[Array, "5"]:
-        """The p-value at five outcomes of the alternative, rising."""
-        return jnp.nanquantile(tail_of(self.toys_sb, self.toys_b), _BAND)
-
-    def __repr__(self) -> str:
-        if isinstance(self.statistic, jax.core.Tracer) or jnp.ndim(self.statistic):
-            return f"ToysResult(shape={jnp.shape(self.statistic)})"
-        sb, b = map(int, self.failed)
-        status = (
-            "" if bool(self.converged) else "  (a fit of the data did not converge)"
-        )
-        if sb or b:
-            status += f"  ({sb} and {b} pseudo-experiments failed and are left out)"
-        count = f"{self.toys_sb.size} + {self.toys_b.size} pseudo-experiments"
-        if self.discovery:
-            band = ", ".join(f"{x:.4g}" for x in self.p0_expected)
-            return (
-                f"p0 observed {float(self.cl_sb):.4g} ± {float(self.cl_sb_error):.2g}, "
-                f"expected [{band}] ({count}){status}"
-            )
-        band = ", ".join(f"{x:.4g}" for x in self.cls_expected)
-        return (
-            f"CLs at {float(self.poi_value):g}: observed "
-            f"{float(self.cls_observed):.4g} ± {float(self.cls_observed_error):.2g}, "
-            f"expected [{band}] ({count}){status}"
-        )
+    likelihood: AbstractNegativeLogLikelihood
+    parameters: ParameterVectors
+    poi: Mask
+    statistic: AbstractTestStatistic
+    toys: Toys
+    best: Minimum
+    alternative: Minimum
+    free: "FreeMinima"
 
 
-# Two values of a statistic that differ by less than this, relative and absolute, are
-# the same outcome: fits of equal counts differ by rounding.
-_SAME = 1e-9
+@final
+class FreeMinima(NamedTuple):
+    """Free fits of pseudo-experiments.
+
+    Attributes:
+        y: where they are, `[toys, params]`.
+        value: there; NaN where a fit found no minimum.
+    """
+
+    y: Float[Array, "toys params"]
+    value: Float[Array, " toys"]
 
 
-def tail_of(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
-    """The part of the toys at or above each value; a failed toy does not count."""
-    ordered = jnp.sort(toys)  # NaN last
-    count = jnp.sum(~jnp.isnan(toys))
-    at_least = value - _SAME * (1 + jnp.abs(value))
-    below = jnp.searchsorted(ordered, at_least, side="left")
-    tail = (count - jnp.minimum(below, count)) / count
-    return jnp.where(jnp.isnan(value), jnp.nan, tail)
+def fit_of_toys(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
+    statistic: AbstractTestStatistic,
+    toys: Toys,
+) -> ToyFits:
+    """Make the fits that do not depend on the tested value; see `ToyFits`."""
+    best = minimised(likelihood, free_parameters(parameters, poi, statistic))
+    fixed = parameters.fixed_at(poi, as_floats(statistic.asimov_poi))
+    alternative = minimised(likelihood, fixed.starting_at(
+        xp.where(fixed.fixed, fixed.init, best.y)
+    ), best.y)
+    fits = ToyFits(
+        likelihood, parameters, poi, statistic, toys, best, alternative,
+        FreeMinima(NO_TOYS, NO_TOYS),
+    )
+    of_b = toys.of_hypotheses()[1]
+    return fits._replace(free=free_minima(fits, alternative.y, of_b))
 
 
-def tail_error(toys: Float[Array, " toys"], p: Array) -> Array:
-    count = jnp.sum(~jnp.isnan(toys))
-    return jnp.maximum(jnp.sqrt(p * (1 - p) / count), 1 / count)
+@numpy_or_compiled
+def _drawn(
+    likelihood: AbstractNegativeLogLikelihood,
+    truth: Vector,
+    key: PRNGKeyArray,
+    numbers: Array,
+) -> Any:
+    """The observations of pseudo-experiments, with a leading axis."""
+    if runs_on_numpy(likelihood, truth, key):
+        each = [
+            likelihood.sample(random.generator(key, int(number)), truth)
+            for number in numbers
+        ]
+        return jax.tree.map(lambda *x: np.stack(x), *each)
+    return jax.vmap(
+        lambda number: likelihood.sample(jax.random.fold_in(key, number), truth)
+    )(numbers)
 
 
-def for_each_toy(
-    function: Callable[[Int[Array, " some"]], Float[Array, "some ..."]], toys: Toys
-) -> Float[Array, "toys ..."]:
-    """Call a compiled function of the pseudo-experiments' numbers, chunk by chunk."""
-    size = min(toys.chunk, toys.n)
+def _free_minimum(common: tuple, observations: Any) -> tuple[Array, Array]:
+    likelihood, parameters = common
+    # A failed fit must not raise for the others: `minimise` only tells.
+    found = minimise(likelihood.at(observations), parameters)
+    return found.y, xp.where(found.converged, found.value, xp.nan)
+
+
+def _conditional_minimum(common: tuple, experiment: tuple[Any, Vector]) -> Array:
+    likelihood, parameters = common
+    observations, start = experiment
+    start = xp.where(parameters.fixed, parameters.init, start)
+    found = minimise(
+        likelihood.at(observations), parameters.starting_at(start), experiment[1]
+    )
+    return xp.where(succeeded(found), found.value, xp.nan)
+
+
+_free_minima = Batched(_free_minimum)
+_conditional_minima = Batched(_conditional_minimum)
+
+
+def _for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
+    """Call `function(numbers, progress)` for chunks of pseudo-experiments."""
     parts = []
-    for first in range(0, toys.n, size):
-        # The last chunk is as large as the others, or it would be compiled for itself.
-        parts.append(function(first + jnp.arange(size)))
-        if toys.progress is not None and not isinstance(parts[-1], jax.core.Tracer):
-            parts[-1].block_until_ready()
-            toys.progress(min(first + size, toys.n), toys.n)
-    return jnp.concatenate(parts)[: toys.n]
+    for first in range(0, toys.n, toys.chunk):
+        numbers = np.arange(first, min(first + toys.chunk, toys.n))
+        tell = toys.progress and (
+            lambda done, _, first=first: toys.progress(first + done, toys.n)  # type: ignore[misc]
+        )
+        parts.append(function(numbers, tell))
+    return jax.tree.map(lambda *x: xp.concatenate(x), *parts)
+
+
+def free_minima(fits: ToyFits, truth: Vector, toys: Toys) -> FreeMinima:
+    """The free fits of pseudo-experiments, which serve tests of every value.
+
+    Args:
+        fits: what the experiments are of.
+        truth: all parameters, where the experiments are made.
+        toys: how many, and from which key.
+    """
+    parameters = free_parameters(fits.parameters, fits.poi, fits.statistic)
+    common = fits.likelihood, parameters.starting_at(truth)
+
+    def some(numbers: np.ndarray, tell: Any) -> tuple[Array, Array]:
+        drawn = _drawn(fits.likelihood, truth, toys.key, numbers)
+        return _free_minima(common, drawn, fits.poi.size, tell)
+
+    return FreeMinima(*_for_each_chunk(toys, some))
 
 
 def statistics_of_toys(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
+    fits: ToyFits,
     tested: Float[Array, ""],
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    truth: Float[Array, " params"],
+    truth: Vector,
     toys: Toys,
-    free: Float[Array, "toys 2"] | None = None,
+    free: FreeMinima | None = None,
 ) -> Float[Array, " toys"]:
     """The statistic of pseudo-experiments of one hypothesis.
 
     Args:
-        likelihood: at any data.
-        options: of every fit.
-        poi: the entry of the parameter of interest.
-        tested: its tested value.
-        statistic: which statistic.
-        solver: the minimiser.
+        fits: what the experiments are of.
+        tested: the tested value of the parameter of interest.
         truth: all parameters, where the experiments are made.
         toys: how many, and from which key.
         free: their `free_minima`, where these have been found already.
@@ -226,140 +223,189 @@ def statistics_of_toys(
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
     """
-    if free is None:
-        free = free_minima(likelihood, options, poi, statistic, solver, truth, toys)
-    held = options.starting_at(truth).holding(poi, tested)
-    at = _minima(likelihood, held, poi, solver, truth, toys)[:, 1]
-    best, at_best = free.T
-    q = statistic.ratio(best, tested, at, at_best)
-    return jnp.where(jnp.isnan(at) | jnp.isnan(at_best), jnp.nan, q)
+    free = free_minima(fits, truth, toys) if free is None else free
+    common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested)
 
+    def some(numbers: np.ndarray, tell: Any) -> Array:
+        drawn = _drawn(fits.likelihood, truth, toys.key, numbers)
+        here = slice(numbers[0], numbers[-1] + 1)
+        return _conditional_minima(
+            common, (drawn, free.y[here]), fits.poi.size, tell
+        )
 
-def free_minima(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    truth: Float[Array, " params"],
-    toys: Toys,
-) -> Float[Array, "toys 2"]:
-    """The free fits of pseudo-experiments, which serve tests of every value.
-
-    Args:
-        likelihood, options, poi, statistic, solver, truth, toys: as in
-            `statistics_of_toys`.
-
-    Returns:
-        The best fit of the parameter of interest and the value there; NaN where a fit
-        finds no minimum.
-    """
-    free = restricted(options, poi, statistic).starting_at(truth)
-    return _minima(likelihood, free, poi, solver, truth, toys)
-
-
-def _minima(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    solver: optx.AbstractMinimiser | None,
-    truth: Float[Array, " params"],
-    toys: Toys,
-) -> Float[Array, "toys 2"]:
-    """The parameter of interest and the value at the minimum of each experiment."""
-    one = partial(_some_minima, likelihood, options, poi, solver, truth, toys.key)
-    return for_each_toy(one, toys)
-
-
-@compiled
-def _some_minima(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    solver: optx.AbstractMinimiser | None,
-    truth: Float[Array, " params"],
-    key: PRNGKeyArray,
-    numbers: Int[Array, " some"],
-) -> Float[Array, "some 2"]:
-    # One program for the free fits and for those at every tested value.
-    likelihood = likelihood.prepared()
-
-    def one(number: Array) -> Array:
-        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
-        # A failed fit must not raise for the others: `minimise` only tells.
-        found = minimise(toy, options, solver)
-        numbers = jnp.stack([pick(found.y, poi), found.value])
-        return jnp.where(found.converged, numbers, jnp.nan)
-
-    return jax.vmap(one)(numbers)
+    at_tested = _for_each_chunk(toys, some)
+    best = xp.sum(xp.where(fits.poi, free.y, 0.0), axis=-1)
+    with np.errstate(invalid="ignore"):
+        q = fits.statistic.ratio(best, tested, at_tested, free.value)
+    return xp.where(xp.isnan(at_tested) | xp.isnan(free.value), xp.nan, q)
 
 
 @final
-class ToysStart(NamedTuple):
-    """What tests of every value by pseudo-experiments have in common.
+class ToyTest(NamedTuple):
+    """The test of one value.
 
     Attributes:
-        best: the free fit to the data.
-        alternative: the fit to the data with the alternative's signal strength held.
-        free: `free_minima` of the experiments made there.
+        statistic: of the data.
+        sb, b: of the pseudo-experiments of the tested hypothesis and the alternative.
+        converged: whether the fits to the data found their minima.
     """
 
-    best: Minimum
-    alternative: Minimum
-    free: Float[Array, "toys 2"]
+    statistic: Float[Array, ""]
+    sb: Float[Array, " toys"]
+    b: Float[Array, " toys"]
+    converged: Bool[Array, ""]
+
+    @property
+    def cl_sb(self) -> Float[Array, ""]:
+        """The part of the pseudo-experiments with at least the data's statistic."""
+        return tail_of(self.sb, self.statistic)
+
+    @property
+    def cl_b(self) -> Float[Array, ""]:
+        """The same under the alternative."""
+        return tail_of(self.b, self.statistic)
+
+    @property
+    def cls(self) -> Float[Array, ""]:
+        """Their ratio; NaN where no toy of the alternative is as extreme."""
+        return ratio(self.cl_sb, self.cl_b)
+
+    @property
+    def cls_expected(self) -> Float[Array, "5"]:
+        """CLs at -2, -1, 0, 1, 2 standard deviations of the alternative's outcomes."""
+        cls = ratio(tail_of(self.sb, self.b), tail_of(self.b, self.b))
+        return xp.nanquantile(cls, _BAND)
+
+    @property
+    def cls_error(self) -> Float[Array, ""]:
+        """The statistical error of CLs, from those of both tails."""
+        sb_error, b_error = self.errors
+        sb = xp.maximum(self.cl_sb, sb_error)
+        return xp.hypot(ratio(sb_error, sb), ratio(b_error, self.cl_b)) * ratio(
+            sb, self.cl_b
+        )
+
+    @property
+    def errors(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Binomial errors of both tails; at 0 and 1 that of one pseudo-experiment."""
+        return tail_error(self.sb, self.cl_sb), tail_error(self.b, self.cl_b)
+
+    @property
+    def p0_expected(self) -> Float[Array, "5"]:
+        """The p-value at five outcomes of the alternative, rising."""
+        return xp.nanquantile(tail_of(self.sb, self.b), _BAND)
+
+    def spread(
+        self, of: Callable[["ToyTest"], Array], key: PRNGKeyArray
+    ) -> Float[Array, "5"]:
+        """The spread of a band over resampled pseudo-experiments."""
+        sizes = self.sb.shape[0], self.b.shape[0]
+
+        def one(number: Array) -> Array:
+            first, second = jax.random.split(jax.random.fold_in(key, number))
+            sb = random.integers(first, sizes[0], (sizes[0],))
+            b = random.integers(second, sizes[1], (sizes[1],))
+            return of(self._replace(sb=xp.take(self.sb, sb), b=xp.take(self.b, b)))
+
+        if runs_on_numpy(self, key):
+            generator = random.generator(key)
+            bands = []
+            for _ in range(_RESAMPLINGS):
+                sb, b = (random.integers(generator, n, (n,)) for n in sizes)
+                bands.append(of(self._replace(sb=self.sb[sb], b=self.b[b])))
+            return np.std(np.stack(bands), axis=0)
+        return xp.std(jax.lax.map(one, np.arange(_RESAMPLINGS)), axis=0)
 
 
-def start_toys(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    toys: Toys,
-) -> ToysStart:
-    """Do what does not depend on the tested value; arguments as of `toys_test`."""
-    best = minimised(likelihood, restricted(options, poi, statistic), solver)
-    held = options.holding(poi, statistic.asimov_poi)
-    alternative = minimised(likelihood, held, solver)
-    of = likelihood, options, poi, statistic, solver, alternative.y
-    return ToysStart(best, alternative, free_minima(*of, _of_each(toys)[1]))
+def ratio(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """a / b, NaN where b is 0."""
+    empty = b == 0
+    return xp.where(empty, xp.nan, a / xp.where(empty, 1.0, b))
 
 
-def _of_each(toys: Toys) -> tuple[Toys, Toys]:
-    """Those of the tested hypothesis and of the alternative."""
-    sb, b = jax.random.split(toys.key)
-    rest = toys.n, toys.chunk, toys.progress
-    return Toys(sb, *rest), Toys(b, *rest)
+def tail_of(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
+    """The part of the toys at or above each value; a failed toy does not count."""
+    ordered = xp.sort(toys)  # NaN last
+    count = xp.sum(~xp.isnan(toys))
+    at_least = value - _SAME * (1 + xp.abs(value))
+    at_least = xp.where(value == np.inf, np.inf, at_least)
+    below = xp.searchsorted(ordered, at_least, side="left")
+    tail = ratio(count - xp.minimum(below, count), 1.0 * count)
+    return xp.where(xp.isnan(value), xp.nan, tail)
 
 
-def toys_test(
-    likelihood: AbstractNegativeLogLikelihood,
-    options: FitOptions,
-    poi: Mask,
-    tested: Float[Array, ""],
-    statistic: AbstractTestStatistic,
-    solver: optx.AbstractMinimiser | None,
-    toys: Toys,
-    start: ToysStart,
-) -> ToysResult:
-    """Test a value of the parameter of interest by pseudo-experiments.
+def tail_error(toys: Float[Array, " toys"], p: Array) -> Array:
+    """The binomial error of a tail."""
+    count = 1.0 * xp.sum(~xp.isnan(toys))
+    return xp.maximum(xp.sqrt(ratio(p * (1 - p), count)), ratio(1.0, count))
 
-    Args:
-        likelihood: at the data.
-        options: of every fit.
-        poi: the entry of the parameter of interest.
-        tested: its tested value.
-        statistic: which statistic.
-        solver: the minimiser.
-        toys: how many, and from which key.
-        start: what `start_toys` says.
-    """
-    best, alternative, free = start
-    held = minimised(likelihood, options.holding(poi, tested), solver)
-    q = statistic.ratio(pick(best.y, poi), tested, held.value, best.value)
-    of = likelihood, options, poi, tested, statistic, solver
-    of_sb, of_b = _of_each(toys)
-    sb = statistics_of_toys(*of, held.y, of_sb)
-    b = statistics_of_toys(*of, alternative.y, of_b, free)
-    converged = best.converged & held.converged & alternative.converged
-    return ToysResult(tested, q, sb, b, converged, statistic.discovery)
+
+def test_by_toys(fits: ToyFits, tested: Float[Array, ""]) -> ToyTest:
+    """Test a value of the parameter of interest by pseudo-experiments."""
+    fixed = fits.parameters.fixed_at(fits.poi, tested)
+    start = xp.where(fixed.fixed, fixed.init, fits.best.y)
+    conditional = minimised(fits.likelihood, fixed.starting_at(start), fits.best.y)
+    q = fits.statistic.ratio(
+        pick(fits.best.y, fits.poi), tested, conditional.value, fits.best.value
+    )
+    of_sb, of_b = fits.toys.of_hypotheses()
+    sb = statistics_of_toys(fits, tested, conditional.y, of_sb)
+    b = statistics_of_toys(fits, tested, fits.alternative.y, of_b, fits.free)
+    converged = fits.best.converged & succeeded(conditional)
+    return ToyTest(q, sb, b, converged & succeeded(fits.alternative))
+
+
+def hypotest_by_toys(fits: ToyFits, tested: Float[Array, ""]) -> HypotestResult:
+    """What a test by pseudo-experiments says."""
+    test = test_by_toys(fits, tested)
+    sb_error, b_error = test.errors
+    with np.errstate(divide="ignore"):
+        logs = [xp.log(p) for p in (test.cl_sb, test.cl_b, test.cls_expected)]
+    return HypotestResult(
+        poi_value=tested,
+        statistic=test.statistic,
+        statistic_asimov=np.array(np.nan),
+        best=pick(fits.best.y, fits.poi),
+        log_cl_sb=logs[0],
+        log_cl_b=logs[1],
+        log_cls_expected=logs[2],
+        cl_sb_error=sb_error,
+        cl_b_error=b_error,
+        cls_error=test.cls_error,
+        cls_expected_error=test.spread(lambda t: t.cls_expected, fits.toys.key),
+        toys_sb=test.sb,
+        toys_b=test.b,
+        converged=test.converged,
+        test=type(fits.statistic).__name__,
+        band=_band(fits.toys),
+    )
+
+
+def discovery_by_toys(fits: ToyFits) -> DiscoveryResult:
+    """What a test of the absence of a signal by pseudo-experiments says."""
+    test = test_by_toys(fits, np.zeros(()))
+    with np.errstate(divide="ignore"):
+        p0, expected = test.cl_sb, test.p0_expected
+        log_p0, log_expected = xp.log(p0), xp.log(expected)
+    return DiscoveryResult(
+        signal=as_floats(fits.statistic.asimov_poi),
+        statistic=test.statistic,
+        statistic_asimov=np.array(np.nan),
+        best=pick(fits.best.y, fits.poi),
+        log_p0=log_p0,
+        log_p0_expected=log_expected,
+        # Of a p-value of 1, where nothing speaks for a signal, as sqrt(q0) = 0.
+        significance=xp.maximum(-xp.ndtri(p0), 0.0),
+        significance_expected=-xp.ndtri(expected),
+        p0_error=test.errors[0],
+        p0_expected_error=test.spread(lambda t: t.p0_expected, fits.toys.key),
+        toys_b=test.sb,
+        toys_sb=test.b,
+        converged=test.converged,
+        test=type(fits.statistic).__name__,
+        band=_band(fits.toys),
+    )
+
+
+def _band(toys: Toys) -> str:
+    return f"of {toys.n} + {toys.n} pseudo-experiments"

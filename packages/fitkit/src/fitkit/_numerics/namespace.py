@@ -10,6 +10,7 @@ of their own here: adding at indices, loops, conditions, Cholesky factors with t
 triangular solutions, and derivatives that are given by hand.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -134,8 +135,8 @@ def scatter_add(
         return table.add(values, mode="promise_in_bounds")
     lead, rest = shape[: len(index)], shape[len(index) :]
     places = np.ravel_multi_index(np.broadcast_arrays(*index), lead).reshape(-1)
-    values = np.asarray(values).reshape(places.size, -1)
-    size, columns = int(np.prod(lead)), values.shape[1]
+    size, columns = math.prod(lead), math.prod(rest)
+    values = np.asarray(values).reshape(places.size, columns)
     # `np.add.at` takes ten times as long.
     if columns != 1:
         places = (places[:, None] * columns + np.arange(columns)).reshape(-1)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .namespace import traced
 
@@ -41,7 +41,9 @@ def split(source: Any) -> tuple[Any, Any]:
 
 def source_of(key: PRNGKeyArray, *others: Any) -> Any:
     """What `normal` and `poisson` draw from: a generator where nothing is traced."""
-    return key if traced(key, *others) else generator(key)
+    if isinstance(key, np.random.Generator) or traced(key, *others):
+        return key
+    return generator(key)
 
 
 def normal(source: Any, shape: tuple[int, ...]) -> Float[Array, "..."]:
@@ -49,6 +51,13 @@ def normal(source: Any, shape: tuple[int, ...]) -> Float[Array, "..."]:
     if isinstance(source, np.random.Generator):
         return source.standard_normal(shape)
     return jax.random.normal(source, shape, float)
+
+
+def integers(source: Any, below: int, shape: tuple[int, ...]) -> Int[Array, "..."]:
+    """Whole numbers from 0 to less than a limit, each as likely."""
+    if isinstance(source, np.random.Generator):
+        return source.integers(below, size=shape)
+    return jax.random.randint(source, shape, 0, below)
 
 
 def poisson(source: Any, mean: Float[Array, "..."]) -> Float[Array, "..."]:

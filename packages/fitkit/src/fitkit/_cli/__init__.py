@@ -1,27 +1,29 @@
 """The command line: arguments and printing. `fitkit --help` lists the commands.
 
-It stands beside the package, not in it: whatever is inside `fitkit` imports jax first,
-which takes longer than help, a mistyped argument or a completion may take.
+Nothing here imports jax, NumPy or rich before a command runs: help, a mistyped option
+and the shell's completion answer at once.
 """
 
 import sys
 
+from .process import INTERRUPTED
+
 
 def main() -> None:
     """Runs the command that was typed; ends the process with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a file that has no "σ" gets a question mark, not a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         from .app import app
+
+        app()
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(INTERRUPTED)
     except ImportError as error:
+        if error.name not in ("typer", "rich", "click"):
+            raise
         sys.exit(
             f"fitkit: the command line needs `{error.name}`. "
             "Install it with: pip install 'fitkit[cli]'"
         )
-    from .process import INTERRUPTED, leave_at_once, leave_when_interrupted
-
-    leave_when_interrupted()
-    try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            leave_at_once()
-        raise

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from . import documents, fits, grids, hypotheses, looks, profiles
+from . import (
+    documents,
+    fits,
+    grids,
+    hypotheses,
+    limits,
+    looks,
+    profiles,
+    validation,
+    yields,
+)
 from .names import Mistake
 from .process import INTERRUPTED, set_up
 
@@ -33,36 +43,41 @@ class Commands(TyperGroup):
             except OSError as error:
                 if error.errno == errno.EPIPE or ctx.params["debug"]:
                     raise  # the reader of a pipe has left: nothing is wrong
-                _error(str(error))
+                _error(_of_file(error))
                 raise typer.Exit(FAILED) from None
             except (Mistake, ValueError, TypeError, RuntimeError) as error:
                 # typer.Exit and Abort are RuntimeErrors too
                 if isinstance(error, (typer.Exit, typer.Abort)) or ctx.params["debug"]:
                     raise
-                import fitkit
+                _error(str(error) or type(error).__name__)
+                raise typer.Exit(_status(error)) from None
 
-                _error(_message(error))
-                failed = isinstance(error, fitkit.FitError)
-                raise typer.Exit(NO_MINIMUM if failed else FAILED) from None
+
+def _status(error: Exception) -> int:
+    if not isinstance(error, RuntimeError):
+        return FAILED  # and jax is not imported only to say so
+    import fitkit
+
+    return NO_MINIMUM if isinstance(error, fitkit.FitError) else FAILED
 
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     from . import show  # rich takes long to load, and is not needed for usage errors
+    from .words import of_the_command_line
 
-    show.warning(str(message))
+    show.warning(of_the_command_line(str(message)))
 
 
 def _error(text: str) -> None:
     from . import show
+    from .words import of_the_command_line
 
-    show.error(text)
+    show.error(of_the_command_line(text))
 
 
-def _message(error: BaseException) -> str:
-    # Errors raised inside compiled code carry equinox's advice to developers below a
-    # line of dashes.
-    text = str(error).split("\n---")[0].strip()
-    return text or type(error).__name__
+def _of_file(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}." if error.filename else reason
 
 
 app = typer.Typer(
@@ -89,14 +104,6 @@ def _settings(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where in the code an error arose.")
     ] = False,
-    cache: Annotated[
-        bool,
-        typer.Option(
-            "--cache/--no-cache",
-            envvar="FITKIT_CACHE",
-            help="Keep compiled programs in the user's cache folder.",
-        ),
-    ] = True,
     version: Annotated[
         bool,
         typer.Option(
@@ -104,9 +111,19 @@ def _settings(
         ),
     ] = False,
 ) -> None:
-    set_up(cache=cache)
+    set_up()
 
 
 # In the order in which an analysis needs them.
-for module in (looks, fits, hypotheses, grids, profiles, documents):
+for module in (
+    looks,
+    validation,
+    fits,
+    yields,
+    limits,
+    hypotheses,
+    grids,
+    profiles,
+    documents,
+):
     module.add_to(app)

@@ -1,15 +1,21 @@
 """Commands from documents to documents: combine, prune, rename, patch sets, digest."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from .names import known, split
+from .names import Mistake, splits
 from .options import Algorithm, Input, Output, Workspace, Written
-from .problem import Source, chosen_point, read_json, source
 from .signature import with_options
+from .source import (
+    Source,
+    check_name,
+    chosen_point,
+    names_in,
+    read_json,
+    source,
+)
 
 _PANEL = "Documents"
 _RENAMED = "OLD=NEW"
@@ -86,13 +92,21 @@ def prune(
     from . import show
 
     document = _patched(given)
+    for what, names in (
+        ("channel", channel),
+        ("sample", sample),
+        ("modifier", modifier),
+        ("measurement", measurement),
+    ):
+        for name in names or ():
+            check_name(f"--{what}", name, document, what)
     made = fitkit.prune(
         document,
-        channels=_checked("channel", channel, document),
-        samples=_checked("sample", sample, document),
-        modifiers=_checked("modifier", modifier, document),
+        channels=channel or (),
+        samples=sample or (),
+        modifiers=modifier or (),
         modifier_types=modifier_type or (),
-        measurements=_checked("measurement", measurement, document),
+        measurements=measurement or (),
     )
     show.document(made, written.output)
 
@@ -113,10 +127,8 @@ def rename(
 
     document = _patched(given)
 
-    def names(what: str, texts: list[str] | None) -> dict[str, str]:
-        pairs = dict(split(f"--{what}", text, _RENAMED) for text in texts or ())
-        _checked(what, pairs, document)
-        return pairs
+    def names(what: str, texts: Names) -> dict[str, str]:
+        return dict(_renaming(what, text, document) for text in texts or ())
 
     made = fitkit.rename(
         document,
@@ -129,29 +141,21 @@ def rename(
 
 
 def _patched(given: Input) -> Any:
-    import fitkit
-
     found = source(given)
-    document = found.patched(chosen_point(found, given.point))
-    fitkit.validate(document)  # names the place of what is formally wrong
-    return document
+    return found.patched(chosen_point(found, given.point))
 
 
-def _checked(what: str, names: Iterable[str] | None, document: Any) -> list[str]:
-    """The names, all known to the document."""
-    there = {
-        "channel": [c["name"] for c in document["channels"]],
-        "sample": [s["name"] for c in document["channels"] for s in c["samples"]],
-        "modifier": [
-            m["name"]
-            for c in document["channels"]
-            for s in c["samples"]
-            for m in s["modifiers"]
-        ],
-        "measurement": [m["name"] for m in document["measurements"]],
-    }[what]
-    there = list(dict.fromkeys(there))
-    return [known(f"--{what}", name, there, f"{what}s") for name in names or ()]
+def _renaming(what: str, text: str, document: Any) -> tuple[str, str]:
+    """Both sides of `OLD=NEW`, where either may hold `=` itself."""
+    sides = list(splits(text))
+    if not sides:
+        raise Mistake(f"--{what} {text!r}: write --{what} {_RENAMED}.")
+    names = names_in(document, what)
+    for old, new in sides:
+        if old in names:
+            return old, new
+    check_name(f"--{what}", sides[-1][0], document, what)
+    return sides[-1]
 
 
 @with_options
@@ -161,8 +165,7 @@ def digest(given: Input, output: Output, algorithm: Algorithm = None) -> None:
 
     from . import show
 
-    found = source(given)
-    document = found.patched(chosen_point(found, given.point))
+    document = _patched(given)
     content = {a: fitkit.digest(document, a) for a in algorithm or ["sha256"]}
 
     def human(content: dict[str, str]) -> None:
@@ -193,7 +196,7 @@ def inspect(patchset: PatchsetFile, output: Output) -> None:
         table = show.table("signal point", *content["labels"])
         for point in content["points"]:
             table.add_row(point["name"], *map(str, point["values"]))
-        show.out().print(table)
+        show.print_table(table)
         show.line(f"{len(content['points'])} signal points")
 
     show.answer(content, output, human)
@@ -240,7 +243,8 @@ def extract(patchset: PatchsetFile, point: Point, written: Written) -> None:
     from . import show
 
     read = fitkit.read_patchset(read_json(patchset))
-    found = Source(patchset, {}, [], {patch.name: patch for patch in read})
+    points = {patch.name: patch for patch in read}
+    found = Source(patchset, {}, [], points, read.labels)
     chosen = chosen_point(found, point)
     if chosen is not None:
         show.document(list(chosen.operations), written.output)

@@ -1,13 +1,13 @@
-"""Commands that fit once: fit, yields, gof."""
+"""The command that fits: fit."""
 
 from typing import Annotated, Any
 
 import typer
 
 from .names import matching
-from .options import Choice, Fits, Input, Kept, Output, Pseudo
-from .pictures import keep, prepare
-from .problem import Problem, entries, experiments, problem
+from .options import Choice, Files, Input, Output, Settings
+from .pictures import prepare, write
+from .problem import Problem, entries, problem
 from .signature import with_options
 
 _PANEL = "Fit"
@@ -15,18 +15,17 @@ _PAIRS = 10  # rows of the table of correlations
 
 
 def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (fit, yields, gof):
-        app.command(rich_help_panel=_PANEL)(command)
+    """Registers the command."""
+    app.command(rich_help_panel=_PANEL)(fit)
 
 
 @with_options
 def fit(
     given: Input,
     choice: Choice,
-    fits: Fits,
+    settings: Settings,
     output: Output,
-    kept: Kept,
+    files: Files,
     interval: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,54 +47,64 @@ def fit(
 
     from . import show
 
-    prepare(kept)
-    read = problem(given, choice, fits)
-    call = (read.model, read.data)
+    prepare(files)
+    read = problem(given, choice, settings)
+    names = matching("--interval", interval, entries(read.model), "parameter")
     with show.working("fitting", output):
-        result = fitkit.fit(*call, **read.options, throw=False)
-        content = _fitted(read, result)
-        if interval and result.converged:
-            found = _intervals(read, interval)
-            content["intervals"] = _ends(found)
+        result = fitkit.fit(read.model, read.data, throw=False)
+        at_best = _fixed_where_not_free(read.model, result)
+        content = _fitted(read, result, at_best)
+        if names and result.converged:
+            intervals = fitkit.interval(read.model, read.data, names)
+            content["intervals"] = _ends(intervals)
         if correlation and result.converged:
-            content["correlation"] = _correlations(read, result)
-    show.answer(content, output, _fit)
+            matrix = fitkit.correlation(at_best, result.params, read.data)
+            content["correlation"] = {"names": entries(read.model), "matrix": matrix}
+    show.answer(content, output, _print)
     if not result.converged:
-        fitkit.fit(*call, **read.options)  # raises, with the reason
-    keep(
-        kept,
+        fitkit.fit(read.model, read.data)  # raises, with the reason
+    write(
+        files,
         lambda plot: (
             plot.correlation(result)
             if correlation
-            else plot.pulls(fitkit.pulls(*call, **read.options))
+            else plot.pulls(fitkit.pulls(read.model, read.data))
         ),
         lambda hepdata: [
             hepdata.parameters(result),
             *([hepdata.correlation(result)] if correlation else []),
-            *([hepdata.intervals(found)] if interval else []),
+            *([hepdata.intervals(intervals)] if names else []),
         ],
     )
 
 
-def _fitted(read: Problem, result: Any) -> dict[str, Any]:
+def _fixed_where_not_free(model: Any, result: Any) -> Any:
+    """The model with what lies at a bound fixed too: it has no uncertainty."""
+    vectors = model.parameter_vectors()
+    return model.with_parameter_vectors(
+        vectors._replace(fixed=~result.stationarity.free)
+    )
+
+
+def _fitted(read: Problem, result: Any, at_best: Any) -> dict[str, Any]:
     import numpy as np
 
-    held = result.stationarity
-    status = np.where(held.free, "free", "fixed").astype(object)
+    import fitkit
+
+    where = result.stationarity
+    status = np.where(where.free, "free", "fixed").astype(object)
     for mask, name in (
-        (held.at_lower, "at its lower bound"),
-        (held.at_upper, "at its upper bound"),
-        (held.at_kink, "at a kink"),
-        (held.on_edge, "on the edge"),
+        (where.at_lower, "at its lower bound"),
+        (where.at_upper, "at its upper bound"),
+        (where.at_kink, "at a kink"),
+        (where.on_edge, "on the edge"),
     ):
-        status[np.asarray(mask)] = name
+        status[mask] = name
     errors = np.full(result.y.shape, np.nan)
     if result.unique:
-        errors = np.concatenate(
-            [np.atleast_1d(e) for e in _uncertainties(read, result).values()]
-        )
-    values = np.asarray(result.y)  # jax compiles each look at one element
-    columns = zip(entries(read.model), values, errors, status, strict=True)
+        sigma = fitkit.uncertainties(at_best, result.params, read.data)
+        errors = np.where(where.free, read.model.ravel(sigma), np.nan)
+    columns = zip(entries(read.model), result.y, errors, status, strict=True)
     return {
         "status": "ok" if result.converged else "failed",
         "poi": read.model.poi,
@@ -110,77 +119,29 @@ def _fitted(read: Problem, result: Any) -> dict[str, Any]:
     }
 
 
-def _held(read: Problem, result: Any) -> dict[str, Any]:
-    """By parameter, the entries that the fit did not move freely."""
-    import numpy as np
-
-    mask, held, start = ~np.asarray(result.stationarity.free), {}, 0
-    for name in read.model.parameter_names:
-        shape = read.model.parameter_shapes[name]
-        size = shape[0] if shape else 1
-        held[name] = mask[start : start + size].reshape(shape)
-        start += size
-    return held
-
-
-def _uncertainties(read: Problem, result: Any) -> dict[str, Any]:
-    """By parameter; NaN where the fit did not move it freely."""
-    import numpy as np
-
-    import fitkit
-
-    held = _held(read, result)
-    found = fitkit.uncertainties(read.model, result.params, read.data, fixed=held)
-    return {
-        name: np.where(held[name], np.nan, found[name])
-        for name in read.model.parameter_names
-    }
-
-
-def _intervals(read: Problem, patterns: list[str]) -> Any:
-    import fitkit
-
-    names = entries(read.model)
-    chosen = [
-        n for p in patterns for n in matching("--interval", p, names, "parameters")
-    ]
-    return fitkit.interval(read.model, read.data, chosen, **read.options)
-
-
 def _ends(found: Any) -> list[dict[str, Any]]:
-    import numpy as np
-
-    ends = (found.best, found.low, found.high)
-    flags = (found.low_at_bound, found.high_at_bound, found.converged)
-    columns = zip(found.names, *map(np.asarray, (*ends, *flags)), strict=True)
+    columns = {
+        key: getattr(found, key)
+        for key in ("best", "low", "high", "low_at_bound", "high_at_bound")
+    }
     return [
         {
             "name": name,
-            "best": best,
-            "low": low,
-            "high": high,
-            "low_at_bound": low_at_bound,
-            "high_at_bound": high_at_bound,
-            "status": "ok" if good else "failed",
+            **{key: values[i] for key, values in columns.items()},
+            "status": "ok" if found.converged[i] else "failed",
         }
-        for name, best, low, high, low_at_bound, high_at_bound, good in columns
+        for i, name in enumerate(found.names)
     ]
 
 
-def _correlations(read: Problem, result: Any) -> dict[str, Any]:
-    import fitkit
-
-    held = _held(read, result)
-    matrix = fitkit.correlation(read.model, result.params, read.data, fixed=held)
-    return {"names": entries(read.model), "matrix": matrix}
-
-
-def _fit(content: dict[str, Any]) -> None:
+def _print(content: dict[str, Any]) -> None:
     from . import show
 
     show.line(
         ("converged" if content["status"] == "ok" else "NOT CONVERGED")
-        + f" in {content['steps']} steps, -2 log L = {content['twice_nll']:.6f}, EDM "
+        + f" in {content['steps']} steps, -2 log L = "
+        + show.fixed(content["twice_nll"], 6)
+        + ", EDM "
         + show.number(content["edm"], 2)
     )
     if not content["determined"]:
@@ -213,9 +174,9 @@ def _print_intervals(intervals: list[dict[str, Any]]) -> None:
             if each[f"{end}_at_bound"]
         ]
         notes += ["not converged"] * (each["status"] != "ok")
-        down, up = each["low"] - each["best"], each["high"] - each["best"]
-        best = show.number(each["best"], 5)
-        numbers = best, show.change(down), show.change(up)
+        best, low, high = (each[key] for key in ("best", "low", "high"))
+        down, up = (None if None in (best, end) else end - best for end in (low, high))
+        numbers = show.number(best, 5), show.change(down), show.change(up)
         rows.append((each["name"], *numbers, ", ".join(notes)))
     columns = ("parameter", "best", "down", "up")
     show.with_status(columns, rows, title="Profile likelihood intervals (1 σ)")
@@ -235,116 +196,4 @@ def _print_correlations(names: list[str], matrix: list[list[float]]) -> None:
     table = show.table("parameter", "", "ρ", title="Largest correlations")
     for value, first, second in pairs[:_PAIRS]:
         table.add_row(first, second, f"{value:+.3f}")
-    show.out().print(table)
-
-
-@with_options
-def yields(
-    given: Input,
-    choice: Choice,
-    fits: Fits,
-    output: Output,
-    kept: Kept,
-    prefit: Annotated[
-        bool, typer.Option("--prefit", help="Before the fit, not after it.")
-    ] = False,
-) -> None:
-    """Expected yields by channel, sample and bin.
-
-    Uncertainties are correlated between bins.
-    """
-    import fitkit
-
-    from . import show
-
-    prepare(kept)
-    read = problem(given, choice, fits)
-    with show.working("fitting", output):
-        data = None if prefit else read.data
-        found = fitkit.predicted_yields(read.model, data, **read.options)
-    content = {
-        "prefit": prefit,
-        "channels": [
-            {
-                "name": name,
-                "observed": read.data.main[name],
-                "total": total,
-                "error": found.error[name],
-                "sum": found.channel_total[name],
-                "sum_error": found.channel_error[name],
-                "samples": found.samples[name],
-            }
-            for name, total in found.total.items()
-        ],
-    }
-    show.answer(content, output, _yields)
-    keep(
-        kept,
-        lambda plot: plot.yields(found, read.data),
-        lambda hepdata: hepdata.yields(found, read.data),
-    )
-
-
-def _yields(content: dict[str, Any]) -> None:
-    from . import show
-
-    for channel in content["channels"]:
-        table = show.table(
-            "sample",
-            "sum",
-            *map(str, range(len(channel["total"]))),
-            title=channel["name"],
-        )
-        for sample, counts in channel["samples"].items():
-            table.add_row(sample, show.number(sum(counts)), *map(show.number, counts))
-        table.add_section()
-        seen = channel["observed"]
-        for name, total, counts in (
-            ("expected", channel["sum"], channel["total"]),
-            ("±", channel["sum_error"], channel["error"]),
-            ("data", None if None in seen else sum(seen), seen),  # None: masked
-        ):
-            table.add_row(name, show.number(total), *map(show.number, counts))
-        show.out().print(table)
-        show.line()
-
-
-@with_options
-def gof(
-    given: Input, choice: Choice, fits: Fits, output: Output, pseudo: Pseudo
-) -> None:
-    """How well the model describes the data: saturated model."""
-    import fitkit
-
-    from . import show
-
-    read = problem(given, choice, fits)
-    with show.counting("fitting", output) as progress:
-        toys = experiments(pseudo, progress)
-        found = fitkit.goodness_of_fit(read.model, read.data, toys=toys, **read.options)
-    content: dict[str, Any] = {
-        "statistic": found.statistic,
-        "degrees_of_freedom": found.degrees_of_freedom,
-        "p_value": found.p_value,
-    }
-    if pseudo.toys:
-        content |= {
-            "p_value_error": found.p_value_error,
-            "toys": pseudo.toys,
-            "seed": pseudo.seed,
-            "failed_toys": found.failed,
-        }
-
-    def human(content: dict[str, Any]) -> None:
-        way = ""
-        if pseudo.toys:
-            failed = content["failed_toys"]
-            way = f" ± {content['p_value_error']:.2g} ({pseudo.toys} pseudo-experiments"
-            way += f", {failed} of them failed)" if failed else ")"
-        show.line(
-            f"saturated model: {content['statistic']:.4f} for "
-            f"{content['degrees_of_freedom']} degrees of freedom, p = "
-            f"{content['p_value']:.4g}{way}"
-        )
-
-    show.answer(content, output, human)
+    show.print_table(table)

@@ -12,29 +12,31 @@ from typing import Annotated, Any, final
 
 import typer
 
-from .hypotheses import asymptotics_of, statistic_of
+from .hypotheses import SIGMAS, calculator_of, statistic_of
 from .names import Mistake, matching
 from .options import (
     Choice,
     Expected,
-    Fits,
+    Files,
     ForLimits,
     Input,
-    Kept,
     Level,
+    Mask,
     Measurement,
     Member,
     Output,
     Patchset,
     Poi,
+    PseudoExperiments,
+    Settings,
     Tested,
     Verify,
     Workspace,
 )
-from .pictures import keep, prepare
-from .problem import Problem, Source, of_document, source
-from .process import set_up_worker
+from .pictures import prepare, write
+from .problem import Problem, of_document
 from .signature import with_options
+from .source import Source, source
 
 _PANEL = "Test"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -69,12 +71,13 @@ class Signals:
 @with_options
 def grid(
     given: Signals,
-    fits: Fits,
+    settings: Settings,
     output: Output,
-    kept: Kept,
+    files: Files,
     expected: Expected,
     measurement: Measurement = None,
     poi: Poi = None,
+    mask: Mask = None,
     limit: Annotated[
         bool, typer.Option("--limit", help="Upper limits, not CLs of one value.")
     ] = False,
@@ -105,23 +108,23 @@ def grid(
 
     from . import show
 
-    prepare(kept)
+    prepare(files)
     found = source(
         Input(given.workspace, given.member, None, given.patchset, None, given.verify)
     )
     names = _chosen(found, given)
     line = None
-    if kept.plot or kept.hepdata:
+    if files.plot or files.hepdata:
         if not limit:
             raise Mistake("grid: --plot and --hepdata show limits: give --limit too.")
         line = _line(found, names)
         names = line.names
     patches = [found.points[name] for name in names]
-    first = _first(found, patches, Choice(measurement, poi), fits)
+    first = _first(found, patches, Choice(measurement, poi, mask), settings)
     compute = fitkit.upper_limit if limit else fitkit.hypotest
     how = {
         "statistic": statistic_of(statistic),
-        "calculator": asymptotics_of(expected),
+        "calculator": calculator_of(expected, PseudoExperiments()),
     }
     tested = {"level": level} if limit else {"poi_value": mu}
     with (
@@ -160,13 +163,12 @@ def grid(
             if limit
             else f"CLs of {about} = {mu:g}"
         )
-        sigmas = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
         start = "" if limit else "cls_"
         rows = []
         for row in content["points"]:
             numbers = (row[f"{start}observed"], *row[f"{start}expected"])
             rows.append((row["name"], *map(show.number, numbers), row["message"]))
-        show.with_status(("signal point", "observed", *sigmas), rows)
+        show.with_status(("signal point", "observed", *SIGMAS), rows)
 
     show.answer(content, output, human)
     if line is not None:
@@ -177,8 +179,8 @@ def grid(
             for seen, wide, good in zip(*columns, strict=True)
         ]
         call = (line.values, limits)
-        keep(
-            kept,
+        write(
+            files,
             lambda plot: plot.upper_limits(*call, parameter=line.name),
             lambda hepdata: hepdata.upper_limits(
                 *call, parameter=line.name, poi=first.model.poi
@@ -212,14 +214,16 @@ def _by_numbers(name: str) -> list[str | float]:
     return [x for pair in zip(texts, [*numbers, 0.0], strict=True) for x in pair]
 
 
-def _first(found: Source, patches: list[Any], choice: Choice, fits: Fits) -> Problem:
+def _first(
+    found: Source, patches: list[Any], choice: Choice, settings: Settings
+) -> Problem:
     """The first point that can be read: what the options name is looked up in it."""
     import fitkit
 
     for patch in patches:
         try:
             document = patch.apply(found.document)
-            return of_document(found.name, document, choice, fits)
+            return of_document(found.name, document, choice, settings)
         except fitkit.WorkspaceError as error:
             problem = error
     raise problem
@@ -278,7 +282,5 @@ def _pool(workers: int) -> Iterator[concurrent.futures.Executor | None]:
         return
     # Processes that fork inherit threads of jax that are not there.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(
-        workers, context, set_up_worker
-    ) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
         yield pool

@@ -1,23 +1,27 @@
-"""Commands that look at a document: inspect, validate."""
+"""Commands that look: inspect a document or an archive; info of the installation."""
 
-from collections.abc import Iterable
-from typing import Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from .options import Choice, Input, Output
-from .problem import Folder, chosen_point, folders, is_archive, problem, source
+from .problem import problem
+from .process import VARIABLES
 from .signature import with_options
+from .source import Folder, folders, is_archive
 
-INVALID = 4
+if TYPE_CHECKING:
+    import typer
+
 _PANEL = "Look"
-_SEVERITY = {"problem": "bold red", "warning": "yellow", "note": "dim"}
+_PACKAGES = (
+    *("fitkit", "numpy", "scipy", "jax", "jaxlib", "equinox", "optimistix"),
+    *("pydantic", "jsonpatch", "typer", "rich", "matplotlib", "mplhep", "pyyaml"),
+)
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: "typer.Typer") -> None:
     """Registers the commands."""
     app.command(rich_help_panel=_PANEL)(inspect)
-    app.command(rich_help_panel=_PANEL)(validate)
+    app.command(rich_help_panel=_PANEL)(info)
 
 
 @with_options
@@ -58,12 +62,13 @@ def _archive(content: dict[str, Any]) -> None:
             str(len(points)),
             points[0] if points else "–",
         )
-    show.out().print(table)
+    show.print_table(table)
     show.line("Choose one with --member FOLDER; a signal point with --point NAME.")
 
 
 def _contents(read: Any) -> dict[str, Any]:
     model, data = read.model, read.data
+    settings = model.parameters  # each look makes those of all parameters
     types: dict[str, list[str]] = {}
     for channel in read.document["channels"]:
         for sample in channel["samples"]:
@@ -96,7 +101,7 @@ def _contents(read: Any) -> dict[str, Any]:
                 "fixed": p.fixed,
                 "constraint": p.constraint and type(p.constraint).__name__,
             }
-            for name, p in ((n, model.parameters[n]) for n in model.parameter_names)
+            for name, p in ((n, settings[n]) for n in model.parameter_names)
         ],
     }
 
@@ -104,11 +109,12 @@ def _contents(read: Any) -> dict[str, Any]:
 def _workspace(content: dict[str, Any]) -> None:
     from . import show
 
+    names = {each["name"] for each in content["parameters"]}
     for measurement in content["measurements"]:
-        show.line(
-            f"measurement {measurement['name']}, parameter of interest "
-            f"{measurement['poi'] or '(none)'}"
-        )
+        poi = measurement["poi"] or "(none)"
+        if measurement["poi"] and measurement["poi"] not in names:
+            poi += ", which is no parameter of the model"
+        show.line(f"measurement {measurement['name']}, parameter of interest {poi}")
     show.line()
     table = show.table("channel", "bins", "observed", "samples")
     for channel in content["channels"]:
@@ -116,7 +122,7 @@ def _workspace(content: dict[str, Any]) -> None:
         total = "masked" if None in seen else f"{sum(seen):g}"
         samples = ", ".join(channel["samples"])
         table.add_row(channel["name"], str(len(seen)), total, samples)
-    show.out().print(table)
+    show.print_table(table)
     show.line()
     table = show.table("parameter", "values", "start", "bounds", "constraint", "types")
     for each in content["parameters"]:
@@ -129,7 +135,7 @@ def _workspace(content: dict[str, Any]) -> None:
             each["constraint"] or "free",
             ", ".join(each["types"]),
         )
-    show.out().print(table)
+    show.print_table(table)
 
 
 def _one(values: Any) -> str:
@@ -140,54 +146,35 @@ def _one(values: Any) -> str:
 
 
 @with_options
-def validate(given: Input, output: Output) -> None:
-    """What is formally correct but likely wrong, or hard to fit.
-
-    Ends with 4 where there is a problem, and with 0 after warnings and notes.
-    """
-    import dataclasses
-
-    import fitkit
+def info(output: Output) -> None:
+    """Versions, platform and threads: for reports of faults."""
+    import importlib.metadata
+    import os
+    import platform
 
     from . import show
 
-    found = source(given)
-    findings = fitkit.validate(found.patched(chosen_point(found, given.point)))
+    def version(package: str) -> str | None:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
     content = {
-        "status": "problem" if _worst(findings) == "problem" else "ok",
-        "findings": [dataclasses.asdict(finding) for finding in findings],
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "environment": {name: os.environ.get(name) for name in VARIABLES},
     }
-    show.answer(content, output, _findings)
-    if content["status"] == "problem":
-        raise typer.Exit(INVALID)
 
+    def human(content: dict[str, Any]) -> None:
+        show.line(f"Python {content['python']} on {content['platform']}")
+        show.line(f"{content['processors']} processors")
+        for name, found in content["packages"].items():
+            show.line(f"{name} {found or '(not installed)'}")
+        for name, value in content["environment"].items():
+            if value is not None:
+                show.line(f"{name}={value}")
 
-def _worst(findings: Iterable[Any]) -> str | None:
-    return next((finding.severity for finding in findings), None)
-
-
-def _findings(content: dict[str, Any]) -> None:
-    from rich.text import Text
-
-    from . import show
-
-    if not content["findings"]:
-        show.line("Nothing to report.")
-        return
-    # What is said of many places is said once.
-    said: dict[tuple[str, str], list[str]] = {}
-    for finding in content["findings"]:
-        names = (finding["channel"], finding["sample"], finding["modifier"])
-        where = " / ".join(name for name in names if name)
-        if finding["bins"]:
-            where += f" [{', '.join(map(str, finding['bins']))}]"
-        said.setdefault((finding["severity"], finding["message"]), []).append(where)
-    for (severity, message), places in said.items():
-        head = Text(severity, _SEVERITY[severity]) + Text(f": {message}", "default")
-        show.out().print(head, soft_wrap=True)
-        for where in places:
-            show.line(f"  {where}")
-    count = {
-        s: [f["severity"] for f in content["findings"]].count(s) for s in _SEVERITY
-    }
-    show.line(", ".join(f"{n} {s}{'s' * (n != 1)}" for s, n in count.items()))
+    show.answer(content, output, human)

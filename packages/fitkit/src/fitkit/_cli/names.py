@@ -1,80 +1,73 @@
 """Names and values that were typed: parsed, matched, and corrected where misspelt."""
 
-import difflib
-import fnmatch
 import math
-import re
-from collections.abc import Iterable, Sequence
-
-_LISTED = 8
-_ENTRY = re.compile(r"(?P<name>.+)\[(?P<index>\d+)\]")
+from collections.abc import Collection, Iterator
 
 
 class Mistake(ValueError):
     """An option's value that cannot be used."""
 
 
-def known(option: str, name: str, names: Iterable[str], what: str) -> str:
+def known(option: str, name: str, names: Collection[str], what: str) -> str:
     """The name, where it is among `names`.
 
     Args:
         option: which was given, for the message.
         name: what was typed.
         names: what there is.
-        what: what they are, in the plural.
+        what: what one of them is.
 
     Raises:
         Mistake: with the closest of them.
     """
-    names = list(names)
     if name in names:
         return name
-    raise Mistake(
-        f"{option}: {name!r} is not among the {what}. {suggestion(name, names)}"
-    )
+    from .._model.parameters import hint
+
+    raise Mistake(f"{option}: no {what} is called {name!r}. {hint(name, names)}")
 
 
-def suggestion(name: str, names: Sequence[str]) -> str:
-    """What may have been meant, or what there is."""
-    if close := difflib.get_close_matches(name, names, n=3):
-        return f"Did you mean {' or '.join(close)}?"
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"There are: {', '.join(names[:_LISTED]) or 'none'}{more}."
+def matching(
+    option: str, patterns: Collection[str] | None, names: Collection[str], what: str
+) -> list[str]:
+    """The names that some names or shell patterns mean, each once.
 
-
-def matching(option: str, pattern: str, names: Sequence[str], what: str) -> list[str]:
-    """All names that match a pattern such as `gamma_*`, at least one.
+    Args:
+        option, names, what: as of `known`.
+        patterns: what was typed; an exact name comes before a pattern, for a name may
+            hold brackets and stars itself.
 
     Raises:
-        Mistake: where none does.
+        Mistake: where one means none.
     """
-    if not any(sign in pattern for sign in "*?"):
-        return [known(option, pattern, names, what)]
-    if found := [name for name in names if fnmatch.fnmatchcase(name, pattern)]:
-        return found
-    raise Mistake(
-        f"{option}: {pattern!r} matches none of the {what}. There are: "
-        + ", ".join(names[:_LISTED])
-        + (", …" if len(names) > _LISTED else ".")
-    )
+    if not patterns:
+        return []
+    from .._model.parameters import matching as meant
+
+    try:
+        found = [name for each in patterns for name in meant(each, names, option, what)]
+    except ValueError as error:
+        raise Mistake(str(error).replace(f"`{option}`", option)) from None
+    return list(dict.fromkeys(found))
 
 
-def entry(name: str) -> tuple[str, int | None]:
-    """A parameter and which of its entries: `gamma[3]` is `("gamma", 3)`."""
-    match = _ENTRY.fullmatch(name)
-    return (match["name"], int(match["index"])) if match else (name, None)
+def splits(text: str) -> Iterator[tuple[str, str]]:
+    """Both sides of each `=` with something on either side, the last `=` first."""
+    end = len(text)
+    while (end := text.rfind("=", 0, end)) > 0:
+        if end + 1 < len(text):
+            yield text[:end], text[end + 1 :]
 
 
 def split(option: str, text: str, way: str) -> tuple[str, str]:
-    """Both sides of `NAME=VALUE`.
+    """Both sides of the last `=`: a name may hold one itself.
 
     Raises:
-        Mistake: where there is no `=`.
+        Mistake: where there is none.
     """
-    name, sign, value = text.rpartition("=")
-    if not sign or not name or not value:
-        raise Mistake(f"{option} {text!r}: write {option} {way}.")
-    return name, value
+    for sides in splits(text):
+        return sides
+    raise Mistake(f"{option} {text!r}: write {option} {way}.")
 
 
 def number(option: str, text: str, way: str) -> float:
@@ -89,6 +82,18 @@ def number(option: str, text: str, way: str) -> float:
         value = math.nan
     if math.isnan(value):
         raise Mistake(f"{option}: {text!r} is no number. Write {option} {way}.")
+    return value
+
+
+def finite(option: str, text: str, way: str) -> float:
+    """The same, where it may not be infinite.
+
+    Raises:
+        Mistake: where it is none, or infinite.
+    """
+    value = number(option, text, way)
+    if math.isinf(value):
+        raise Mistake(f"{option}: {text!r} is not finite. Write {option} {way}.")
     return value
 
 

@@ -1,6 +1,7 @@
 """The options that several commands share, each written once."""
 
 import dataclasses
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, final
@@ -8,6 +9,14 @@ from typing import Annotated, final
 import typer
 
 _INPUT, _MODEL, _FIT, _OUTPUT = "Input", "Model and data", "Fits", "Output"
+
+
+def finite(value: float | None) -> float | None:
+    """An option's number; the ranges of options let NaN pass."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
 
 Workspace = Annotated[
     str,
@@ -62,6 +71,16 @@ Poi = Annotated[
         rich_help_panel=_MODEL,
     ),
 ]
+Mask = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="CHANNEL",
+        help="Never look at the counts of this channel, or of all that match a "
+        "pattern such as 'SR*'; again for more.",
+        rich_help_panel=_MODEL,
+    ),
+]
 
 
 @final
@@ -101,20 +120,12 @@ class Choice:
 
     measurement: Measurement = None
     poi: Poi = None
-    mask: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mask",
-            metavar="CHANNEL",
-            help="Never look at the counts of this channel, or of all that match a "
-            "pattern such as 'SR*'; again for more.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None
+    mask: Mask = None
     asimov: Annotated[
         float | None,
         typer.Option(
             metavar="MU",
+            callback=finite,
             help="Take what the model expects for this value of the parameter of "
             "interest, all others nominal, in place of the observed data.",
             rich_help_panel=_MODEL,
@@ -133,7 +144,7 @@ class Choice:
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Fits:
+class Settings:
     """What holds in all fits of a command."""
 
     fix: Annotated[
@@ -141,7 +152,17 @@ class Fits:
         typer.Option(
             "--fix",
             metavar="NAME[=VALUE]",
-            help="Hold a parameter, or all that match a pattern such as 'gamma_*'.",
+            help="Fix a parameter, or all that match a pattern such as 'gamma_*', at "
+            "a value or where fits start; again for more.",
+            rich_help_panel=_FIT,
+        ),
+    ] = None
+    free: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--free",
+            metavar="NAME",
+            help="Fit a parameter that the measurement fixes.",
             rich_help_panel=_FIT,
         ),
     ] = None
@@ -150,7 +171,7 @@ class Fits:
         typer.Option(
             "--init",
             metavar="NAME=VALUE",
-            help="Where a fit starts.",
+            help="Where fits start.",
             rich_help_panel=_FIT,
         ),
     ] = None
@@ -159,7 +180,7 @@ class Fits:
         typer.Option(
             "--bounds",
             metavar="NAME=LOW:HIGH",
-            help="How far a fit may go.",
+            help="How far fits may go; -inf and inf for no bound.",
             rich_help_panel=_FIT,
         ),
     ] = None
@@ -186,7 +207,7 @@ class Output:
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Kept:
+class Files:
     """Pictures and tables of the answer, as files."""
 
     plot: Annotated[
@@ -220,7 +241,7 @@ class Written:
             "--output",
             "-o",
             metavar="FILE",
-            help="By default standard output.",
+            help="By default standard output, as for -.",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),
@@ -273,9 +294,14 @@ class Expected:
     ] = False
 
 
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Of the pseudo-experiments.")
+]
+
+
 @final
 @dataclasses.dataclass(frozen=True)
-class Pseudo:
+class PseudoExperiments:
     """Pseudo-experiments in place of asymptotic formulae."""
 
     toys: Annotated[
@@ -286,16 +312,22 @@ class Pseudo:
             help="By N pseudo-experiments per hypothesis, not by asymptotic formulae.",
         ),
     ] = None
-    seed: Annotated[int, typer.Option(help="Of the pseudo-experiments.")] = 0
+    seed: Seed = 0
 
 
 Tested = Annotated[
     float,
-    typer.Option("--mu", help="The tested value of the parameter of interest."),
+    typer.Option(
+        "--mu",
+        callback=finite,
+        help="The tested value of the parameter of interest.",
+    ),
 ]
 Level = Annotated[
     float,
-    typer.Option(min=1e-9, max=1.0, help="CLs at the limit: 0.05 is 95 %."),
+    typer.Option(
+        min=1e-9, max=1.0, callback=finite, help="CLs at the limit: 0.05 is 95 %."
+    ),
 ]
 Algorithm = Annotated[
     list[str] | None,

@@ -1,13 +1,14 @@
 """Commands that profile the likelihood: scan, contour, ranking."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from .names import Mistake, interval, known, matching, split
-from .options import Choice, Fits, Input, Kept, Output
-from .pictures import keep, prepare
-from .problem import Problem, entries, problem
+from .names import Mistake, interval, known, matching
+from .options import Choice, Files, Input, Output, Settings
+from .pictures import prepare, write
+from .problem import Problem, entries, problem, require_poi
 from .signature import with_options
 
 _PANEL = "Profile"
@@ -33,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _parameter(read: Problem, name: str) -> str:
-    return known("PARAMETER", name, entries(read.model), "parameters")
+    return known("PARAMETER", name, entries(read.model), "parameter")
 
 
 def _require(good: Any, what: str) -> None:
@@ -52,9 +53,9 @@ def _require(good: Any, what: str) -> None:
 def scan(
     given: Input,
     choice: Choice,
-    fits: Fits,
+    settings: Settings,
     output: Output,
-    kept: Kept,
+    files: Files,
     parameter: Annotated[
         str | None,
         typer.Argument(
@@ -81,17 +82,21 @@ def scan(
 
     from . import show
 
-    prepare(kept)
-    read = problem(given, choice, fits)
+    prepare(files)
+    read = problem(given, choice, settings)
     name = parameter or read.model.poi
     if name is None:
         raise Mistake("scan: the model has no parameter of interest. Name a parameter.")
     name = _parameter(read, name)
-    ends = None if span is None else interval("--range", span, _RANGE)
-    values = None if ends is None else np.linspace(*ends, points)
+    values = None
+    if span is not None:
+        ends = interval("--range", span, _RANGE)
+        if not np.isfinite(ends).all():
+            raise Mistake(f"--range: {span!r} is not finite. Write --range {_RANGE}.")
+        values = np.linspace(*ends, points)
     with show.working("scanning", output):
         call = (read.model, read.data, name, values)
-        found = fitkit.scan(*call, points=points, **read.options)
+        found = fitkit.scan(*call, points=points)
     content = {
         "status": "ok" if found.converged.all() else "failed",
         "parameter": name,
@@ -102,7 +107,7 @@ def scan(
     }
 
     def human(content: dict[str, Any]) -> None:
-        show.line(f"best fit {name} = {content['best']:.6g}")
+        show.line(f"best fit {name} = {show.number(content['best'], 6)}")
         keys = ("values", "delta_twice_nll", "converged")
         rows = [
             # not the rounding of the likelihood's minimum
@@ -116,8 +121,8 @@ def scan(
         show.with_status((name, "-2 Δ log L"), rows)
 
     show.answer(content, output, human)
-    keep(
-        kept,
+    write(
+        files,
         lambda plot: plot.scan(found),
         lambda hepdata: hepdata.scan(found),
     )
@@ -128,31 +133,33 @@ def scan(
 def contour(
     given: Input,
     choice: Choice,
-    fits: Fits,
+    settings: Settings,
     output: Output,
-    kept: Kept,
+    files: Files,
     first: Annotated[str, typer.Argument(help="A parameter.", show_default=False)],
     second: Annotated[str, typer.Argument(help="Another.", show_default=False)],
     level: Annotated[
         list[float] | None,
-        typer.Option(help="Probability contents; by default 0.6827 and 0.9545."),
+        typer.Option(
+            min=1e-9,
+            max=1 - 1e-9,
+            help="Probability contents; by default 0.6827 and 0.9545.",
+        ),
     ] = None,
     angles: Annotated[int, typer.Option(min=8, help="Points of each line.")] = 48,
 ) -> None:
     """Lines of equal profile likelihood in two parameters."""
-    import numpy as np
-
     import fitkit
 
     from . import show
 
-    prepare(kept)
-    read = problem(given, choice, fits)
+    prepare(files)
+    read = problem(given, choice, settings)
     names = (_parameter(read, first), _parameter(read, second))
     levels = {"levels": tuple(level)} if level else {}
     with show.working("searching the contours", output):
         call = (read.model, read.data, names)
-        found = fitkit.contour(*call, angles=angles, **levels, **read.options)
+        found = fitkit.contour(*call, angles=angles, **levels)
     content = {
         "status": "ok" if found.converged.all() else "failed",
         "parameters": names,
@@ -160,9 +167,9 @@ def contour(
         "contours": [
             {
                 "level": value,
-                "points": np.asarray(found.points)[i],
-                "at_bound": np.asarray(found.at_bound)[i],
-                "converged": np.asarray(found.converged)[i],
+                "points": found.points[i],
+                "at_bound": found.at_bound[i],
+                "converged": found.converged[i],
             }
             for i, value in enumerate(found.levels)
         ],
@@ -170,19 +177,27 @@ def contour(
 
     def human(content: dict[str, Any]) -> None:
         best = content["best"]
-        show.line(f"best fit {names[0]} = {best[0]:.6g}, {names[1]} = {best[1]:.6g}")
+        values = (
+            f"{n} = {show.number(b, 6)}" for n, b in zip(names, best, strict=True)
+        )
+        show.line(f"best fit {', '.join(values)}")
         table = show.table(
             "contour", f"{names[0]} from", "to", f"{names[1]} from", "to "
         )
         for line in content["contours"]:
-            ends = [f(p[i] for p in line["points"]) for i in (0, 1) for f in (min, max)]
+            points = [p for p in line["points"] if None not in p]
+            ends = [
+                f((p[i] for p in points), default=None)
+                for i in (0, 1)
+                for f in (min, max)
+            ]
             table.add_row(f"{100 * line['level']:g} %", *map(show.number, ends))
-        show.out().print(table)
+        show.print_table(table)
         show.line("The lines themselves: --json.")
 
     show.answer(content, output, human)
-    keep(
-        kept,
+    write(
+        files,
         lambda plot: plot.contour(found),
         lambda hepdata: hepdata.contour(found),
     )
@@ -193,9 +208,9 @@ def contour(
 def ranking(
     given: Input,
     choice: Choice,
-    fits: Fits,
+    settings: Settings,
     output: Output,
-    kept: Kept,
+    files: Files,
     top: Annotated[
         int, typer.Option(min=1, help="Rows of the table; --json has all.")
     ] = 20,
@@ -208,17 +223,16 @@ def ranking(
     ] = None,
 ) -> None:
     """Impacts on the parameter of interest, with pulls."""
-    import numpy as np
-
     import fitkit
 
     from . import show
 
-    prepare(kept)
-    read = problem(given, choice, fits)
+    prepare(files)
+    read = problem(given, choice, settings)
+    require_poi(read.model, "ranking")
     with show.working("ranking", output):
-        found = fitkit.ranking(read.model, read.data, **read.options)
-    columns = {key: np.asarray(getattr(found, key)) for key in _IMPACTS}
+        found = fitkit.ranking(read.model, read.data)
+    columns = {key: getattr(found, key) for key in _IMPACTS}
     content = {
         "status": "ok" if found.converged.all() else "failed",
         "poi": found.poi,
@@ -230,7 +244,8 @@ def ranking(
             for i, name in enumerate(found.names)
         ],
         "groups": {
-            name: found.group(names) for name, names in _groups(group, found).items()
+            name: found.group(names)
+            for name, names in _groups(group, read, found.names).items()
         },
     }
 
@@ -257,23 +272,32 @@ def ranking(
             show.line(f"{name} together: {show.number(impact, 3)}")
 
     show.answer(content, output, human)
-    keep(
-        kept,
+    write(
+        files,
         lambda plot: plot.ranking(found, top=top),
         lambda hepdata: hepdata.ranking(found),
     )
     _require(found.converged, "parameters of the ranking")
 
 
-def _groups(texts: list[str] | None, found: Any) -> dict[str, list[str]]:
-    """The ranked entries of each group."""
-    names = list(dict.fromkeys([*found.names, *(n.split("[")[0] for n in found.names)]))
+def _groups(
+    texts: list[str] | None, read: Problem, ranked: Sequence[str]
+) -> dict[str, list[str]]:
+    """The ranked entries of each group.
+
+    A group's name ends at the first `=`: those of parameters may hold one.
+    """
+    whole = [
+        name
+        for name, shape in read.model.parameter_shapes.items()
+        if shape and f"{name}[0]" in ranked
+    ]
+    names = list(dict.fromkeys([*ranked, *whole]))
     groups: dict[str, list[str]] = {}
     for text in texts or ():
-        name, patterns = split("--group", text, _GROUP)
-        groups[name] = [
-            n
-            for pattern in patterns.split(",")
-            for n in matching("--group", pattern, names, "ranked parameters")
-        ]
+        name, _, patterns = text.partition("=")
+        if not name or not patterns:
+            raise Mistake(f"--group {text!r}: write --group {_GROUP}.")
+        each = [patterns] if patterns in names else patterns.split(",")
+        groups[name] = matching("--group", each, names, "ranked parameter")
     return groups

@@ -6,49 +6,64 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from .options import Output
 
+# rich is imported where something is printed with it: an answer in JSON needs none.
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 # A file or a pipe has no width: wide enough there for every table.
-_PIPE = 160
+_PIPE = 10_000
+# Columns whose texts may go over several lines.
+_TEXTS = ("", "samples", "types", "status", "where", "what")
+_NARROWEST = 16  # of such a column, in characters
+_PADDING = 2
 
 
-def out() -> Console:
+def out(width: int | None = None) -> "Console":
     """Standard output; made when used, for tests and shells redirect it."""
-    width = None if sys.stdout.isatty() else _PIPE
-    return Console(highlight=False, width=width)
+    from rich.console import Console
+
+    # Names are the user's: `[fb]` is no markup, and `:pi:` no emoji.
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-def err() -> Console:
+def err() -> "Console":
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    from rich.console import Console
+
+    return Console(
+        stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+
+
+def width() -> int:
+    """How many characters a line of standard output may have."""
+    return out().width if sys.stdout.isatty() else _PIPE
 
 
 def line(text: str = "") -> None:
     """One line of output, as it is."""
-    out().print(text, markup=False, soft_wrap=True)
+    out().print(text, soft_wrap=True)
 
 
 def error(text: str) -> None:
     """One message about what went wrong."""
-    err().print(Text("error", "bold red") + Text(f": {text}"))
+    _message("error", "bold red", text)
 
 
 def warning(text: str) -> None:
     """One message about what may be wrong."""
-    err().print(Text("warning", "bold yellow") + Text(f": {text}"))
+    _message("warning", "bold yellow", text)
+
+
+def _message(kind: str, style: str, text: str) -> None:
+    from rich.text import Text
+
+    err().print(Text(kind, style) + Text(f": {text}"))
 
 
 @contextlib.contextmanager
@@ -67,6 +82,14 @@ def counting(what: str, output: Output) -> Iterator[Callable[[int, int], None] |
     if output.quiet or not sys.stderr.isatty():
         yield None
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeRemainingColumn(), console=err(), transient=True)
     with contextlib.ExitStack() as shown:
@@ -113,25 +136,42 @@ def plain(value: Any) -> Any:
 def document(content: Any, path: Path | None) -> None:
     """A document that was made, into a file or onto standard output."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    if path is None:
+    if path is None or str(path) == "-":
         sys.stdout.write(text)
     else:
         path.write_text(text)
 
 
-def table(*columns: str, title: str | None = None) -> Table:
+def table(*columns: str, title: str | None = None) -> "Table":
     """A table: names to the left, numbers to the right."""
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left", title_style="bold", box=None)
     for i, column in enumerate(columns):
-        left = i == 0 or column in ("", "samples", "types", "status", "where", "what")
+        text = i == 0 or column in _TEXTS
         made.add_column(
             column,
-            justify="left" if left else "right",
+            justify="left" if text else "right",
             overflow="fold",
             header_style="dim",
-            no_wrap=i > 0 and not left,
+            no_wrap=not text,
         )
     return made
+
+
+def print_table(made: "Table") -> None:
+    """Print a table with every number whole, on a narrow terminal too."""
+    from rich.cells import cell_len
+
+    least = 0
+    for column in made.columns:
+        longest = max((cell_len(str(cell)) for cell in column.cells), default=0)
+        if not column.no_wrap:
+            longest = min(longest, _NARROWEST)
+        column.min_width = max(longest, cell_len(str(column.header)))
+        least += column.min_width + _PADDING
+    # rich cuts what has no place: 1234 would become 12. The terminal breaks the line.
+    out(max(width(), least)).print(made)
 
 
 def with_status(
@@ -142,7 +182,7 @@ def with_status(
     made = table(*columns, *["status"] * told, title=title)
     for row in rows:
         made.add_row(*(row if told else row[:-1]))
-    out().print(made)
+    print_table(made)
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -150,19 +190,22 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}g}"
 
 
+def fixed(value: float | None, places: int) -> str:
+    """A number with so many decimal places."""
+    return "–" if value is None else f"{value:.{places}f}"
+
+
 def change(value: float | None) -> str:
     """A number with its sign."""
     return "–" if value is None else f"{value:+.3g}"
 
 
-def measured(value: float, error: float | None) -> str:
+def measured(value: float | None, error: float | None) -> str:
     """A value and its error, to three digits of the error."""
-    if error is None or not 1e-6 < error < 1e6:
-        return number(value, 6) if error is None else f"{value:.6g} ± {error:.3g}"
+    if value is None or error is None:
+        return number(value, 6)
+    if not 1e-6 < error < 1e6:
+        return f"{value:.6g} ± {error:.3g}"
     places = max(0, 2 - math.floor(math.log10(error)))
+    value = round(value, places) + 0.0  # no "-0.00"
     return f"{value:.{places}f} ± {error:.{places}f}"
-
-
-def band(values: Sequence[float | None]) -> list[str]:
-    """The five numbers of an expected band."""
-    return [number(value) for value in values]

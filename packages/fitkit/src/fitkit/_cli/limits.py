@@ -1,0 +1,151 @@
+"""The command that sets a limit on the parameter of interest: limit."""
+
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from .hypotheses import (
+    SIGMAS,
+    calculator_of,
+    print_band,
+    reasons,
+    statistic_of,
+    way,
+)
+from .options import (
+    Choice,
+    Expected,
+    Files,
+    ForLimits,
+    Input,
+    Level,
+    Output,
+    PseudoExperiments,
+    Settings,
+)
+from .pictures import prepare, write
+from .problem import Problem, problem, require_poi
+from .signature import with_options
+
+_PANEL = "Test"
+_SIX = ("observed", *SIGMAS)
+_VALUES = 41  # of the parameter of interest, in a picture of CLs
+_VALUES_OF_TOYS = 10  # where each takes as long as a test by pseudo-experiments
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command(rich_help_panel=_PANEL)(limit)
+
+
+@with_options
+def limit(
+    given: Input,
+    choice: Choice,
+    settings: Settings,
+    output: Output,
+    files: Files,
+    expected: Expected,
+    pseudo: PseudoExperiments,
+    level: Level = 0.05,
+    statistic: Annotated[
+        ForLimits, typer.Option(help="Test statistic.")
+    ] = ForLimits.qtilde,
+) -> None:
+    """The CLs upper limit, observed and expected.
+
+    --plot and --hepdata show CLs at values around it.
+    """
+    import fitkit
+
+    from . import show
+
+    prepare(files)
+    read = problem(given, choice, settings)
+    require_poi(read.model, "limit")
+    with show.counting("searching the limit", output) as progress:
+        calculator = calculator_of(expected, pseudo, progress)
+        how = {"statistic": statistic_of(statistic), "calculator": calculator}
+        found = fitkit.upper_limit(
+            read.model, read.data, level=level, throw=False, **how
+        )
+    content = {
+        "status": "ok" if found.converged[0] else "failed",
+        "poi": read.model.poi,
+        "level": level,
+        "statistic": statistic.value,
+        "calculator": "toys" if pseudo.toys else "asymptotics",
+        "band": found.band,
+        "observed": found.observed,
+        "expected": found.expected,
+        "converged": found.converged,
+    }
+    if pseudo.toys:
+        content |= {
+            "observed_error": found.observed_error,
+            "expected_error": found.expected_error,
+            "toys": pseudo.toys,
+            "seed": pseudo.seed,
+            "tested": found.tested,
+            "failed_toys": found.failed.sum(axis=0),
+        }
+    show.answer(content, output, _print)
+    if (files.plot or files.hepdata) and (top := _highest(found)):
+        with show.working("testing values around the limit", output):
+            tests = _around(top, read, how, pseudo)
+        write(
+            files,
+            lambda plot: plot.cls_scan(tests, limit=found),
+            lambda hepdata: hepdata.cls_scan(tests, poi=read.model.poi),
+        )
+    missing = [n for n, ok in zip(_SIX, found.converged, strict=True) if not ok]
+    if not missing:
+        return
+    message = f"limit: no limit at {', '.join(missing)}: " + (
+        reasons(read)
+        or f"CLs does not fall to {level:g} there, or a fit on the way to it found no "
+        "minimum."
+    )
+    if missing[0] == _SIX[0]:
+        raise fitkit.FitError(message)
+    warnings.warn(f"{message} The others stand.", stacklevel=1)
+
+
+def _print(content: dict[str, Any]) -> None:
+    from . import show
+
+    show.line(
+        f"{100 * (1 - content['level']):g} % CLs upper limit on {content['poi']} "
+        f"({content['statistic']}, {way(content)})"
+    )
+    print_band(
+        content["observed"],
+        content["expected"],
+        content.get("observed_error"),
+        content.get("expected_error"),
+    )
+
+
+def _highest(found: Any) -> float:
+    """The highest of the limits that there are; 0 where there is none."""
+    import numpy as np
+
+    limits = np.array([found.observed, *found.expected])
+    return float(np.max(limits[np.isfinite(limits)], initial=0.0))
+
+
+def _around(
+    top: float, read: Problem, how: dict[str, Any], pseudo: PseudoExperiments
+) -> list[Any]:
+    """Tests of values from zero to beyond the limits, for a picture."""
+    import numpy as np
+
+    import fitkit
+
+    count = _VALUES_OF_TOYS if pseudo.toys else _VALUES
+    values = np.linspace(0.0, 1.2 * top, count + 1)[1 if pseudo.toys else 0 :]
+    return [
+        fitkit.hypotest(read.model, read.data, value, throw=False, **how)
+        for value in values
+    ]

@@ -1,0 +1,267 @@
+"""From what was typed to documents: files, archives, patches, signal points."""
+
+import dataclasses
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, final
+
+from .names import Mistake, known
+from .options import Input
+
+if TYPE_CHECKING:
+    import fitkit
+
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
+
+
+def is_archive(path: str) -> bool:
+    """Whether the name is that of an archive."""
+    return path.endswith(_ARCHIVES)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """One analysis region of an archive: a workspace and the patches beside it.
+
+    Attributes:
+        name: of the folder, empty at the archive's root.
+        workspaces: member names of documents with channels.
+        patchsets: member names of patch sets.
+        patches: member names of JSON Patches, by the name of their signal point.
+    """
+
+    name: str
+    workspaces: list[str]
+    patchsets: list[str]
+    patches: dict[str, str]
+
+
+def folders(archive: "fitkit.Archive") -> list[Folder]:
+    """The regions of an archive; decodes no patch."""
+    import fitkit
+
+    found: dict[str, Folder] = {}
+    for member, text in archive.contents.items():
+        path = PurePosixPath(member)
+        name = "" if str(path.parent) == "." else str(path.parent)
+        folder = found.setdefault(name, Folder(name, [], [], {}))
+        if text[:64].lstrip()[:1] == b"[":  # a list of operations
+            folder.patches[path.stem.removeprefix("patch.")] = member
+            continue
+        try:
+            document = archive[member]
+        except fitkit.WorkspaceError as error:  # the others can still be used
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            continue
+        if isinstance(document, dict):
+            if "channels" in document:
+                folder.workspaces.append(member)
+            elif "patches" in document:
+                folder.patchsets.append(member)
+    return [found[name] for name in sorted(found)]
+
+
+def read_json(path: str) -> Any:
+    """The decoded document of a file or, for `-`, of standard input.
+
+    Raises:
+        Mistake: for what cannot be a JSON document.
+        WorkspaceError: for a file that cannot be read, or is none.
+    """
+    from .._workspace.document import decode, load
+
+    if is_archive(path):
+        raise Mistake(f"{path} is an archive; a JSON document is needed here.")
+    if path != "-":
+        return load(path)
+    if text := sys.stdin.buffer.read():
+        return decode(text, "standard input")
+    raise Mistake("standard input is empty; it can be read only once.")
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A workspace as it was published, and the signal points that go with it.
+
+    Attributes:
+        name: for messages.
+        document: decoded, without any patch.
+        patches: operations of each `--patch`.
+        points: the signal points by name.
+        labels: what their coordinates are, where a patch set says it.
+    """
+
+    name: str
+    document: Any
+    patches: list[Any]
+    points: Mapping[str, "fitkit.Patch"]
+    labels: tuple[str, ...] = ()
+
+    def patched(self, point: "fitkit.Patch | None") -> Any:
+        """The document with its patches and a signal point applied."""
+        import fitkit
+
+        document = self.document
+        for operations in self.patches:
+            document = fitkit.Patch("patch", (), operations).apply(document)
+        return document if point is None else point.apply(document)
+
+
+def source(given: Input) -> Source:
+    """Read what the options name.
+
+    Raises:
+        Mistake: for an option that does not fit.
+        WorkspaceError: for a file that cannot be used.
+    """
+    import fitkit
+
+    if not is_archive(given.workspace):
+        if given.member is not None:
+            raise Mistake("--member is for archives; this is a JSON document.")
+        document = read_json(given.workspace)
+        patches = [read_json(path) for path in given.patch or ()]
+        patchset = None if given.patchset is None else read_json(given.patchset)
+        found = _points(patchset, document, given)
+        return Source(given.workspace, document, patches, *found)
+    archive = fitkit.read_archive(given.workspace)
+    folder, member = _member(archive, given.member)
+    document = archive[member]
+
+    def beside(path: str) -> Any:
+        # a member's name, whole or inside the folder; else a file on the disk
+        for name in (path, f"{folder.name}/{path}"):
+            if name in archive.contents:
+                return archive[name]
+        return read_json(path)
+
+    patches = [beside(path) for path in given.patch or ()]
+    patchset = given.patchset or (folder.patchsets[0] if folder.patchsets else None)
+    name = f"{given.workspace}:{member}"
+    if patchset is None:
+        return Source(name, document, patches, _Members(archive, folder.patches))
+    return Source(name, document, patches, *_points(beside(patchset), document, given))
+
+
+def _member(archive: "fitkit.Archive", wanted: str | None) -> tuple[Folder, str]:
+    """The one workspace that is meant, and its folder."""
+    found = {name: f for f in folders(archive) for name in f.workspaces}
+    if not found:
+        raise Mistake(f"{archive.path} holds no workspace.")
+    if wanted is not None:
+        chosen = [n for n, f in found.items() if wanted.rstrip("/") in (n, f.name)]
+        if not chosen:
+            known(
+                "--member",
+                wanted,
+                [*found, *(f.name for f in found.values())],
+                "workspace of the archive",
+            )
+    else:
+        chosen = list(found)
+    if len(chosen) > 1:
+        raise Mistake(
+            f"{archive.path} holds {len(chosen)} workspaces: choose with --member "
+            f"among {', '.join(chosen)}."
+        )
+    return found[chosen[0]], chosen[0]
+
+
+def _points(
+    patchset: Any, document: Any, given: Input
+) -> tuple[Mapping[str, "fitkit.Patch"], tuple[str, ...]]:
+    """The signal points of a patch set by name, and what their coordinates are."""
+    import fitkit
+
+    if patchset is None:
+        return {}, ()
+    read = fitkit.read_patchset(patchset)
+    if given.verify:
+        read.verify(document)
+    return {patch.name: patch for patch in read}, read.labels
+
+
+@final
+class _Members(Mapping[str, "fitkit.Patch"]):
+    """The patches beside a workspace, decoded when asked for."""
+
+    def __init__(self, archive: "fitkit.Archive", members: Mapping[str, str]):
+        self.archive = archive
+        self.members = members
+
+    def __getitem__(self, name: str) -> "fitkit.Patch":
+        import fitkit
+
+        return fitkit.Patch(name, (), self.archive[self.members[name]])
+
+    def __iter__(self):
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+def chosen_point(found: Source, wanted: str | None) -> "fitkit.Patch | None":
+    """The signal point of a name, or of values such as `900,400`."""
+    if wanted is None:
+        return None
+    if not found.points:
+        raise Mistake(
+            f"--point {wanted}: {found.name} comes without signal points. Give "
+            "--patchset."
+        )
+    if wanted in found.points:
+        return found.points[wanted]
+    if found.labels:  # else files, which have no values
+        for point in found.points.values():
+            if ",".join(map(str, point.values)) == wanted.replace(" ", ""):
+                return point
+    return found.points[known("--point", wanted, found.points, "signal point")]
+
+
+def names_in(document: Any, what: str) -> list[str]:
+    """The names of the channels, samples, parameters or measurements of a document.
+
+    Of one that may be formally wrong: what is no name is passed over.
+    """
+    if what == "measurement":
+        return _names(_items([document], "measurements"))
+    found = _items([document], "channels")
+    for inner in {"channel": (), "sample": ("samples",)}.get(
+        what, ("samples", "modifiers")
+    ):
+        found = _items(found, inner)
+    return _names(found)
+
+
+def _items(values: list[Any], key: str) -> list[Any]:
+    return [
+        item
+        for value in values
+        if isinstance(value, dict) and isinstance(value.get(key), list)
+        for item in value[key]
+    ]
+
+
+def _names(items: list[Any]) -> list[str]:
+    names = (item.get("name") for item in items if isinstance(item, dict))
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def check_name(option: str, name: str, document: Any, what: str) -> None:
+    """See that a document has what an option names.
+
+    Raises:
+        WorkspaceError: for a document that is formally wrong.
+        Mistake: for an unknown name, with the closest that there are.
+    """
+    names = names_in(document, what)
+    if name not in names:
+        from .._workspace.schema import parse
+
+        parse(document)  # names the place of what is wrong
+        known(option, name, names, what)

@@ -95,12 +95,16 @@ def as_scalar(value: ArrayLike, call: str, name: str) -> Float[Array, ""]:
     if isinstance(value, (int, float)):  # which takes the precision of the others
         return jnp.asarray(float(value))
     value = as_floats(value, call, name)
+    require_scalar(value, call, name)
+    return value
+
+
+def require_scalar(value: Float[Array | np.ndarray, "..."], call: str, name: str):
     if value.ndim:
         raise ValueError(
             f"`{call}({name}=...)` must be one number; got shape {value.shape}. For "
             "several use `jax.vmap`."
         )
-    return value
 
 
 def as_weights(

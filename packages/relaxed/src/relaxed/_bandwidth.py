@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Num
 
-from ._arguments import as_edges, as_vector, as_weights, known_or_traced
+from ._arguments import as_edges, as_vector, as_weights, known_or_traced, require_scalar
 from ._checks import Rule, enforce
 from ._rules import finite, increasing, not_negative, not_zero, positive
 
@@ -107,6 +107,7 @@ def bin_bandwidth(
     call = "bin_bandwidth"
     vector = as_edges(edges, call)
     part = known_or_traced(fraction, call, "fraction")
+    require_scalar(part, call, "fraction")
     xp = np if isinstance(vector, np.ndarray) else jnp
     narrowest = xp.min(xp.diff(vector))
     narrowest = enforce(

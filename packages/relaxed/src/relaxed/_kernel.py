@@ -60,6 +60,9 @@ class AbstractKernel(eqx.Module):
 
     def cdf(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         r"""The area below, $K(z) = \int_{-\infty}^z k$."""
+        z = jnp.asarray(z)
+        if not jnp.issubdtype(z.dtype, jnp.floating):
+            z = z.astype(float)
         signed = signed_tail(self, z)
         return step(signed) + signed
 

@@ -218,8 +218,12 @@ class GaussianMixture(eqx.Module):
                 infinite; fields that training has made so.
         """
         call = "GaussianMixture.scores"
-        dims = self.means.shape[1]
         data = as_floats(data, call, "data")
+        shares, means, roots = (
+            as_floats(getattr(self, name), call, name)
+            for name in ("log_fractions", "means", "precision_roots")
+        )
+        dims = means.shape[1]
         if data.ndim != 2 or data.shape[1] != dims:
             raise ValueError(
                 f"`{call}(data=...)` must have shape (events, {dims}), as the mixture "
@@ -230,18 +234,16 @@ class GaussianMixture(eqx.Module):
         data = enforce(
             data,
             finite(data, call),
-            finite(self.means, call, "means", too_far),
-            finite(self.precision_roots, call, "precision_roots", too_far),
-            has_winner(self.log_fractions, call, "log_fractions"),
+            finite(means, call, "means", too_far),
+            finite(roots, call, "precision_roots", too_far),
+            has_winner(shares, call, "log_fractions"),
         )
-        diagonal = jnp.diagonal(self.precision_roots, axis1=-2, axis2=-1)
-        roots = jnp.tril(self.precision_roots, -1) + jax.vmap(jnp.diag)(
-            jnp.exp(diagonal)
-        )
-        distance = data[:, None, :] - self.means  # [events, bins, dims]
+        diagonal = jnp.diagonal(roots, axis1=-2, axis2=-1)
+        roots = jnp.tril(roots, -1) + jax.vmap(jnp.diag)(jnp.exp(diagonal))
+        distance = data[:, None, :] - means  # [events, bins, dims]
         # Σ⁻¹ = L Lᵀ, so that the distance is |Lᵀ (x - μ)|.
         z = jnp.einsum("bij,nbi->nbj", roots, distance)
-        log_norm = jnp.sum(diagonal, axis=-1) + jax.nn.log_softmax(self.log_fractions)
+        log_norm = jnp.sum(diagonal, axis=-1) + jax.nn.log_softmax(shares)
         return log_norm - 0.5 * jnp.sum(z**2, axis=-1)
 
 

@@ -181,3 +181,12 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     def deviations(self, y: Vector) -> tuple[Array, Array]:
         rates = xp.sum(self.elements(y).rates, axis=0)
         return xp.sqrt(xp.maximum(rates, 0.0)), self.constraints.deviations(y)
+
+    def slopes(self, y: Vector) -> Float[Array, "params bins"]:
+        """Return the derivatives of all rates, masked bins included."""
+        return jacobian(self.arrays, self.interpolation, self.elements(y))
+
+    def expected_along(self, y: Vector, direction: Vector) -> tuple[Array, Array]:
+        """Return how `expected` changes along a direction, 0 in masked bins."""
+        rates = xp.where(self.arrays.counted, direction @ self.slopes(y), 0.0)
+        return rates, self.constraints.expected(direction)  # which is linear

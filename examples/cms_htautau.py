@@ -197,7 +197,7 @@ def simulation(folder: str) -> dict[str, Columns]:
 
 
 def data(folder: str, charge: int) -> dict[str, Columns]:
-    """The data with this product of charges; those of the other are not kept."""
+    """The data with this product of charges; those of the other are left out."""
     return {name: read(folder, name, f"q_1 * q_2 == {charge}") for name in DATA}
 
 
@@ -218,10 +218,10 @@ def read(folder: str, name: str, selection: str | None = None) -> Columns:
 def parts(samples: dict[str, Columns], process: str) -> list[Columns]:
     """The samples, or the halves of them, that make up a process."""
     names, matched = PROCESSES[process]
-    found = [samples[name] for name in names]
+    whole = [samples[name] for name in names]
     if matched is None:
-        return found
-    return [rows(c, c["gen_match"] == matched) for c in found]
+        return whole
+    return [rows(c, c["gen_match"] == matched) for c in whole]
 
 
 def kept(

@@ -1,11 +1,12 @@
 """Bootstrap over events: the numbers drawn, and which events share them."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neoskit import Dataset, Events, Process, bootstrap, resample
+from neoskit import Dataset, Events, Process, bootstrap, expected_cls, resample
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def test_spread_of_a_sum_of_weights(dataset):
     assert sums.mean() == pytest.approx(6000, abs=5 * np.sqrt(12000 / 400))
     # √Σw²; the standard deviation of 400 has a relative error of 3.5 %.
     assert sums.std() == pytest.approx(np.sqrt(12000), rel=0.15)
+
+
+def test_the_number_that_the_docstring_names_is_one(pipeline, blobs):
+    # Its shape is enough: nothing is compiled.
+    shape = eqx.filter_eval_shape(
+        lambda key: bootstrap(
+            lambda d: expected_cls(pipeline.hard_model(d)), blobs, replicas=3, key=key
+        ),
+        jax.random.key(0),
+    )
+    assert shape.shape == (3,)
+
+
+def test_there_is_a_replica(dataset):
+    with pytest.raises(ValueError, match=r"bootstrap\(replicas=...\)` .* at least 1"):
+        bootstrap(lambda d: 0.0, dataset, replicas=0, key=jax.random.key(0))
 
 
 def test_replicas_differ_and_repeat(dataset):

@@ -4,17 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from neoskit._cli import show
 from neoskit._cli.app import app
 from neoskit._run.folder import RunFolder
+from neoskit._run.run import untrained
+from neoskit._train import loop
 
+# All runs have two bins: they share what is compiled for the fits.
 SMALL = """
 [source]
 kind = "blobs"
 events = 300
+[binning]
+edges = [0.0, 0.5, 1.0]
 [observable]
 kind = "network"
 hidden = [8]
@@ -30,13 +38,24 @@ import numpy as np
 import neoskit
 
 def dataset(events=300):
-    blobs = neoskit.gaussian_blobs(events, seed=4)
-    return neoskit.Dataset(blobs.channels)
+    # Names that rich would take for markup, if it were allowed to.
+    processes = neoskit.gaussian_blobs(events, seed=4).channels["SR"]
+    background = processes["background"]
+    variations = {"shape [/]": background.variations["shape"]}
+    processes["background"] = neoskit.Process(background.nominal, variations)
+    return neoskit.Dataset({"SR [x]": processes})
+
+def one_feature(events=300):
+    return neoskit.gaussian_blobs(events, seed=4).map(
+        lambda _, events: neoskit.Events(
+            events.features[:, :1], events.weights, names=("x",)
+        )
+    )
 
 def observed(events=300):
     generator = np.random.default_rng(5)
     features = generator.normal((1, -1), 1, (100, 2))
-    return {"SR": neoskit.Events(features, names=("x", "y"))}
+    return {"SR [x]": neoskit.Events(features, names=("x", "y"))}
 
 def nothing(events=300):
     return None
@@ -44,10 +63,11 @@ def nothing(events=300):
 PYTHON = SMALL.replace(
     'kind = "blobs"\nevents = 300',
     'kind = "python"\nfile = "events.py"\nobserved = "observed"',
-).replace(
-    # Background in every bin, whatever so short a training does.
-    "[observable]",
-    "[binning]\nedges = [0.0, 0.5, 1.0]\n[observable]",
+)
+SELECTION = SMALL.replace(
+    'kind = "network"\nhidden = [8]',
+    'kind = "selection"\nthresholds = [0, 0]\nscale = [1, 1]\n'
+    'keep = ["below", "above"]',
 )
 
 
@@ -137,7 +157,7 @@ def test_recorded_events_are_opened_on_request_only(run, monkeypatch):
     done = neoskit("evaluate", folder, "--unblind")
     assert done.exit_code == 0, done.output
     assert "mu = " in done.output
-    assert "shape" in done.output
+    assert "shape [/]" in done.output
 
 
 def test_export_writes_the_same_workspace(run):
@@ -183,6 +203,145 @@ def test_ctrl_c_keeps_what_is_there(tmp_path, monkeypatch):
     assert neoskit("evaluate", tmp_path / "run").exit_code == 0
 
 
+def files(folder):
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def evaluation(folder, seed=0):
+    return json.loads((folder / f"seed-{seed}" / "evaluation.json").read_text())
+
+
+OTHERS = {
+    "one feature": PYTHON.replace("[bin", 'function = "one_feature"\n[bin', 1),
+    "selection": SELECTION,
+    "selection with folds": SELECTION + "[split]\nfolds = 2\n",
+}
+
+
+@pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
+def test_runs_without_contours_are_judged_drawn_and_read_again(text, tmp_path):
+    config = written(tmp_path, text.replace('observed = "observed"\n', ""))
+    done = neoskit("train", config, "--out", tmp_path / "run", "--animate")
+    assert done.exit_code == 0, done.output
+    assert {
+        "workspace.json",
+        "seed-0/parameters.eqx",
+        "seed-0/evaluation.json",
+        "pictures/seed-0.png",
+    } <= files(tmp_path / "run")
+    before = evaluation(tmp_path / "run")
+    assert neoskit("evaluate", tmp_path / "run").exit_code == 0
+    assert evaluation(tmp_path / "run") == before
+
+
+def test_what_fails_after_a_training_costs_nothing_else(tmp_path, monkeypatch):
+    def fails(*args, **kwargs):
+        raise IndexError("[no] such axes")
+
+    monkeypatch.setattr("neoskit._run.pictures.picture", fails)
+    monkeypatch.setattr("neoskit._run.run.export_workspace", fails)
+    done = neoskit("train", written(tmp_path), "--out", tmp_path / "run")
+    assert done.exit_code == 1
+    assert "seed 0: the workspace, the pictures: [no] such axes" in done.output
+    assert f"{evaluation(tmp_path / 'run')['expected_cls']:#.3g}" in done.output
+    assert (tmp_path / "run" / "seed-0" / "parameters.eqx").exists()
+
+
+def test_a_training_that_fails_keeps_its_good_steps_and_the_other_seeds(
+    tmp_path, monkeypatch
+):
+    advance = loop.advance
+    bad = iter([0, 2])  # seed 0 fails at its first step, seed 1 at its third
+    at = next(bad)
+
+    def failing(state, *args):
+        nonlocal at
+        moved, value, finite = advance(state, *args)
+        if int(state.step) != at:
+            return moved, value, finite
+        at = next(bad, -1)
+        return state, value, False
+
+    monkeypatch.setattr(loop, "advance", failing)
+    config = written(tmp_path, SMALL + "seeds = [0, 1]\n")
+    done = neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")
+    assert done.exit_code == 1
+    assert "not trained: seed 0: Training stopped at step 0" in done.output
+    assert "seed 1: the training: Training stopped at step 2" in done.output
+    assert not (tmp_path / "run" / "seed-0").exists()
+    assert evaluation(tmp_path / "run", 1)["expected_cls"] < 1
+
+
+def test_a_number_that_does_not_exist_is_said_and_the_others_are_there(tmp_path):
+    lumi = "[measurement]\nlumi = { uncertainty = 0.9, processes = ['signal'] }"
+    config = written(tmp_path, SMALL.replace("[measurement]", lumi))
+    done = neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")
+    assert done.exit_code == 0, done.output
+    assert "seed 0: no 95 % limit: for " in done.output
+    numbers = evaluation(tmp_path / "run")
+    assert numbers["upper_limit"] is None
+    assert "upper_limit" in numbers["missing"]
+    for name in ("expected_cls", "poi_uncertainty", "significance"):
+        assert numbers[name] > 0
+    assert (tmp_path / "run" / "workspace.json").exists()
+
+
+def test_tables_print_names_as_they_are(capsys):
+    template = SimpleNamespace(yields=np.ones(1), variance=np.ones(1))
+    process = SimpleNamespace(nominal=template)
+    one = SimpleNamespace(
+        templates={"[b]SR": {"b": process, "s": process}},
+        raw_counts={"[b]SR": {"b": np.ones(1), "s": np.ones(1)}},
+    )
+    show.bins([(0, one)], ("s",), "[b]SR")
+    pulls = SimpleNamespace(names=("[/] :boom:",), pull=[0.1], constraint=[0.9])
+    fit = SimpleNamespace(
+        strength=(1.0, 0.5), poi="[red]mu", limit=None, cls=0.1, pulls=pulls, missing={}
+    )
+    show.unblinded(0, fit, note="[dim] data")
+    show.error("[bold]not[/bold] found")
+    output = capsys.readouterr()
+    for text in ("[b]SR", "[/] :boom:", "[red]mu = 1.000", "[dim] data"):
+        assert text in output.out
+    assert "error: [bold]not[/bold] found" in output.err
+
+
+def test_compare_writes_every_number(tmp_path):
+    text = SMALL + "seeds = [0, 1]\n[compare]\nbootstrap = 3\n"
+    done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    written_down = json.loads((tmp_path / "run" / "comparison.json").read_text())
+    assert written_down["seeds"] == [0, 1]
+    assert written_down["bootstrap_replicas"] == 3
+    ways = ("expected_cls", "binary_cross_entropy")
+    assert set(written_down["numbers"]) == set(ways)
+    for number, difference in written_down["difference"].items():
+        ours, theirs = (written_down["numbers"][way][number] for way in ways)
+        by_seed = np.subtract(ours, theirs)
+        assert difference["by_seed"] == pytest.approx(by_seed)
+        assert difference["mean"] == pytest.approx(by_seed.mean())
+        assert difference["bootstrap_error"] > 0
+    assert f"{written_down['numbers'][ways[0]]['significance'][1]:#.3g}" in done.output
+
+
+def test_compare_leaves_out_the_seed_that_fails(tmp_path, monkeypatch):
+    """And compares the others: here all are untrained."""
+
+    def fake(config, dataset, seed, **options):
+        if seed == 1:
+            raise ValueError("no such luck")
+        return untrained(config, dataset, seed)
+
+    monkeypatch.setattr("neoskit._run.compare.train_seed", fake)
+    text = SMALL + "seeds = [0, 1, 2]\n[compare]\nbootstrap = 3\n"
+    done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
+    assert done.exit_code == 1
+    assert "no such luck" in done.output
+    written_down = json.loads((tmp_path / "run" / "comparison.json").read_text())
+    assert written_down["seeds"] == [0, 2]
+    assert (tmp_path / "run" / "expected_cls" / "seed-0" / "parameters.eqx").exists()
+
+
 @pytest.mark.slow
 def test_compare(tmp_path):
     text = SMALL + "seeds = [0, 1]\n[split]\nfolds = 2\n[compare]\nbootstrap = 5\n"
@@ -190,12 +349,8 @@ def test_compare(tmp_path):
     done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "expected_cls − binary_cross_entropy" in done.output
-    lines = RunFolder(tmp_path / "run").metrics()
-    assert {(x["seed"], x["objective"]) for x in lines} == {
-        (seed, name)
-        for seed in (0, 1)
-        for name in ("expected_cls", "binary_cross_entropy")
-    }
+    written_down = json.loads((tmp_path / "run" / "comparison.json").read_text())
+    assert written_down["seeds"] == [0, 1]
 
 
 def test_demo_cut(tmp_path):
@@ -231,6 +386,15 @@ ERRORS = {
     "argument": (["train", "argument.toml"], "unexpected keyword argument 'event'"),
     "not a dataset": (["train", "nothing.toml"], "it returned a NoneType"),
     "signal": (["train", "signal.toml"], "names the process 'signl'"),
+    "process": (
+        ["train", "process.toml"],
+        "`measurement.lumi.processes` names the process 'backgrund', which no channel "
+        "has. Did you mean `background`?",
+    ),
+    "parameter": (["train", "parameter.toml"], "`measurement.poi` is 'shape [/]'"),
+    "observed": (["train", "observed.toml"], "Did you mean `observed`?"),
+    "thresholds": (["train", "thresholds.toml"], "the events have 2 features: x, y"),
+    "[brackets]": (["train", "[a].toml"], "[a].toml: no such file"),
     "same": (["compare", "same.toml"], "nothing to compare"),
     "nothing recorded": (["evaluate", "blind", "--unblind"], "no recorded events"),
     "layers": (["demo", "blobs", "--hidden", "8;8"], "separated by commas"),
@@ -242,13 +406,21 @@ ERRORS = {
 def test_errors_are_one_message(command, message, tmp_path):
     for name, text in {
         "unknown": SMALL.replace("steps", "step"),
-        "edges": SMALL + "[binning]\nedges = [0.0, 0.6, 0.5]\n",
+        "edges": SMALL.replace("0.5, 1.0]", "0.6, 0.5]"),
         "file": PYTHON.replace("events.py", "event.py"),
         "function": PYTHON.replace("[bin", 'function = "datasets"\n[bin', 1),
         "argument": PYTHON.replace("[bin", "[source.arguments]\nevent = 3\n[bin", 1),
         "nothing": PYTHON.replace("[bin", 'function = "nothing"\n[bin', 1),
         "signal": SMALL.replace("[measurement]", '[measurement]\nsignals = ["signl"]'),
         "same": SMALL + "[compare]\nbaseline = 'expected_cls'\n",
+        "process": SMALL.replace(
+            "floor", 'lumi = {uncertainty = 0.1, processes = ["backgrund"]}\nfloor'
+        ),
+        "parameter": PYTHON.replace("floor", 'poi = "shape [/]"\nfloor'),
+        "observed": PYTHON.replace('"observed"', '"obsreved"'),
+        "thresholds": SELECTION.replace("[0, 0]", "[0]")
+        .replace("[1, 1]", "[1]")
+        .replace('["below", "above"]', '["below"]'),
     }.items():
         written(tmp_path, text, f"{name}.toml")
     if "blind" in command:
@@ -259,6 +431,8 @@ def test_errors_are_one_message(command, message, tmp_path):
     assert message in done.output
     assert "Traceback" not in done.output
     assert "error" in done.output
+    # What can be known before a training leaves no folder behind.
+    assert not list(tmp_path.glob("runs/*"))
 
 
 def test_debug_shows_where():

@@ -6,6 +6,7 @@ import pytest
 
 from neoskit import (
     Binning,
+    Comparison,
     Dataset,
     Events,
     Measurement,
@@ -85,6 +86,40 @@ def test_bootstrap_error_is_that_of_new_samples(comparison):
     replicas = comparison.replicas["good"]["significance"][0]
     number = comparison.numbers["good"]["significance"][0]
     assert abs(replicas.mean() - number) < replicas.std()
+
+
+def test_seeds_and_replicas_without_the_number_are_left_out():
+    def way(numbers, replicas):
+        return {"upper_limit": np.array(numbers)}, {"upper_limit": np.array(replicas)}
+
+    new, old = (
+        way([1.0, np.inf, 3.0], [[1.0, 2.0, 4.0], [0.0] * 3, [3.0, 4.0, np.nan]]),
+        way([2.0, 1.0, 5.0], [[2.0, 2.0, 2.0], [0.0] * 3, [5.0, 5.0, 5.0]]),
+    )
+    both = Comparison({"new": new[0], "old": old[0]}, {"new": new[1], "old": old[1]})
+    np.testing.assert_array_equal(
+        both.by_seed("upper_limit", "new", "old"), [-1.0, np.nan, -2.0]
+    )
+    difference = both.difference("upper_limit", "new", "old")
+    assert difference.mean == -1.5
+    # The means over seeds are −1.5 and −0.5; the third replica is not used.
+    assert difference.bootstrap_error == pytest.approx(np.sqrt(0.5))
+    assert difference.seed_spread == pytest.approx(np.sqrt(0.5))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_that_no_seed_has_has_no_difference():
+    numbers = {"upper_limit": np.array([np.inf])}
+    replicas = {"upper_limit": np.full((1, 4), np.inf)}
+    both = Comparison({"a": numbers, "b": numbers}, {"a": replicas, "b": replicas})
+    assert np.isnan(both.difference("upper_limit", "a", "b")).all()
+
+
+def test_there_must_be_something_to_compare(dataset):
+    with pytest.raises(ValueError, match="no pipeline to compare"):
+        compare({"one": []}, dataset, replicas=2, key=KEY)
+    with pytest.raises(ValueError, match=r"compare\(replicas=...\)` .* at least 2"):
+        compare({"one": [_pipeline(0.5)]}, dataset, replicas=1, key=KEY)
 
 
 def test_ways_need_the_same_seeds(dataset):

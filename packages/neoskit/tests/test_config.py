@@ -19,6 +19,14 @@ kind = "blobs"
 bins = 4
 """
 
+NORMALISATION = """
+[[measurement.normalisations]]
+name = "z"
+processes = ["Z"]
+up = 1.1
+down = 0.9
+"""
+
 
 def parse(text: str) -> RunConfig:
     return parse_config(tomllib.loads(text), where="run.toml")
@@ -130,6 +138,35 @@ def test_tables_of_every_kind():
             MINIMAL + "[measurement]\nmc_statistics = [1]",
             "`measurement.mc_statistics",
         ),
+        (MINIMAL + "range = []", "`binning.range`: needs at least 2 items; got []."),
+        (MINIMAL + "range = ['a']", "`binning.range.0`: input should be a valid num"),
+        (MINIMAL + "[measurement]\npoi = ''", "`measurement.poi`: is empty; got ''"),
+        (
+            MINIMAL + '[measurement]\nsignals = ["a\\u0007"]',
+            "`measurement.signals.0`: has a character that does not print",
+        ),
+        (MINIMAL + "[measurement]\nsignals = []", "`measurement.signals`"),
+        (
+            MINIMAL + "[measurement]\nmc_statistics = ['W', 'W']",
+            "`measurement.mc_statistics`: names 'W' twice",
+        ),
+        (
+            MINIMAL + "[measurement]\nfree = {W = 'mu'}",
+            "`free.W` is 'mu', which is the name of `poi` already",
+        ),
+        (
+            MINIMAL + NORMALISATION + NORMALISATION,
+            "`normalisations.1.name` is 'z', which acts on 'Z' already",
+        ),
+        (
+            MINIMAL + "learned = true\n[split]\nfolds = 2",
+            "`binning.learned` and `split.folds` exclude each other",
+        ),
+        (
+            MINIMAL + "[rebinning]\n[observable]\nkind = 'selection'\n"
+            "thresholds = [1]\nscale = [1]\nkeep = ['above']",
+            "`rebinning` merges bins",
+        ),
         (MINIMAL + "[training]\nlearning_rate = nan", "should be a finite number"),
         (MINIMAL + "[training]\nseeds = [1, 1]", "`seeds` repeats itself"),
         (
@@ -143,6 +180,12 @@ def test_wrong_values_are_named(text, expected):
         parse(text)
     assert expected in str(error.value)
     assert all(line.startswith("run.toml: ") for line in str(error.value).splitlines())
+
+
+def test_one_parameter_may_act_on_several_processes():
+    other = NORMALISATION.replace('"Z"', '"W"')
+    both = parse(MINIMAL + NORMALISATION + other + "[measurement.free]\na='n'\nb='n'")
+    assert [table.name for table in both.measurement.normalisations] == ["z", "z"]
 
 
 def test_every_problem_is_told_at_once():

@@ -89,14 +89,33 @@ def test_a_bin_without_background_is_named(pipeline):
         evaluate(narrow, dataset)
 
 
-def test_a_model_that_determines_nothing_is_an_error(pipeline, blobs):
+def test_a_model_that_determines_nothing_says_so(pipeline, blobs):
     free = neoskit.Pipeline(
         pipeline.observable,
         neoskit.Binning([0.0, 1.0]),
         neoskit.Measurement(("signal",), {"background": (fitkit.NormFactor("b"),)}),
     )
-    with pytest.raises(RuntimeError, match="does not determine"):
-        evaluate(free, blobs)
+    evaluation = evaluate(free, blobs)
+    assert "does not determine it" in evaluation.missing["poi_uncertainty"]
+    assert np.isnan(evaluation.poi_uncertainty)
+    # Any background takes the place of the signal.
+    assert evaluation.cls[2] == pytest.approx(1.0)
+    assert evaluation.significance == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_number_that_does_not_exist_costs_none_of_the_others(rich, control):
+    # As uncertain as it is strong: no strength can be excluded.
+    uncertain = eqx.tree_at(
+        lambda pipeline: pipeline.measurement.modifiers,
+        rich,
+        {**rich.measurement.modifiers, "signal": (fitkit.Lumi("lumi", sigma=0.9),)},
+    )
+    evaluation = evaluate(uncertain, control)
+    assert set(evaluation.missing) == {"upper_limit"}
+    assert not np.isfinite(evaluation.upper_limit[2])
+    assert np.isfinite(evaluation.cls).all()
+    assert np.isfinite([evaluation.poi_uncertainty, evaluation.significance]).all()
+    assert "no upper_limit: for " in repr(evaluation)
 
 
 def test_float64_off_is_an_error(pipeline, blobs):

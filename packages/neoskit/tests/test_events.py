@@ -140,6 +140,32 @@ def test_split_refuses_what_is_no_fraction(blobs, fractions):
         split(blobs, fractions)
 
 
+@pytest.mark.parametrize("fractions", [(), 0.8, (np.nan, 0.2)])
+def test_split_needs_shares(blobs, fractions):
+    with pytest.raises(ValueError, match=r"`split\(fractions=...\)`"):
+        split(blobs, fractions)
+
+
+@pytest.mark.parametrize("part", [leave_out, keep_only])
+def test_a_fold_that_is_not_there_is_refused(blobs, part):
+    with pytest.raises(ValueError, match=r"fold=.* must be one of 0 … 1; got 2"):
+        part(blobs, 2, 2)
+    with pytest.raises(ValueError, match=r"folds=.* at least 2; got 1"):
+        part(blobs, 0, 1)
+    with pytest.raises(ValueError, match=r"folds=.* at least 1; got 0"):
+        fold_of(blobs.channels["SR"]["signal"].nominal, 0)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "bell\a"])
+def test_names_that_do_not_print_are_refused(name):
+    process = Process(Events([[1.0]]))
+    for channels in ({name: {"p": process}}, {"SR": {name: process}}):
+        with pytest.raises(ValueError, match=r"`Dataset\(channels=...\)`: the name"):
+            Dataset(channels)
+    with pytest.raises(ValueError, match="the name"):
+        one(process.nominal, **{name: (process.nominal, process.nominal)})
+
+
 def test_folds_share_out_all_events(control):
     for key, events in control.samples():
         folds = np.asarray(fold_of(events, 2))

@@ -50,6 +50,12 @@ def test_the_same_seed_gives_the_same_events():
         assert (x != z).all()
 
 
+def test_no_events_are_no_problem_to_generate():
+    for make in (neoskit.gaussian_blobs, neoskit.inferno_synthetic):
+        with pytest.raises(ValueError, match=rf"{make.__name__}\(events=.* at least 1"):
+            make(0)
+
+
 def score(features):
     """P(signal) of the best classifier, both classes equally frequent."""
     x = np.asarray(features, float)

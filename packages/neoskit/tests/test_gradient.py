@@ -138,6 +138,11 @@ def test_zero_signal_from_the_network_is_finite(pipeline, blobs):
     assert all(jnp.all(jnp.isfinite(g)) for g in jax.tree.leaves(gradient))
 
 
+def test_a_chunk_has_an_event(pipeline, blobs, rough_variance):
+    with pytest.raises(ValueError, match=r"chunk=...\)` must be at least 1; got 0"):
+        value_and_gradient_chunked(pipeline, blobs, rough_variance, chunk=0)
+
+
 def test_chunks_are_for_objectives_of_the_model(pipeline, blobs):
     with pytest.raises(TypeError, match="batch_size"):
         value_and_gradient_chunked(

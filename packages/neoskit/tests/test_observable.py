@@ -44,6 +44,17 @@ def test_a_network_says_how_many_features_it_takes():
         network(jnp.ones((1, 3)), None)
 
 
+@pytest.mark.parametrize("sizes", [(0, (4,)), (2, (0,))])
+def test_a_layer_without_a_neuron_is_refused(sizes):
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        NeuralObservable(*sizes, key=jax.random.key(0))
+
+
+def test_standardisation_needs_a_scored_channel(control):
+    with pytest.raises(ValueError, match="all channels of this dataset are counted"):
+        standardisation(control.only(["CR"]))
+
+
 def test_standardisation_must_fit_the_features():
     with pytest.raises(ValueError, match="mean must have one entry for each of the 2"):
         NeuralObservable(

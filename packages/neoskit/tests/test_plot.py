@@ -30,7 +30,9 @@ DRAWINGS = {
     "binned_model": lambda ax: plot.binned_model(
         {"background": [5.0, 2.0], "signal": [0.5, 3.0]}, uncertainty=[1.0, 1.0], ax=ax
     ),
-    "cut_scan": lambda ax: plot.cut_scan([0, 1, 2], [1.0, 3.0, 2.0], found=1.2, ax=ax),
+    "cut_scan": lambda ax: plot.cut_scan(
+        [0, 1, 2], [1.0, 3.0, 2.0], trained=1.2, ax=ax
+    ),
     "spread": lambda ax: plot.spread({"a": [1e-6, 2e-6], "b": [1e-5]}, ax=ax),
 }
 
@@ -69,8 +71,8 @@ def test_stack_and_band():
     assert log.get_ylim()[0] > 0
 
 
-def test_the_scan_s_best_cut_is_named_beside_the_found_one():
-    assert "found 1.20, scan 1.00" in labels(DRAWINGS["cut_scan"](None))
+def test_the_scan_s_best_cut_is_named_beside_the_trained_one():
+    assert "trained 1.20, scan 1.00" in labels(DRAWINGS["cut_scan"](None))
 
 
 def test_animation(tmp_path):

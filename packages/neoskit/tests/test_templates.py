@@ -130,6 +130,16 @@ def test_edges_that_do_not_increase_are_refused():
         Binning([0.0])
 
 
+@pytest.mark.parametrize("bandwidth", [0.0, -0.1, np.nan])
+def test_a_bandwidth_is_positive(bandwidth):
+    with pytest.raises(
+        ValueError, match=r"`Binning\(bandwidth=...\)` must be positive"
+    ):
+        Binning([0.0, 1.0], bandwidth=bandwidth)
+    with pytest.raises(ValueError, match=r"`Counting\(bandwidth=...\)` must be positi"):
+        Counting(bandwidth=bandwidth)
+
+
 def test_learned_edges_start_where_they_are_told_and_stay_in_order():
     edges = LearnedEdges([0.0, 0.1, 0.6, 1.0], min_width=0.05)
     assert edges.values == pytest.approx([0.0, 0.1, 0.6, 1.0])
@@ -176,6 +186,26 @@ def test_cross_fit_needs_common_edges(pipeline):
         CrossFit((pipeline, pipeline.with_edges([0.0, 0.2, 0.4, 0.6, 1.0])))
     with pytest.raises(ValueError, match="at least two pipelines"):
         CrossFit((pipeline,))
+    counted = Pipeline(pipeline.observable, Counting(), pipeline.measurement)
+    with pytest.raises(ValueError, match="some folds are binned and some are counted"):
+        CrossFit((pipeline, counted))
+
+
+def test_selections_are_cross_fitted_without_bins():
+    events = Events([[40.0], [46.0], [50.0], [60.0]], [1.0, 2.0, 3.0, 4.0])
+    dataset = Dataset({"SR": {"signal": Process(events)}})
+    folds = [
+        Pipeline(SoftSelection([at]), Counting(), neoskit.Measurement(("signal",)))
+        for at in (45.0, 55.0)
+    ]
+    both = CrossFit(tuple(folds))
+    passes = np.where(np.asarray(neoskit.fold_of(events, 2)) == 0, 45.0, 55.0)
+    expected = events.weights[events.features[:, 0] >= passes].sum()
+    assert not both.binned
+    template = both.hard_templates(dataset)["SR"]["signal"].nominal
+    assert template.yields == pytest.approx([expected])
+    with pytest.raises(TypeError, match="no bin edges"):
+        _ = both.edges
 
 
 def test_observed_events_are_binned_only_when_asked():

@@ -1,5 +1,7 @@
 """Training: one compilation, schedules, seeds, interruption, resumption, failure."""
 
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,8 @@ from neoskit import (
 from neoskit._train import state as state_module
 
 ADAM = optax.adam(1e-2)
+# The function of this name hides its module.
+cross_fit_module = sys.modules["neoskit._train.cross_fit"]
 
 
 def leaves(pipeline):
@@ -233,6 +237,56 @@ def test_an_objective_that_is_not_finite_stops_and_keeps_the_last_good(pipeline,
 def test_batches_and_chunks_exclude_each_other(pipeline, blobs):
     with pytest.raises(ValueError, match="not both"):
         run(pipeline, blobs, batch_size=5, chunk_size=5)
+
+
+def test_a_schedule_that_comes_to_zero_keeps_the_training(pipeline, blobs):
+    fall = optax.linear_schedule(0.2, 0.0, 2)
+    with pytest.raises(
+        TrainingFailed, match=r"step 2: `train\(bandwidth=...\)`"
+    ) as end:
+        run(pipeline, blobs, bandwidth=fall)
+    assert len(end.value.training.losses) == 2
+
+
+@pytest.mark.parametrize("option", ["every", "batch_size", "chunk_size"])
+def test_options_of_zero_name_themselves(pipeline, blobs, option):
+    with pytest.raises(ValueError, match=rf"`train\({option}=...\)` .* at least 1"):
+        run(pipeline, blobs, **{option: 0})
+
+
+def test_steps_are_not_negative(pipeline, blobs):
+    with pytest.raises(ValueError, match=r"`train\(steps=...\)` must be at least 0"):
+        run(pipeline, blobs, steps=-1)
+    assert len(run(pipeline, blobs, steps=0).losses) == 0
+
+
+def test_there_must_be_something_to_learn(pipeline, control):
+    with pytest.raises(ValueError, match="no channel that is scored"):
+        run(pipeline, control.only(["CR"]))
+
+
+def test_folds_that_cannot_be_joined_are_refused_before_any_training(
+    pipeline, blobs, monkeypatch
+):
+    def learned(events, fold):
+        edges = neoskit.LearnedEdges([0.0, 0.5, 1.0])
+        binning = neoskit.Binning(edges, bandwidth=0.1)
+        return neoskit.Pipeline(pipeline.observable, binning, pipeline.measurement)
+
+    def different(events, fold):
+        return pipeline.with_edges([0.0, 0.4 + 0.1 * fold, 1.0])
+
+    def no_training(*args, **options):
+        pytest.fail("trained in vain")
+
+    monkeypatch.setattr(cross_fit_module, "train", no_training)
+    bce = neoskit.binary_cross_entropy
+    with pytest.raises(ValueError, match="train its bin edges"):
+        cross_fit(learned, blobs, bce, steps=1)
+    with pytest.raises(ValueError, match="different bin edges"):
+        cross_fit(different, blobs, bce, steps=1)
+    with pytest.raises(ValueError, match=r"cross_fit\(folds=...\)` must be at least 2"):
+        cross_fit(learned, blobs, bce, folds=1, steps=1)
 
 
 def test_float64_off_is_an_error(pipeline, blobs):

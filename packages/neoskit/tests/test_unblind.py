@@ -7,14 +7,15 @@ import fitkit
 from neoskit import unblind
 
 
-def _model(signal=10.0, background=50.0, norm=0.1):
+def _model(signal=10.0, background=50.0, norm=0.1, efficiency=1e-3):
     modifiers = (fitkit.NormSys("norm", lo=1 - norm, hi=1 + norm),)
+    of_signal = fitkit.Lumi("efficiency", sigma=efficiency)
     return fitkit.Model(
         [
             fitkit.Channel(
                 "SR",
                 [
-                    fitkit.Sample("s", [signal], (fitkit.NormFactor("mu"),)),
+                    fitkit.Sample("s", [signal], (fitkit.NormFactor("mu"), of_signal)),
                     fitkit.Sample("b", [background], modifiers),
                 ],
             ),
@@ -73,6 +74,20 @@ def test_pulls_of_poisson_and_normal_constraints_are_in_their_own_widths():
     np.testing.assert_allclose(result.pulls.pull[1], 0, atol=1e-6)
     # Fully correlated with the signal: the data say nothing of the background.
     np.testing.assert_allclose(result.pulls.constraint[1], 1, rtol=1e-3)
+
+
+def test_a_limit_that_does_not_exist_costs_nothing_else():
+    result = unblind(_model(efficiency=0.9), {"SR": [52.0], "CR": [520.0]})
+    assert set(result.missing) == {"upper limit"}
+    assert not np.isfinite(result.limit.expected[2])
+    assert result.strength[1] > 0
+    assert 0 < result.cls < 1
+    assert "norm" in result.pulls.names
+
+
+def test_the_fit_needs_a_range():
+    with pytest.raises(ValueError, match=r"unblind\(largest=...\)` must be positive"):
+        unblind(_model(), {"SR": [52.0], "CR": [520.0]}, largest=0.0)
 
 
 def test_no_parameter_of_interest():

@@ -89,7 +89,7 @@ class Pipeline(AbstractPipeline):
 
     Args:
         observable: scores the events.
-        binning: fills the scores; holds edges, bandwidth, kernel.
+        binning: fills the scores; has edges, bandwidth, kernel.
         measurement: makes the model of the templates.
 
     Example:

@@ -144,6 +144,16 @@ class AbstractBinning(eqx.Module):
         """The template with each event in exactly one bin, or in none."""
 
 
+def _bandwidth(binning: str, value: Scalar | float) -> Fixed:
+    # A traced bandwidth has no number yet; `train` looks at each before its step.
+    if not isinstance(value, jax.core.Tracer) and not value > 0:
+        raise ValueError(
+            f"`{binning}(bandwidth=...)` must be positive; got {value}. For templates "
+            "without any smoothing there is `hard_templates`."
+        )
+    return Fixed(jnp.asarray(value, float))
+
+
 def _selected(scored: Scored, weights: PerEvent) -> PerEvent:
     return weights if scored.weight is None else weights * scored.weight
 
@@ -176,7 +186,7 @@ class Binning(AbstractBinning):
         flow: Literal["drop", "clip"] = "drop",
     ):
         self.edges = edges if isinstance(edges, AbstractEdges) else FixedEdges(edges)
-        self.bandwidth = Fixed(jnp.asarray(bandwidth, float))
+        self.bandwidth = _bandwidth("Binning", bandwidth)
         self.kernel = relaxed.GaussianKernel() if kernel is None else kernel
         self.flow = flow
 
@@ -224,7 +234,7 @@ class Counting(AbstractBinning):
     bandwidth: Fixed
 
     def __init__(self, *, bandwidth: Scalar | float = 0.1):
-        self.bandwidth = Fixed(jnp.asarray(bandwidth, float))
+        self.bandwidth = _bandwidth("Counting", bandwidth)
 
     def fill(self, scored: Scored, weights: PerEvent) -> Template:
         """The sum of the selected weights and of their squares."""

@@ -123,10 +123,11 @@ def compare(
     progress: Progress = True,
 ) -> None:
     """Train a network on the baseline and on the objective; print the difference."""
-    from .._run.compare import run_comparison
+    from .._run.compare import run_comparison, two_objectives
     from .._run.folder import RunFolder
 
     description, dataset = _described(config)
+    two_objectives(description)  # asked now, so that a mistake leaves no folder
     path = out or Path("runs") / f"{config.stem}-compare"
     folder = RunFolder.create(path, description)
     outcome = run_comparison(

@@ -238,9 +238,9 @@ def comparison(outcome: "Compared") -> None:
 
 def cut(result: "CutResult") -> None:
     """Where the gradient and the scan say that the best cut is."""
-    line(f"cut found by the gradient  {result.found:.2f}")
+    line(f"cut found by the gradient  {result.trained:.2f}")
     line(f"best cut of the scan       {result.scanned:.2f}")
-    line(f"difference                 {result.found - result.scanned:+.2f}")
+    line(f"difference                 {result.trained - result.scanned:+.2f}")
     line(
         f"Asimov significance        {result.reached:.3f} with hard cuts "
         f"(best of the scan {result.best:.3f})"

@@ -171,7 +171,7 @@ class Dataset(eqx.Module):
     Args:
         channels: for each channel its processes.
         counted: channels that are one bin, the sum of the weights (a control channel
-            that holds a normalisation). All other channels are scored by the
+            that determines a normalisation). All other channels are scored by the
             observable.
         observed: recorded events per channel, where there are any. Training and
             `evaluate` never look at them.

@@ -88,7 +88,7 @@ def evaluate(
         others.
 
     Raises:
-        RuntimeError: float64 is off, or none of the numbers exists.
+        RuntimeError: float64 is off.
         ValueError: a bin has signal, but no background: what it promises is the luck
             of a small sample.
     """
@@ -96,10 +96,6 @@ def evaluate(
     templates = hard_templates(pipeline, dataset)
     model = pipeline.measurement.model(templates)
     numbers = numbers_of(model, mu)
-    if not np.isfinite(list(numbers.medians.values())).any():
-        raise RuntimeError(
-            f"`evaluate`: none of the numbers exists; {_sentences(numbers.missing)}"
-        )
     return Evaluation(
         cls=numbers.cls,
         upper_limit=numbers.upper_limit,
@@ -114,10 +110,6 @@ def evaluate(
         },
         missing=numbers.missing,
     )
-
-
-def _sentences(missing: dict[str, str]) -> str:
-    return " ".join(f"{name}: {why}" for name, why in missing.items())
 
 
 def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:

@@ -106,10 +106,10 @@ def merged_edges(
     """
     statistics = background_statistics(pipeline, dataset)
     scored = {name: statistics[name] for name in dataset.scored}
-    kept = merged_bins(
+    positions = merged_bins(
         list(scored.values()), largest_error=largest_error, raw_events=raw_events
     )
-    if kept is None:
+    if positions is None:
         whole = "; ".join(
             f"{name}: error {b.error:.0%}, {b.raw:.0f} raw events"
             for name, b in ((name, b.bin(0, None)) for name, b in scored.items())
@@ -119,7 +119,7 @@ def merged_edges(
             f"background below {largest_error:.0%} and {raw_events} raw events "
             f"({whole}). Simulate more events or loosen the rule."
         )
-    return np.asarray(pipeline.edges)[kept]
+    return np.asarray(pipeline.edges)[positions]
 
 
 def merged_bins(
@@ -128,7 +128,7 @@ def merged_bins(
     """The rule of `merged_edges` on the backgrounds of channels that share bins.
 
     Returns:
-        Positions of the edges to keep, or `None` if one bin of all does not do.
+        Positions of the edges that remain, or `None` if one bin of all does not do.
     """
 
     def enough(low: int, high: int) -> bool:
@@ -136,13 +136,13 @@ def merged_bins(
         return all(b.error < largest_error and b.raw >= raw_events for b in bins)
 
     count = len(channels[0].yields)
-    kept = [count]
+    edges = [count]
     for low in reversed(range(count)):
-        if enough(low, kept[-1]):
-            kept.append(low)
+        if enough(low, edges[-1]):
+            edges.append(low)
     # What is left over at the low end joins the lowest bin, which may then fail.
-    while len(kept) > 1:
-        kept.pop()
-        if enough(0, kept[-1]):
-            return [0, *reversed(kept)]
+    while len(edges) > 1:
+        edges.pop()
+        if enough(0, edges[-1]):
+            return [0, *reversed(edges)]
     return None

@@ -11,7 +11,7 @@ import jax
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Comparison, compare
-from .config import RunConfig
+from .config import ConfigError, RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder, comparison_document
 from .run import Trained, rebinned, train_seed
@@ -53,16 +53,11 @@ def run_comparison(
         progress: Whether bars are shown.
 
     Raises:
-        ValueError: The baseline is the objective itself.
+        ConfigError: The baseline is the objective itself.
         KeyboardInterrupt: Ctrl-C came before the first seed was done.
         Exception: No seed could be trained on both and judged; the first reason.
     """
-    names = (config.compare.baseline, config.training.objective)
-    if names[0] == names[1]:
-        raise ValueError(
-            f"`compare.baseline` and `training.objective` are both {names[0]!r}: there "
-            "is nothing to compare. Change one of them."
-        )
+    names = two_objectives(config)
     done: dict[int, list[AbstractPipeline]] = {}
     failures: list[Failure] = []
     interrupted = False
@@ -102,6 +97,21 @@ def run_comparison(
         )
     )
     return outcome
+
+
+def two_objectives(config: RunConfig) -> tuple[str, str]:
+    """The names of the baseline and of the objective.
+
+    Raises:
+        ConfigError: They are one.
+    """
+    names = (config.compare.baseline, config.training.objective)
+    if names[0] == names[1]:
+        raise ConfigError(
+            f"`compare.baseline` and `training.objective` are both {names[0]!r}: there "
+            "is nothing to compare. Change one of them."
+        )
+    return names
 
 
 def _trained(

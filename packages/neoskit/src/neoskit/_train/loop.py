@@ -62,7 +62,7 @@ class Training:
 
 
 class TrainingFailed(RuntimeError):
-    """The objective or its gradient was not finite.
+    """A step could not be made: its objective or gradient was not finite.
 
     Args:
         message: what happened and what may help.
@@ -132,8 +132,8 @@ def train(
         RuntimeError: float64 is off.
         ValueError: options that exclude each other or make no sense; a dataset whose
             channels are all counted.
-        TrainingFailed: the objective or its gradient is NaN or infinite. The exception
-            holds the training up to there.
+        TrainingFailed: the objective or its gradient is NaN or infinite, or a bandwidth
+            is not positive. The exception has the training up to there.
     """
     fitkit.require_float64()
     _check_options(dataset, steps, batch_size, chunk_size, every)
@@ -161,10 +161,17 @@ def train(
     watch(first, state.pipeline)
     losses: list[float] = []
     interrupted = False
+
+    def so_far(interrupted: bool = False) -> Training:
+        return Training(state, np.array(losses), watch.values, interrupted)
+
     with progress_bar(steps, "step", progress) as show:
         try:
             for step, rows in zip(range(first, first + steps), draw, strict=False):
                 width = _bandwidth(bandwidth, step, state.pipeline)
+                # A schedule may come to 0 after hours: not the time to lose them.
+                if not width > 0:
+                    raise TrainingFailed(_no_bandwidth(step, width), so_far())
                 state, value, finite = advance(
                     state,
                     events,
@@ -176,16 +183,15 @@ def train(
                     chunk_size,
                 )
                 if not finite:
-                    so_far = Training(state, np.array(losses), watch.values)
                     why = _why(step, value, width, minimised is not objective)
-                    raise TrainingFailed(why, so_far)
+                    raise TrainingFailed(why, so_far())
                 losses.append(float(value))
                 show(f"loss {losses[-1]:.4g}")
                 if (step + 1) % every == 0 or step + 1 == first + steps:
                     watch(step + 1, state.pipeline, loss=losses[-1])
         except KeyboardInterrupt:
             interrupted = True
-    return Training(state, np.array(losses), watch.values, interrupted)
+    return so_far(interrupted)
 
 
 def _check_options(
@@ -271,6 +277,13 @@ def _bandwidth(
     if bandwidth is None:
         return pipeline.binning.bandwidth.value
     return jnp.asarray(bandwidth(step) if callable(bandwidth) else bandwidth, float)
+
+
+def _no_bandwidth(step: int, bandwidth: Scalar) -> str:
+    return (
+        f"Training stopped at step {step}: `train(bandwidth=...)` must be positive; "
+        f"got {float(bandwidth):.4g}. `anneal` falls to a bandwidth and never to 0."
+    )
 
 
 def _why(step: int, value: Scalar, bandwidth: Scalar, logarithm: bool) -> str:

@@ -54,7 +54,7 @@ def cut_scan(
     *,
     soft: ArrayLike | None = None,
     path: tuple[ArrayLike, ArrayLike] | None = None,
-    found: float | None = None,
+    trained: float | None = None,
     xlabel: str = "cut: keep events above",
     ylabel: str = "Asimov significance",
     ax: Axes | None = None,
@@ -66,7 +66,7 @@ def cut_scan(
         values: The figure of merit of each hard cut.
         soft: The same with the smooth cut, on the same thresholds.
         path: `(thresholds, values)` that the training went through.
-        found: The threshold at which it ended.
+        trained: The threshold at which it ended.
         xlabel: What is cut on.
         ylabel: The figure of merit.
         ax: Where to draw.
@@ -88,15 +88,15 @@ def cut_scan(
             alpha=0.6,
             label="gradient steps",
         )
-    if found is not None:
+    if trained is not None:
         ax.plot(
-            [found],
-            [np.interp(found, thresholds, values)],
+            [trained],
+            [np.interp(trained, thresholds, values)],
             marker="*",
             markersize=13,
             color=SIGNAL,
             linestyle="none",
-            label=f"found {found:.2f}, scan {best:.2f}",
+            label=f"trained {trained:.2f}, scan {best:.2f}",
         )
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend()

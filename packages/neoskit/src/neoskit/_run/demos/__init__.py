@@ -1,1 +1,1 @@
-"""Worked problems for the command line: each returns what it found, none prints."""
+"""Worked problems for the command line: each returns its result, none prints."""

@@ -26,10 +26,10 @@ BACKGROUND_YIELD = 8000.0
 
 @dataclass(frozen=True)
 class CutResult:
-    """What the gradient and the scan found.
+    """Where the gradient and the scan see the best cut.
 
     Args:
-        found: The threshold at the end of the training.
+        trained: The threshold at the end of the training.
         scanned: The best threshold of the scan.
         best: The significance there.
         thresholds: Those of the scan.
@@ -38,7 +38,7 @@ class CutResult:
         path: The threshold before each step and at the end.
     """
 
-    found: float
+    trained: float
     scanned: float
     best: float
     thresholds: Float[np.ndarray, " scan"]
@@ -48,8 +48,8 @@ class CutResult:
 
     @property
     def reached(self) -> float:
-        """The significance of the hard cut at the threshold that was found."""
-        return float(np.interp(self.found, self.thresholds, self.hard))
+        """The significance of the hard cut at the trained threshold."""
+        return float(np.interp(self.trained, self.thresholds, self.hard))
 
 
 def cut_problem(events: int = 400_000, *, seed: int = 0) -> Dataset:
@@ -129,7 +129,7 @@ def find_cut(
     hard, soft = _scan(training.pipeline, dataset, jnp.asarray(thresholds))
     best = int(np.argmax(hard))
     return CutResult(
-        found=_threshold(training.pipeline),
+        trained=_threshold(training.pipeline),
         scanned=float(thresholds[best]),
         best=float(hard[best]),
         thresholds=thresholds,
@@ -153,7 +153,7 @@ def draw_cut(result: CutResult, path: Path) -> Path:
                 result.path,
                 np.interp(result.path, result.thresholds, result.hard),
             ),
-            found=result.found,
+            trained=result.trained,
             ax=figure.subplots(),
         )
         return plot.save(figure, path)

@@ -135,7 +135,7 @@ def fit_of_toys(
 
 
 @numpy_or_compiled
-def _drawn(
+def drawn(
     likelihood: AbstractNegativeLogLikelihood,
     truth: Vector,
     key: PRNGKeyArray,
@@ -174,7 +174,7 @@ _free_minima = Batched(_free_minimum)
 _conditional_minima = Batched(_conditional_minimum)
 
 
-def _for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
+def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
     """Call `function(numbers, progress)` for chunks of pseudo-experiments."""
     parts = []
     for first in range(0, toys.n, toys.chunk):
@@ -198,10 +198,10 @@ def free_minima(fits: ToyFits, truth: Vector, toys: Toys) -> FreeMinima:
     common = fits.likelihood, parameters.starting_at(truth)
 
     def some(numbers: np.ndarray, tell: Any) -> tuple[Array, Array]:
-        drawn = _drawn(fits.likelihood, truth, toys.key, numbers)
-        return _free_minima(common, drawn, fits.poi.size, tell)
+        data = drawn(fits.likelihood, truth, toys.key, numbers)
+        return _free_minima(common, data, fits.poi.size, tell)
 
-    return FreeMinima(*_for_each_chunk(toys, some))
+    return FreeMinima(*for_each_chunk(toys, some))
 
 
 def statistics_of_toys(
@@ -227,13 +227,13 @@ def statistics_of_toys(
     common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested)
 
     def some(numbers: np.ndarray, tell: Any) -> Array:
-        drawn = _drawn(fits.likelihood, truth, toys.key, numbers)
+        data = drawn(fits.likelihood, truth, toys.key, numbers)
         here = slice(numbers[0], numbers[-1] + 1)
         return _conditional_minima(
-            common, (drawn, free.y[here]), fits.poi.size, tell
+            common, (data, free.y[here]), fits.poi.size, tell
         )
 
-    at_tested = _for_each_chunk(toys, some)
+    at_tested = for_each_chunk(toys, some)
     best = xp.sum(xp.where(fits.poi, free.y, 0.0), axis=-1)
     with np.errstate(invalid="ignore"):
         q = fits.statistic.ratio(best, tested, at_tested, free.value)

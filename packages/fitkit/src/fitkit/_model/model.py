@@ -255,7 +255,9 @@ class AbstractModel(eqx.Module):
         for (mask, low), (_, high) in pairs:
             if low is None or high is None:
                 raise TypeError("`with_bounds` needs pairs: `with_bounds(mu=(-5, 5))`.")
-            if not traced(low, high) and not np.all(np.asarray(low <= high)[mask]):
+            if not traced(low, high) and not np.all(
+                np.broadcast_to(low <= high, mask.shape)[mask]
+            ):
                 names = [n for n, at in zip(entry_names(self.parameter_shapes), mask) if at]
                 raise ValueError(
                     f"`with_bounds`: the lower bound of {names[0]!r} is above the upper "

@@ -60,7 +60,7 @@ def _either(in_numpy: Callable[..., Any], in_jax: Callable[..., Any]) -> Any:
     return call
 
 
-_SPECIAL = ("log_ndtr", "ndtr", "ndtri", "gammaln", "digamma")
+_SPECIAL = ("log_ndtr", "ndtr", "ndtri", "gammaln", "gammaincc", "digamma")
 
 
 class _Namespace:

@@ -16,7 +16,7 @@ from fitkit._numerics.bordered_matrix import (
     inverse,
     substitute,
 )
-from fitkit._histfactory import blocks
+from fitkit._histfactory import blocks as partition
 
 INNER, BORDER, RANK = 9, 3, 4
 

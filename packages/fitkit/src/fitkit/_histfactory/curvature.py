@@ -100,7 +100,8 @@ def _one_bin_each(
         index = xp.asarray(partition.factor_index)[second]
         mixed = mixed + scattered(index, values, border.size)
 
-    def of_inner(values: Float[Array, "... bins"]) -> Float[Array, "... inner"]:
+    # No shapes in annotations here: these are made anew in every call.
+    def of_inner(values: Array) -> Array:
         return take(values, partition.bins)
 
     met = jac * (weight * own)
@@ -125,7 +126,7 @@ def _interpolated(
     border = _Border(el, partition.factor_index, None, len(order.border))
     jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
 
-    def to_inner(rows: Float[Array, "interpolated n"]) -> Float[Array, "inner n"]:
+    def to_inner(rows: Array) -> Array:
         return sum_of_rows(rows, partition.rows)
 
     own = xp.sum(el.bare_1 * el.product, axis=1)

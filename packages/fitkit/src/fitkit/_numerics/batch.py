@@ -11,6 +11,7 @@ import numpy as np
 
 from .compiled import runs_on_numpy
 from .namespace import concrete, traced
+from .threads import one_thread
 
 # Up to so many parameters fits go side by side, one step of all at a time; above they
 # go in turn. Side by side every lane takes both branches of each condition and as many
@@ -63,8 +64,16 @@ def in_batch(
 
 
 # What compiling a batch of fits takes, in seconds, and how many times less each fit
-# then takes than on NumPy, up to and above `_MOST_PARAMETERS` (benchmarks/engines.py).
-_COMPILING, _FASTER = 6.0, (20.0, 4.0)
+# then takes than on NumPy; up to and above `_MOST_PARAMETERS`. Measured by
+# benchmarks/engines.py: 7 to 12 s and a twentieth or less where fits go side by side, 4
+# to 8 s and a quarter to an eighth where they go in turn. What takes less time than
+# that on NumPy is never compiled.
+_COMPILING, _FASTER = (12.0, 8.0), (20.0, 8.0)
+# Only after so many seconds on NumPy is the time of a fit known well enough: the first
+# one reads its tables for the first time.
+_MEASURED = 0.25
+# Below so many seconds a program that is there already gains nothing that anybody sees.
+_LEAST_GAIN = 0.2
 
 
 class Batched:
@@ -101,7 +110,7 @@ class Batched:
 
         Args:
             common: what all members share.
-            batch: a tree of arrays with a leading axis.
+            batch: a tree of arrays with a leading axis, of at least one member.
             parameters: of each fit.
             progress: called with how many of how many are done.
         """
@@ -118,11 +127,10 @@ class Batched:
             some = range(done, min(done + _SIDE_BY_SIDE, count))
             # Always as many, so that one program serves batches of every size.
             index = np.minimum(done + np.arange(_SIDE_BY_SIDE), count - 1)
-            result = concrete(
-                self._compiled(
-                    common, jax.tree.map(lambda x, at=index: x[at], batch), parameters
-                )
-            )
+            members = jax.tree.map(lambda x, at=index: x[at], batch)
+            # What NumPy began goes on in float64, whatever jax is told elsewhere.
+            with jax.enable_x64(True):
+                result = concrete(self._compiled(common, members, parameters))
             parts.append(jax.tree.map(lambda x, n=len(some): x[:n], result))
             done += len(some)
             self._known.add(self._program(common, batch))
@@ -134,16 +142,15 @@ class Batched:
     ) -> int:
         """Fit members in turn as long as that is sooner; how many have been."""
         known = count > 1 and self._program(common, batch) in self._known
-        faster = _FASTER[parameters > _MOST_PARAMETERS]
-        compiling = 0.0 if known else _COMPILING
-        results, start = [], time.perf_counter()
+        # By the clock of this thread: others slow both engines down.
+        results, start = [], time.thread_time()
         for i in range(count):
-            with np.errstate(all="ignore"):
+            with one_thread():
                 member = jax.tree.map(lambda x, i=i: x[i], batch)
                 results.append(self._function(common, member))
             tell(i + 1, count)
-            rest = (count - i - 1) * (time.perf_counter() - start) / (i + 1)
-            if rest * (1 - 1 / faster) > max(compiling, _LEAST_GAIN):
+            taken = time.thread_time() - start
+            if compiling_is_sooner(taken, i + 1, count, parameters, known=known):
                 break
         parts.append(jax.tree.map(lambda *x: np.stack(x), *results))
         return len(results)
@@ -152,11 +159,25 @@ class Batched:
         """What tells the programs of two calls apart, the batch's size aside."""
         leaves, structure = jax.tree.flatten((common, batch))
         shared = len(jax.tree.leaves(common))
-        shapes = [x.shape for x in leaves[:shared]] + [
-            x.shape[1:] for x in leaves[shared:]
-        ]
+        shapes = [np.shape(x) for x in leaves[:shared]]
+        shapes += [np.shape(x)[1:] for x in leaves[shared:]]
         return structure, tuple(shapes)
 
 
-# Below so many seconds a change of engine gains nothing that anybody sees.
-_LEAST_GAIN = 0.2
+def compiling_is_sooner(
+    taken: float, done: int, count: int, parameters: int, *, known: bool
+) -> bool:
+    """Whether a program for the rest of a batch would end before NumPy does.
+
+    Args:
+        taken: seconds that NumPy has taken for the first members.
+        done: how many these are.
+        count: how many there are altogether.
+        parameters: of each fit.
+        known: whether the program is compiled already.
+    """
+    if taken < _MEASURED and not known:
+        return False
+    large = parameters > _MOST_PARAMETERS
+    gain = (count - done) * taken / done * (1 - 1 / _FASTER[large])
+    return gain > (_LEAST_GAIN if known else _COMPILING[large])

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from .namespace import concrete, traced
+from .threads import one_thread
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,9 +35,7 @@ def numpy_or_compiled(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         if runs_on_numpy(*args):
-            # What XLA passes over in silence, a division by an empty bin that another
-            # branch replaces, is no warning here either.
-            with np.errstate(all="ignore"):
+            with one_thread():
                 return function(*concrete(args))
         arrays = all(isinstance(x, jax.Array | np.ndarray) for x in jax.tree.leaves(args))
         return plain(*args) if arrays else filtered(*args)

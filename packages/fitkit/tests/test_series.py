@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import fitkit
-from fitkit._histfactory.likelihood import HistFactoryLikelihood
 from fitkit._workspace.many import SeriesReader
-from fitkit._workspace.to_model import Choices
+from fitkit._workspace.choices import Choices
 
 
 def document():
@@ -226,9 +225,7 @@ def alone(given, patch, **choices):
         warnings.simplefilter("always")
         model, data = fitkit.read_workspace(given, patch=patch, **choices)
     warned = [str(each.message) for each in caught]
-    at_hand = model.negative_log_likelihood(data)
-    plain = HistFactoryLikelihood(model.arrays, at_hand.counts, at_hand.aux)
-    return model, plain, "".join(warned)
+    return model, model.negative_log_likelihood(data), "".join(warned)
 
 
 def problem(read, *args, **choices):
@@ -241,12 +238,12 @@ def problem(read, *args, **choices):
 
 
 def same(reader, given, patch, **choices):
-    form, found = reader(given, patch)
+    common, likelihood = reader(given, patch)
     model, wanted, warned = alone(given, patch, **choices)
-    assert form.model.layout.parameters == model.layout.parameters
-    assert form.model.poi == model.poi
-    assert form.without_poi == warned
-    leaves, structure = jax.tree.flatten(found)
+    assert common.model.layout.parameters == model.layout.parameters
+    assert common.model.poi == model.poi
+    assert common.without_poi == warned
+    leaves, structure = jax.tree.flatten(likelihood)
     wanted_leaves, wanted_structure = jax.tree.flatten(wanted)
     assert structure == wanted_structure
     for leaf, of in zip(map(np.asarray, leaves), wanted_leaves, strict=True):
@@ -265,7 +262,7 @@ def same(reader, given, patch, **choices):
     ids=["as they are", "second measurement", "other choices"],
 )
 def test_each_patch_gives_the_same_as_alone(choices):
-    """Twice, in both orders: the first time a form is new, then it is known."""
+    """Twice, in both orders: the first time a structure is new, then it is known."""
     given, reader = document(), SeriesReader(Choices(**choices))
     for name in [*PATCHES, *reversed(PATCHES)]:
         # With these choices some are bad, such as a code for what is not there.

@@ -186,7 +186,7 @@ CASES = {
         (*BACKGROUND, "name"),
         "signal",
         "channels[0].samples[1].name",
-        "channels[0].samples[0]",
+        "of samples[0]",
     ),
     "one name, two kinds": (
         (*BACKGROUND, "modifiers", 0, "name"),

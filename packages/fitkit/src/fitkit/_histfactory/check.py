@@ -135,8 +135,8 @@ def errors_left_out(layout: Layout, arrays: Arrays) -> str:
     index = np.where(measured[arrays.factor_index], arrays.factor_index, size)
     yields = np.broadcast_to(nominal, index.shape).reshape(-1)
     mean = np.bincount(index.reshape(-1), yields, size + 1)[:size]
-    variance = np.bincount(index.reshape(-1), np.square(error).reshape(-1), size + 1)
-    lost = np.append((mean < 0) & (variance[:size] > 0), False)
+    errors = np.bincount(index.reshape(-1), error.reshape(-1), size + 1)[:size]
+    lost = np.append((mean < 0) & (errors > 0), False)
     if not lost.any():
         return ""
     places, start = [], 0

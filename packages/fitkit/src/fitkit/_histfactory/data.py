@@ -64,7 +64,8 @@ def flat_counts(
         words = (f"data of channel {name!r}",)
         if name not in main:
             raise SpecificationError(
-                "there are none. Add its counts.", words, ("main", name, "missing")
+                f"no data for channel {name!r}. Add its counts.",
+                keys=("main", name, "missing"),
             )
         counts = _as_array(main[name])
         if counts.shape != (bins,):

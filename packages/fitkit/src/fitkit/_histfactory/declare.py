@@ -69,6 +69,8 @@ class Collector:
                 written(*self.keys),
             )
             return 0
+        if known.declaration is declaration:  # thousands of systematics share one
+            return 0
         self._check_shared(known, declaration)
         if declaration.kind in _PER_CHANNEL:
             if place.channel not in known.bins:

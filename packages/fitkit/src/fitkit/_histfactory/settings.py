@@ -110,9 +110,10 @@ def parameter_vectors(
             given[field].append([own is not None] * size)
             value = default if own is None else own
             # Most are numbers: a list of them takes less time than an array of each.
-            plain = own is None and not traced(value)
             values[field].append(
-                [value] * size if plain else xp.broadcast_to(value, (size,))
+                [value] * size
+                if isinstance(value, (float, int))
+                else xp.broadcast_to(value, (size,))
             )
     vectors = {
         field: _vector(parts, bool if field == "fixed" else float)
@@ -126,7 +127,7 @@ def parameter_vectors(
 
 def _vector(parts: list[Any], dtype: Any = float) -> Array | np.ndarray:
     """Parts of a flat parameter vector put together."""
-    if any(map(traced, parts)):
+    if any(traced(part) for part in parts if not isinstance(part, list)):
         return xp.concatenate([xp.asarray(part, dtype=dtype) for part in parts])
     return np.array(list(itertools.chain.from_iterable(parts)), dtype=dtype)
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, final
 
 from .document import MAX_BYTES, decode
-from .schema import WorkspaceError
+from .error import WorkspaceError
 
 # A full release with hundreds of signal points stays below 1 GB; a few kilobytes that
 # unpack to more are an attack.

@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
-from .document import copied
-from .check import check_references
-from .schema import WorkspaceError, parse
+from .document import copied, plain
+from .error import WorkspaceError
+from .parse import parse
+from .to_model import check
 
 Document = Mapping[str, Any]
 Join: TypeAlias = Literal["none", "outer", "left outer", "right outer"]
@@ -38,7 +39,7 @@ def digest(document: Document, algorithm: str = "sha256") -> str:
             "and md5."
         )
     try:
-        text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(plain(document), sort_keys=True, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise WorkspaceError(
             f"the document cannot be written as JSON: {error}. Give a decoded document."
@@ -69,7 +70,7 @@ def prune(
         WorkspaceError: for a name that the document lacks, or where nothing valid
             is left.
     """
-    _check_names(
+    document = _with_names(
         document,
         channels=channels,
         samples=samples,
@@ -78,7 +79,7 @@ def prune(
         measurements=measurements,
     )
 
-    def kept(each: Mapping[str, Any], names: Collection[str]) -> bool:
+    def stays(each: Mapping[str, Any], names: Collection[str]) -> bool:
         return each["name"] not in names
 
     return _checked(
@@ -92,24 +93,24 @@ def prune(
                             "modifiers": [
                                 modifier
                                 for modifier in sample["modifiers"]
-                                if kept(modifier, modifiers)
+                                if stays(modifier, modifiers)
                                 and modifier["type"] not in modifier_types
                             ]
                         }
                         for sample in channel["samples"]
-                        if kept(sample, samples)
+                        if stays(sample, samples)
                     ]
                 }
                 for channel in document["channels"]
-                if kept(channel, channels)
+                if stays(channel, channels)
             ],
-            "observations": [o for o in document["observations"] if kept(o, channels)],
+            "observations": [o for o in document["observations"] if stays(o, channels)],
             "measurements": [
                 _with_settings(
-                    m, [p for p in m["config"]["parameters"] if kept(p, modifiers)]
+                    m, [p for p in m["config"]["parameters"] if stays(p, modifiers)]
                 )
                 for m in document["measurements"]
-                if kept(m, measurements)
+                if stays(m, measurements)
             ],
             "version": document["version"],
         }
@@ -143,7 +144,7 @@ def rename(
         "modifiers": modifiers or {},
         "measurements": measurements or {},
     }
-    _check_names(document, **names)
+    document = _with_names(document, **names)
 
     def renamed(each: Mapping[str, Any], what: str) -> dict[str, Any]:
         return {**each, "name": names[what].get(each["name"], each["name"])}
@@ -227,7 +228,7 @@ def combine(
             '`merge_channels` needs one of the joins "outer", "left outer" and "right '
             'outer"; with "none" channels of one name are an error.'
         )
-    parse(left), parse(right)
+    left, right = _checked_format(left), _checked_format(right)
     if join == "right outer":
         left, right = right, left
     merged = _merge_samples if merge_channels else _same
@@ -323,8 +324,15 @@ def _with_settings(
     return {**measurement, "config": {**measurement["config"], "parameters": settings}}
 
 
-def _check_names(document: Document, **wanted: Collection[str]) -> None:
+def _checked_format(document: Document) -> Document:
+    """The document as JSON has it, where it has the format of a workspace."""
     parse(document)
+    return plain(document)
+
+
+def _with_names(document: Document, **wanted: Collection[str]) -> Document:
+    """The document as JSON has it, where it has all these names."""
+    document = _checked_format(document)
     samples = [s for channel in document["channels"] for s in channel["samples"]]
     modifiers = [modifier for sample in samples for modifier in sample["modifiers"]]
     present = {
@@ -345,8 +353,9 @@ def _check_names(document: Document, **wanted: Collection[str]) -> None:
                     f"{what}: the document has no {name!r}. It has: "
                     f"{', '.join(sorted(present[what]))}."
                 )
+    return document
 
 
 def _checked(document: dict[str, Any]) -> dict[str, Any]:
-    check_references(parse(document))
+    check(parse(document))
     return copied(document)

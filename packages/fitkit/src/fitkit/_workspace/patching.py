@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 
 from .document import load
-from .schema import WorkspaceError
+from .error import WorkspaceError
 
 
 def patched(document: Any, patch: Any) -> Any:

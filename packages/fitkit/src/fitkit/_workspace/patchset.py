@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field
 
 from .combine import digest
 from .document import copied, load
+from .error import WorkspaceError, explain
 from .patching import patched
-from .schema import WorkspaceError, explain
 
 
 class _PatchMetadata(pydantic.BaseModel):

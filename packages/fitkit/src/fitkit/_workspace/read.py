@@ -1,18 +1,21 @@
 """From a HistFactory JSON document to a model and its data."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from .._model.constraints import Normal, Poisson
+from .._histfactory.data import bins_by_channel
 from .._histfactory.model import Model
+from .._histfactory.problem import warn
+from .._model.constraints import Normal, Poisson
 from .._model.model import Data
+from .check import observed_counts
+from .choices import UNSET, Choices, Unset
 from .document import load
+from .error import WorkspaceError
+from .parse import parse
 from .patching import patched
-from .check import check_references
-from .schema import WorkspaceError, parse
-from .to_model import UNSET, Choices, Unset, model_of, observed_counts
+from .to_model import model_of
 
 
 def read_workspace(
@@ -30,7 +33,7 @@ def read_workspace(
     Reads what pyhf reads (its schema 1.0.0), and gives the likelihood that pyhf gives.
 
     Args:
-        source: path of the file, or the decoded document.
+        source: path of the file, or the decoded document, which may hold NumPy arrays.
         measurement: name or index of the measurement whose parameter settings and
             parameter of interest apply; by default the first.
         patch: a JSON Patch (RFC 6902) to apply first: its operations, the path of
@@ -79,11 +82,12 @@ def read_workspace(
         if patch is not None:
             document = patched(document, patch)
         workspace = parse(document)
-        model, without = model_of(workspace, check_references(workspace), choices)
+        model, without = model_of(workspace, choices)
+        counts = observed_counts(workspace, model)
     except WorkspaceError as error:
         if name and not str(error).startswith(name):
             raise WorkspaceError(f"{name}{error}") from error.__cause__
         raise
     if without:
-        warnings.warn(without, stacklevel=2)
-    return model, model.data(observed_counts(workspace))
+        warn(without)
+    return model, Data(bins_by_channel(model.layout, counts), model.nominal_aux)

@@ -1,29 +1,35 @@
 """The HistFactory JSON document (pyhf's schema 1.0.0) as pydantic models.
 
-Strict: no key that the format does not know, no string where a number belongs, no
-NaN. What refers to something else in the document (names, numbers of bins) is
-checked by `read.py`, which knows the whole.
+As strict as that schema: no unknown key, no string where a number belongs, nothing
+left out that it requires. Stricter where it lets pass what nothing can be made of: NaN
+and infinity, a truth value for a number, bounds that are no pair. All else about a
+document is not a matter of its format: names that refer to each other and numbers of
+bins (`check.py`), and what numbers a model may have (`_histfactory`).
 """
 
 import functools
-import itertools
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pydantic
-from pydantic import ConfigDict, Field
+import pydantic_core
+from pydantic import BeforeValidator, ConfigDict, Field
 
 
-class WorkspaceError(ValueError):
-    """A document that cannot be used: says where in it, why, and the way out."""
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise pydantic_core.PydanticCustomError("null", "Input should not be null")
+    return value
 
+
+# A key that may be left out, which is not the same as one that is null.
+_OR_LEFT_OUT = BeforeValidator(_not_null)
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Number], Field(min_length=1)]
-Counts = Annotated[list[Annotated[Number, Field(ge=0)]], Field(min_length=1)]
-Factor = Annotated[Number, Field(gt=0)]
+Factors = Annotated[list[Annotated[Number, Field(gt=0)]], Field(min_length=1)]
 Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Pairs = Annotated[list[Pair], Field(min_length=1)]
 
 
 class _Document(pydantic.BaseModel):
@@ -48,15 +54,15 @@ class LumiDocument(_Document):
     data: None
 
 
-class Factors(_Document):
-    lo: Factor
-    hi: Factor
+class Sides(_Document):
+    lo: Number
+    hi: Number
 
 
 class NormSysDocument(_Document):
     name: str
     type: Literal["normsys"]
-    data: Factors
+    data: Sides
 
 
 class Variations(_Document):
@@ -95,17 +101,17 @@ ModifierDocument = Annotated[
 
 
 class SampleContent(NamedTuple):
-    """What a sample holds, its name apart.
+    """What a sample consists of, its name apart.
 
     Attributes:
         arrays: each modifier with its numbers.
         numbers: the yields and then these arrays, side by side.
-        form: all but the numbers.
+        structure: all but the numbers.
     """
 
     arrays: list[tuple[ModifierDocument, tuple[list[float], ...]]]
     numbers: np.ndarray
-    form: tuple[int, tuple[tuple[Any, ...], ...]]
+    structure: tuple[int, tuple[tuple[Any, ...], ...]]
 
 
 class SampleDocument(_Document):
@@ -115,15 +121,17 @@ class SampleDocument(_Document):
 
     @functools.cached_property
     def content(self) -> SampleContent:
-        """What the sample holds, its name apart."""
-        arrays, form, numbers = [], [], self.data.copy()
+        """What the sample consists of, its name apart."""
+        arrays, structure, numbers = [], [], self.data.copy()
         for each in self.modifiers:
             listed = arrays_of(each)
             arrays.append((each, listed))
-            form.append((each.type, each.name, *map(len, listed)))
+            structure.append((each.type, each.name, *map(len, listed)))
+            # One array of all: one of each modifier takes longer than the rest.
             for array in listed:
                 numbers += array
-        return SampleContent(arrays, np.array(numbers), (len(self.data), tuple(form)))
+        shape = (len(self.data), tuple(structure))
+        return SampleContent(arrays, np.array(numbers, dtype=float), shape)
 
 
 def arrays_of(modifier: ModifierDocument) -> tuple[list[float], ...]:
@@ -146,17 +154,17 @@ class ChannelDocument(_Document):
 
 class ObservationDocument(_Document):
     name: str
-    data: Counts
+    data: Numbers
 
 
 class ParameterDocument(_Document):
     name: str
-    inits: Numbers | None = None
-    bounds: Annotated[list[Pair], Field(min_length=1)] | None = None
-    fixed: bool | None = None
-    auxdata: Numbers | None = None
-    factors: Annotated[list[Factor], Field(min_length=1)] | None = None
-    sigmas: Annotated[list[Factor], Field(min_length=1)] | None = None
+    inits: Annotated[Numbers | None, _OR_LEFT_OUT] = None
+    bounds: Annotated[Pairs | None, _OR_LEFT_OUT] = None
+    fixed: Annotated[bool | None, _OR_LEFT_OUT] = None
+    auxdata: Annotated[Numbers | None, _OR_LEFT_OUT] = None
+    factors: Annotated[Factors | None, _OR_LEFT_OUT] = None
+    sigmas: Annotated[Numbers | None, _OR_LEFT_OUT] = None
 
 
 class ConfigDocument(_Document):
@@ -179,134 +187,3 @@ class WorkspaceDocument(_Document):
     observations: Annotated[list[ObservationDocument], Field(min_length=1)]
     measurements: Annotated[list[MeasurementDocument], Field(min_length=1)]
     version: Literal["1.0.0"]
-
-
-# What to do about it, by pydantic's error type; the reason is pydantic's own.
-_WAY_OUT = {
-    "bool_type": "Write true or false without quotes.",
-    "extra_forbidden": "Remove it: the format has no such key.",
-    "finite_number": "Replace the NaN or infinity by a number.",
-    "float_type": "Write a plain number, without quotes.",
-    "greater_than": "Correct the value, or remove what it belongs to.",
-    "greater_than_equal": "Counts of events cannot be negative.",
-    "list_type": "Write a list: [...].",
-    "literal_error": "Write what is expected.",
-    "missing": "Add it: the format requires it.",
-    "none_required": "Write null: this kind of modifier has no data of its own.",
-    "string_type": "Write a string in double quotes.",
-    "too_long": "Remove what is too much.",
-    "too_short": "Add what is missing, or remove the empty list's owner.",
-    "union_tag_invalid": "Use one of these kinds, or remove the modifier.",
-    "union_tag_not_found": "Give the modifier its `type`.",
-}
-
-
-def json_path(*keys: str | int) -> str:
-    """The place in a document as people write it.
-
-    **Example:**
-
-    ```python
-    json_path("measurements", 0, "config", "poi")  # measurements[0].config.poi
-    ```
-    """
-    path = ""
-    for key in keys:
-        if isinstance(key, int):
-            path += f"[{key}]"
-        else:
-            path += f".{key}" if path else key
-    return path or "the document"
-
-
-def parse(
-    document: Any, known: Mapping[int, pydantic.BaseModel] | None = None
-) -> WorkspaceDocument:
-    """Checks a decoded document against the format.
-
-    Args:
-        document: the document.
-        known: what an earlier call made of some of its parts, see `parts`, by their
-            identity; they are taken as they are.
-
-    Raises:
-        WorkspaceError: names the first place that does not fit and what to do.
-    """
-    try:
-        return WorkspaceDocument.model_validate(_with_known(document, known or {}))
-    except pydantic.ValidationError as error:
-        if known:  # whose parts would stand in the message
-            return parse(document)
-        raise WorkspaceError(explain(error)) from None
-
-
-def parts(document: Any, workspace: WorkspaceDocument) -> dict[int, pydantic.BaseModel]:
-    """What `parse` made of the parts of a document, by their identity.
-
-    For use as long as the document is there and does not change.
-    """
-    pairs = itertools.chain(
-        zip(document["observations"], workspace.observations, strict=True),
-        zip(document["measurements"], workspace.measurements, strict=True),
-        *(
-            zip(raw["samples"], channel.samples, strict=True)
-            for raw, channel in zip(
-                document["channels"], workspace.channels, strict=True
-            )
-        ),
-    )
-    return {id(raw): part for raw, part in pairs}
-
-
-def _with_known(document: Any, known: Mapping[int, pydantic.BaseModel]) -> Any:
-    """The document with known parts in the place of what they were made of."""
-    if not known:
-        return document
-
-    def some(listed: list[Any]) -> list[Any]:
-        return [known.get(id(each), each) for each in listed]
-
-    try:
-        return {
-            **document,
-            "observations": some(document["observations"]),
-            "measurements": some(document["measurements"]),
-            "channels": [
-                {**each, "samples": some(each["samples"])}
-                for each in document["channels"]
-            ],
-        }
-    except (KeyError, TypeError):  # no workspace: the schema says why
-        return document
-
-
-def explain(error: pydantic.ValidationError) -> str:
-    """The first problem that pydantic found: its place, the reason, the way out."""
-    problems = error.errors(include_url=False, include_context=False)
-    problem = problems[0]
-    where = json_path(*_without_tags(problem["loc"]))
-    reason = problem["msg"].rstrip(".")
-    got = "" if problem["type"] == "missing" else f"; got {_short(problem['input'])}"
-    way_out = _WAY_OUT.get(problem["type"], "Correct it.")
-    others = len(problems) - 1
-    more = f" ({others} more problem{'s' * (others > 1)} after this one.)" * bool(
-        others
-    )
-    return f"{where}: {reason}{got}. {way_out}{more}"
-
-
-def _without_tags(keys: tuple[str | int, ...]) -> list[str | int]:
-    # pydantic adds the modifier's type after its index: a step that JSON lacks.
-    return [
-        key
-        for place, key in enumerate(keys)
-        if not (place >= 2 and keys[place - 2] == "modifiers")
-    ]
-
-
-def _short(value: Any, length: int = 60) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # too deep, or an integer too long to print
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= length else text[: length - 1] + "…"

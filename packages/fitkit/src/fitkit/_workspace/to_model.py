@@ -1,12 +1,11 @@
-"""From a checked document to the model that a user would write for it."""
+"""From a document to the model that a user would write for it."""
 
-import enum
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 
-from .._model.constraints import Normal, Poisson
+from .._histfactory.declare import Collector, declare
 from .._histfactory.model import Model
 from .._histfactory.modifiers import (
     AbstractModifier,
@@ -18,56 +17,38 @@ from .._histfactory.modifiers import (
     ShapeSys,
     StatError,
 )
-from .._histfactory.spec import Channel, ParameterSettings, Sample
-from .check import Declared, listed_order
+from .._histfactory.problem import SpecificationError
+from .._histfactory.settings import parameter_vectors
+from .._histfactory.spec import Channel, Sample
+from .check import check_settings, observed_counts
+from .choices import UNSET, Choices, check_codes, chosen_measurement, chosen_poi
+from .choices import Unset as Unset  # until `_grid` asks `choices` for it
+from .error import WorkspaceError
+from .place import placed
 from .schema import (
     ChannelDocument,
-    MeasurementDocument,
     ModifierDocument,
-    ParameterDocument,
     SampleDocument,
     WorkspaceDocument,
-    WorkspaceError,
 )
-
-
-@final
-class Unset(enum.Enum):
-    """The type of `UNSET`: an argument that was not given, where None has a meaning."""
-
-    UNSET = "UNSET"
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET = Unset.UNSET
-
-
-class Choices(NamedTuple):
-    """What the format does not hold; see `read_workspace`, which takes the same."""
-
-    measurement: str | int | None = None
-    poi: str | Literal[Unset.UNSET] | None = UNSET
-    normsys_code: str | Mapping[str, str] = "4"
-    histosys_code: str | Mapping[str, str] = "4p"
-    staterror_constraint: type[Normal] | type[Poisson] = Normal
+from .settings import parameter_types, settings_of
 
 
 def model_of(
     workspace: WorkspaceDocument,
-    declared: Mapping[str, Declared],
     choices: Choices,
     numbers: Sequence[np.ndarray] | None = None,
+    *,
+    complete: bool = True,
 ) -> tuple[Model, str]:
-    """The model of a document.
+    """The model of a document, which is checked on the way.
 
     Args:
         workspace: the document.
-        declared: what `check_references` says of it.
         choices: what it does not hold.
         numbers: for each sample what to put in the place of `SampleContent.numbers`;
             by default these.
+        complete: whether the chosen measurement must be fit for use, see `settings_of`.
 
     Returns:
         The model, and why it has no parameter of interest where the document names
@@ -77,149 +58,81 @@ def model_of(
         WorkspaceError: for a choice that does not fit the document, or where the
             document makes no model.
     """
-    chosen = _choose(workspace, choices.measurement)
-    measurement, where = (
-        workspace.measurements[chosen],
-        f"measurements[{chosen}].config",
-    )
-    poi, without = _poi(where, measurement.config.poi, choices.poi, declared)
-    settings = _settings(measurement, declared, where)
+    types = parameter_types(workspace)
+    check_settings(workspace, types)
+    chosen = chosen_measurement(workspace, choices.measurement)
+    measurement = workspace.measurements[chosen]
+    where = f"measurements[{chosen}].config.poi"
+    poi, without = chosen_poi(measurement.config.poi, where, choices.poi, types)
+    check_codes(choices, workspace)
     normsys, histosys = choices.normsys_code, choices.histosys_code
-    _check_named("normsys", normsys, workspace)
-    _check_named("histosys", histosys, workspace)
-    samples = (sample for channel in workspace.channels for sample in channel.samples)
-    given = iter([s.content.numbers for s in samples] if numbers is None else numbers)
     try:
+        channels = _channels(workspace, numbers, choices)
         model = Model(
-            [_channel(channel, given, choices) for channel in workspace.channels],
+            channels,
             poi=poi,
-            settings=settings,
+            settings=settings_of(measurement, workspace, types, complete=complete),
             normsys_code="4" if isinstance(normsys, Mapping) else normsys,
             histosys_code="4p" if isinstance(histosys, Mapping) else histosys,
         )
-    except ValueError as error:
+    except SpecificationError as error:
+        if error.keys == ("poi",) and choices.poi is not UNSET:
+            raise WorkspaceError(str(error)) from None  # the caller's, not a place
+        raise placed(error, workspace, chosen) from None
+    except ValueError as error:  # a code that does not exist
         raise WorkspaceError(str(error)) from error
+    _check_other_measurements(workspace, channels, chosen, types)
     return model, without
 
 
-def observed_counts(workspace: WorkspaceDocument) -> dict[str, np.ndarray]:
-    """The observed counts by channel, in the order of the channels."""
-    observed = {each.name: each.data for each in workspace.observations}
-    return {c.name: np.asarray(observed[c.name]) for c in workspace.channels}
+def check(workspace: WorkspaceDocument) -> None:
+    """Check all of a document, whichever of its measurements is used.
+
+    Raises:
+        WorkspaceError: names the first place that refers to what is not there, or
+            contradicts another place, or has a number that no model can have.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # for those who use the model
+        model, _ = model_of(workspace, Choices(poi=None), complete=False)
+    observed_counts(workspace, model)
 
 
-def _choose(workspace: WorkspaceDocument, measurement: str | int | None) -> int:
-    names = [each.name for each in workspace.measurements]
-    if measurement is None:
-        return 0
-    if isinstance(measurement, str) and measurement in names:
-        return names.index(measurement)
-    if isinstance(measurement, int) and 0 <= measurement < len(names):
-        return measurement
-    raise WorkspaceError(
-        f"measurements: there is none called {measurement!r}. Choose one of "
-        f"{', '.join(map(repr, names))}, or an index from 0 to {len(names) - 1}."
-    )
-
-
-def _poi(
-    where: str,
-    documented: str,
-    wanted: str | Literal[Unset.UNSET] | None,
-    declared: Mapping[str, Declared],
-) -> tuple[str | None, str]:
-    """The parameter of interest, and why the document's own is none."""
-    poi = documented if wanted is UNSET else wanted
-    if poi is None or poi == "":  # pyhf writes "" for none
-        return None, ""
-    if poi not in declared:
-        if wanted is UNSET:
-            return None, (
-                f"{where}.poi: {poi!r} is no parameter of the model, which is "
-                "therefore read without one. Apply the signal's patch, or choose with "
-                "`poi=...` (None: no warning)."
-            )
-        raise WorkspaceError(
-            f"`poi={poi!r}` is no parameter of the model. It has: "
-            f"{', '.join(sorted(declared))}."
-        )
-    if declared[poi].kind not in ("normfactor", "normal", "lumi"):
-        raise WorkspaceError(
-            f"{where}.poi: {poi!r} has one value per bin ({declared[poi].where}). "
-            "A parameter of interest must be a single number."
-        )
-    return poi, ""
-
-
-def _settings(
-    measurement: MeasurementDocument, declared: Mapping[str, Declared], where: str
-) -> dict[str, ParameterSettings]:
-    settings = {
-        each.name: _setting(each, declared[each.name])
-        for each in measurement.config.parameters
-        if each.name in declared
-    }
-    for name, parameter in declared.items():
-        if parameter.kind == "lumi" and (
-            name not in settings or settings[name].sigma is None
-        ):
-            raise WorkspaceError(
-                f"{where}.parameters: {name!r}, which {parameter.where} uses, has no "
-                "`sigmas`. Add its relative uncertainty, as in "
-                f'{{"name": "{name}", "auxdata": [1.0], "sigmas": [0.02]}}.'
-            )
-    return settings
-
-
-def _setting(document: ParameterDocument, parameter: Declared) -> ParameterSettings:
-    scalar = parameter.kind in ("normfactor", "normal", "lumi")
-
-    def array(values: Any) -> np.ndarray | None:
-        if values is None:
-            return None
-        if scalar:
-            return np.asarray(values[0])
-        ours = np.empty(len(values))
-        ours[listed_order(parameter.bins)] = values
-        return ours
-
-    bounds = document.bounds
-    sigma: Any = document.sigmas
-    if document.factors is not None:  # a Poisson constraint's width is 1/√factor
-        sigma = 1 / np.sqrt(document.factors)
-    return ParameterSettings(
-        init=array(document.inits),
-        bounds=bounds
-        and (array([low for low, _ in bounds]), array([high for _, high in bounds])),
-        fixed=document.fixed,
-        aux=array(document.auxdata),
-        sigma=array(sigma),
-    )
-
-
-def _check_named(
-    kind: str, code: str | Mapping[str, str], workspace: WorkspaceDocument
+def _check_other_measurements(
+    workspace: WorkspaceDocument,
+    channels: Sequence[Channel],
+    chosen: int,
+    types: Mapping[str, str],
 ) -> None:
-    """Refuse codes for modifiers that the document does not have."""
-    if isinstance(code, str):
+    """Check the settings of the measurements that are not used."""
+    if len(workspace.measurements) == 1:
         return
-    names = {
-        modifier.name
-        for channel in workspace.channels
-        for sample in channel.samples
-        for modifier in sample.modifiers
-        if modifier.type == kind
-    }
-    for name in code:
-        if name not in names:
-            raise WorkspaceError(
-                f"`{kind}_code` names {name!r}, but the document has no {kind} of that "
-                f"name. It has: {', '.join(sorted(names)) or 'none'}."
-            )
+    collector = Collector("4", "4p")
+    declare(collector, channels)
+    for number, measurement in enumerate(workspace.measurements):
+        if number == chosen:
+            continue
+        settings = settings_of(measurement, workspace, types, complete=False)
+        try:
+            parameter_vectors(collector.parameters, settings)
+        except SpecificationError as error:
+            raise placed(error, workspace, number) from None
 
 
-def _own_code(code: str | Mapping[str, str], name: str) -> str | None:
-    return code.get(name) if isinstance(code, Mapping) else None
+def _channels(
+    workspace: WorkspaceDocument,
+    numbers: Sequence[np.ndarray] | None,
+    choices: Choices,
+) -> list[Channel]:
+    samples = (sample for channel in workspace.channels for sample in channel.samples)
+    given = iter([s.content.numbers for s in samples] if numbers is None else numbers)
+    channels = []
+    for c, channel in enumerate(workspace.channels):
+        try:
+            channels.append(_channel(channel, given, choices))
+        except SpecificationError as error:
+            raise error.inside(keys=("channels", c)) from None
+    return channels
 
 
 def _channel(
@@ -241,6 +154,10 @@ def _sample(document: SampleDocument, numbers: np.ndarray, choices: Choices) -> 
             start += len(array)
         modifiers.append(_modifier(modifier, arrays, choices))
     return Sample(document.name, numbers[:bins], modifiers)
+
+
+def _own_code(code: str | Mapping[str, str], name: str) -> str | None:
+    return code.get(name) if isinstance(code, Mapping) else None
 
 
 def _modifier(

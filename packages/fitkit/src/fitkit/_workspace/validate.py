@@ -8,16 +8,16 @@ from typing import Any, Literal, final
 import numpy as np
 
 from .document import load
+from .parse import parse
 from .patching import patched
-from .check import check_references
 from .schema import (
     ChannelDocument,
     HistoSysDocument,
     NormSysDocument,
     SampleDocument,
     WorkspaceDocument,
-    parse,
 )
+from .to_model import check
 
 Severity = Literal["problem", "warning", "note"]
 _ORDER = ("problem", "warning", "note")
@@ -108,7 +108,7 @@ def validate(
     if patch is not None:
         document = patched(document, patch)
     workspace = parse(document)
-    check_references(workspace)
+    check(workspace)
     bounds = _Bounds(largest_normalisation, largest_mc_error)
     observed = {each.name: np.asarray(each.data) for each in workspace.observations}
     findings = [

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .._model.constraints import Poisson
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
+from .._model.constraints import Poisson
 from .._model.model import Data
-from .check import check_references, listed_order
-from .schema import WorkspaceError, parse
+from .error import WorkspaceError
+from .parse import parse
+from .settings import listed_order
+from .to_model import check
 
 # Start, bounds and nominal auxiliary data that a reader assumes: only what differs is
 # written. The luminosity has none, and shapesys computes its own auxiliary data.
@@ -82,7 +84,7 @@ def workspace_document(
         ],
         "version": "1.0.0",
     }
-    check_references(parse(document))  # never write what cannot be read again
+    check(parse(document))  # never write what cannot be read again
     return document
 
 

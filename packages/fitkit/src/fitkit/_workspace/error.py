@@ -1,0 +1,63 @@
+"""What is wrong with a document: the place, the reason, the way out."""
+
+from typing import Any
+
+import pydantic
+
+from .._histfactory.problem import written
+
+
+class WorkspaceError(ValueError):
+    """A document that cannot be used: says where in it, why, and the way out."""
+
+
+# What to do about it, by pydantic's error type; the reason is pydantic's own.
+_WAY_OUT = {
+    "bool_type": "Write true or false without quotes.",
+    "extra_forbidden": "Remove it: the format has no such key.",
+    "finite_number": "Replace the NaN or infinity by a number.",
+    "float_type": "Write a plain number, without quotes.",
+    "greater_than": "Correct the value, or remove what it belongs to.",
+    "list_type": "Write a list: [...].",
+    "literal_error": "Write what is expected.",
+    "missing": "Add it: the format requires it.",
+    "null": "Leave it out where the default is meant.",
+    "none_required": "Write null: this kind of modifier has no data of its own.",
+    "string_type": "Write a string in double quotes.",
+    "too_long": "Remove what is too much.",
+    "too_short": "Add what is missing, or remove the empty list's owner.",
+    "union_tag_invalid": "Use one of these kinds, or remove the modifier.",
+    "union_tag_not_found": "Give the modifier its `type`.",
+}
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """The first problem that pydantic found: its place, the reason, the way out."""
+    problems = error.errors(include_url=False, include_context=False)
+    problem = problems[0]
+    where = written(*_without_tags(problem["loc"])) or "the document"
+    reason = problem["msg"].rstrip(".")
+    got = "" if problem["type"] == "missing" else f"; got {_short(problem['input'])}"
+    way_out = _WAY_OUT.get(problem["type"], "Correct it.")
+    others = len(problems) - 1
+    more = f" ({others} more problem{'s' * (others > 1)} after this one.)" * bool(
+        others
+    )
+    return f"{where}: {reason}{got}. {way_out}{more}"
+
+
+def _without_tags(keys: tuple[str | int, ...]) -> list[str | int]:
+    # pydantic adds the modifier's type after its index: a step that JSON lacks.
+    return [
+        key
+        for place, key in enumerate(keys)
+        if not (place >= 2 and keys[place - 2] == "modifiers")
+    ]
+
+
+def _short(value: Any, length: int = 60) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # too deep, or an integer too long to print
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= length else text[: length - 1] + "…"

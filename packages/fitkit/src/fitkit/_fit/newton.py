@@ -31,8 +31,8 @@ from .box import Box, Quadratic, minimise_in_box, pushed_out
 # Damping, in units of the Hessian's diagonal: least value after a rejected step,
 # factors. A rejected step is shortened at most by the third of these and at least by
 # the fourth, as the parabola through the two values says.
-_FIRST_DAMPING = 1e-3
-_MORE, _LESS = 2.0, 0.2
+_FIRST_DAMPING = 1e-12
+_MORE, _LESS = 2.0, 0.1
 _SHORTEST, _LONGEST = 0.1, 0.5
 _LARGEST_DAMPING = 1e12
 # Least damping of the Hessian, in the same units: a direction that the data do not
@@ -44,6 +44,10 @@ _FLAT = 1e-10
 _RIDGE = 1e-9
 # What is added to an indefinite Hessian, in units of the stand-in's diagonal.
 _FIRST_SHIFT, _MORE_SHIFT, _LARGEST_SHIFT = 0.01, 2.0, 20.0
+# How much less is tried after a step that was good, and the least.
+_LESS_SHIFT, _LEAST_SHIFT = 0.1, 1e-9
+# Damping of this part of the curvature along a step changes nothing that matters.
+_NEGLIGIBLE = 1e-3
 # A step that brings more than this times what the convex stand-in promises shows that
 # the stand-in falls short.
 _BEYOND = 1.5
@@ -68,6 +72,7 @@ class NewtonState(NamedTuple):
             damping.
         damping: added to the Hessian's diagonal, in units of that diagonal.
         short: whether the convex stand-in fell short in the step before.
+        shift: what then was added to the Hessian, in the same units.
         edm: estimated distance to the minimum.
         last: whether the next point is the last, final Newton step.
         done: whether the minimum is found.
@@ -80,6 +85,7 @@ class NewtonState(NamedTuple):
     stiffness: Float[Array, ""]
     damping: Float[Array, ""]
     short: Bool[Array, ""]
+    shift: Float[Array, ""]
     edm: Float[Array, ""]
     last: Bool[Array, ""]
     done: Bool[Array, ""]
@@ -97,6 +103,7 @@ def initial_state(objective: AbstractObjective, y: Vector) -> NewtonState:
         stiffness=zero,
         damping=zero,
         short=no,
+        shift=np.float64(_FIRST_SHIFT),
         edm=infinite,
         last=no,
         done=no,
@@ -125,13 +132,16 @@ def newton_step(
         edm_tolerance: below this estimated distance one last step ends the search.
     """
     here, side = _evaluate(objective, y, box)
+    if state.at is _UNKNOWN:
+        # Nothing is better than an infinite value, but of the shapes of this point.
+        state = state._replace(at=here._replace(value=_UNKNOWN.value))
     noise = _ROUNDING * (1 + xp.abs(here.value))
     decrease = state.at.value - here.value
     better = (decrease >= _SUFFICIENT * state.promised - noise) | state.last
     first = ~xp.isfinite(state.at.value)
     accept = xp.isfinite(here.value) & (better | first)
     best = xp.where(accept, y, state.y)
-    at = choose(accept, here, state.at)
+    at = choose(accept | first, here, state.at)
 
     # The parabola with the slope at the best point and the value at this one.
     slope = xp.sum(state.at.gradient * (y - state.y))
@@ -151,7 +161,9 @@ def newton_step(
     # A search that is done needs no further step, which would be half of its work.
     proposal = cond(
         done | lost,
-        lambda: _Proposal(best, state.promised, state.stiffness, state.edm, ~done),
+        lambda: _Proposal(
+            best, state.promised, state.stiffness, state.edm, ~done, state.shift
+        ),
         lambda: _propose(
             at,
             best,
@@ -160,6 +172,7 @@ def newton_step(
             damping,
             accept,
             state.short | beyond,
+            state.shift,
         ),
     )
     return proposal.y, NewtonState(
@@ -169,6 +182,7 @@ def newton_step(
         stiffness=proposal.stiffness,
         damping=damping,
         short=proposal.short,
+        shift=proposal.shift,
         # That of the step that ended the search: here rounding is all there is.
         edm=proposal.edm,
         last=proposal.edm < edm_tolerance,
@@ -185,6 +199,7 @@ class _Proposal(NamedTuple):
     stiffness: Float[Array, ""]
     edm: Float[Array, ""]
     short: Bool[Array, ""]
+    shift: Float[Array, ""]
 
 
 def _propose(
@@ -195,6 +210,7 @@ def _propose(
     damping: Float[Array, ""],
     accepted: Bool[Array, ""],
     fell_short: Bool[Array, ""],
+    last_shift: Float[Array, ""],
 ) -> _Proposal:
     """The minimum in its box of a quadratic around the best point so far.
 
@@ -206,6 +222,7 @@ def _propose(
         damping: added to the matrix, in units of its diagonal.
         accepted: whether the point is new.
         fell_short: whether the convex stand-in for the Hessian fell short before.
+        last_shift: what was added to an indefinite Hessian before.
     """
     movable, (low, high) = box.movable, reach
     # The exact Hessian where it is convex on the entries that may move.
@@ -213,7 +230,13 @@ def _propose(
     free, width = movable & ~pushed, scale_of(at.convex)
     steepest = xp.max(xp.where(free, xp.abs(at.gradient) / width, 0.0))
     short = accepted & (fell_short | (steepest < _NEAR_SADDLE))
-    matrix, positive, factor, known = _positive_definite(at, free, width, short)
+    # As long as such steps are good they grow: where the curvature is small and
+    # negative, one as large as it was before would crawl.
+    least = xp.where(accepted, last_shift * _LESS_SHIFT, last_shift)
+    matrix, positive, factor, known, shift = _positive_definite(
+        at, free, width, short, xp.maximum(least, _LEAST_SHIFT)
+    )
+    shift = xp.where(short & ~positive, shift, _FIRST_SHIFT)
     weight = width**2
     matrix = matrix.plus(damping * weight)
     on_saddle = ~positive & (steepest < _ON_SADDLE)
@@ -230,6 +253,7 @@ def _propose(
     step = xp.where(possible, step, 0.0)
     promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
     promised = xp.where(possible, promised, xp.inf)
+    stiffness = step @ (matrix @ step) / xp.maximum(step**2 @ weight, 1e-300)
 
     lower, upper = box.lower, box.upper
     new_y = xp.clip(y + step, lower, upper)
@@ -239,9 +263,10 @@ def _propose(
     return _Proposal(
         y=xp.where(movable & xp.isfinite(new_y), new_y, y),
         promised=promised,
-        stiffness=step @ (matrix @ step) / xp.maximum(step**2 @ weight, 1e-300),
-        edm=xp.where(positive & (damping == 0), promised, xp.inf),
+        stiffness=stiffness,
+        edm=xp.where(positive & (damping <= _NEGLIGIBLE * stiffness), promised, xp.inf),
         short=short & ~positive,
+        shift=shift,
     )
 
 
@@ -256,9 +281,11 @@ def _positive_definite(
         width: the natural units.
         short: whether the convex stand-in fell short, so that the Hessian is wanted,
             with as much added as makes it positive definite.
+        least: what is tried first to add, if the Hessian is not positive definite.
 
     Returns:
-        The matrix, whether it is the Hessian, and its factor with whether it is known.
+        The matrix, whether it is the Hessian, its factor with whether it is known, and
+        what was added to it.
     """
     scale = width**2
 
@@ -272,13 +299,13 @@ def _positive_definite(
     def more(carry):
         _, shift, _, _ = carry
         factor, positive = factorise(shifted(shift), free, width)
-        return shift, xp.maximum(_MORE_SHIFT * shift, _FIRST_SHIFT), positive, factor
+        return shift, xp.maximum(_MORE_SHIFT * shift, least), positive, factor
 
     none = xp.zeros_like(at.value)
     start = (none, none + _FLAT, xp.array(False), unfactorised(at.hessian))
     shift, _, positive, factor = while_loop(indefinite, more, start, at, width)
     matrix = choose(positive, shifted(shift), at.convex.plus(_RIDGE * scale))
-    return matrix, positive & (shift == _FLAT), factor, positive
+    return matrix, positive & (shift == _FLAT), factor, positive, shift
 
 
 def _evaluate(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .namespace import while_loop, xp
@@ -24,48 +25,55 @@ class Roots(NamedTuple):
         beyond: whether the function is still positive at the largest value.
     """
 
-    x: Float[Array, " lanes"]
-    converged: Bool[Array, " lanes"]
-    beyond: Bool[Array, " lanes"]
+    x: Float[Array, "*batch"]
+    converged: Bool[Array, "*batch"]
+    beyond: Bool[Array, "*batch"]
 
 
+@np.errstate(all="ignore")
 def falling_roots(
-    function: Callable[
-        [Float[Array, " lanes"]], tuple[Float[Array, " lanes"], Bool[Array, " lanes"]]
-    ],
-    first: Float[Array, " lanes"],
-    at_zero: Float[Array, " lanes"],
+    function: Callable[..., tuple[Any, ...]],
+    first: Float[Array, "*batch"],
+    at_zero: Float[Array, "*batch"],
     *,
     largest: ArrayLike = xp.inf,
     tolerance: ArrayLike,
     operands: Any = (),
+    memory: Any = None,
 ) -> Roots:
     """Find where functions that fall from above 0 at 0 cross it.
 
     Through the last three points goes an inverse parabola, which says where to evaluate
     next, inside the bracket once there is one (as R. P. Brent, Comput. J. 14 (1971)
-    422, but for the order in which points are given up). Lanes end where that would
-    not move them any more. Of a function that is nearly linear a good first guess
-    needs three or four evaluations.
+    422, but for the order in which points are given up). The search for a root ends
+    where that would not move it any more. Of a function that is nearly linear a good
+    first guess needs three or four evaluations.
 
     Args:
-        function: all lanes at once; also says where it could be evaluated. It may fall
-            to minus infinity, as where the likelihood vanishes.
-        first: first guesses, above 0.
+        function: of all points of the batch at once; also says where it could be
+            evaluated. It may fall to minus infinity, as where the likelihood vanishes.
+        first: first guesses, above 0, of any shape: one for each root.
         at_zero: the functions at 0.
-        largest: no lane is evaluated above this.
+        largest: nothing is evaluated above this.
         tolerance: relative precision of the roots.
         operands: what the function uses beside its argument, see `while_loop`.
+        memory: what the function takes as a second argument, and returns as a third
+            result for its next call, such as where the last fits ended. By default it
+            takes one argument.
     """
+    first, at_zero = xp.asarray(first), xp.asarray(at_zero)
     largest = xp.broadcast_to(largest, first.shape)
     zero, no = xp.zeros_like(first), xp.zeros(first.shape, dtype=bool)
+
+    def evaluate(x: Array, memory: Any) -> tuple[Any, ...]:
+        return (*function(x), None) if memory is None else function(x, memory)
 
     def unfinished(search: _Search) -> Array:
         return ~xp.all(search.done) & (search.steps < _MOST_STEPS)
 
     def advance(search: _Search) -> _Search:
         x = search.root
-        f, ok = function(x)
+        f, ok, memory = evaluate(x, search.memory)
         growing, falls = search.high.f > 0, f <= 0
         here, low, high = _Point(x, f), search.low, search.high
         moves_high = growing | falls
@@ -96,12 +104,14 @@ def falling_roots(
             outside,
             search.steps,
             ok & (xp.isfinite(f) | (f == -xp.inf)),
+            None,
         )
-        kept = jax.tree.map(lambda a, b: xp.where(search.done, a, b), search, new)
-        return kept._replace(steps=search.steps + 1)
+        search = search._replace(memory=None)
+        merged = jax.tree.map(lambda a, b: xp.where(search.done, a, b), search, new)
+        return merged._replace(steps=search.steps + 1, memory=memory)
 
     guess = xp.minimum(first, largest)
-    f_guess, ok = function(guess)
+    f_guess, ok, memory = evaluate(guess, memory)
     low, high = _Point(zero, at_zero), _Point(guess, f_guess)
     outside = (guess >= largest) & (f_guess > 0)
     root, _ = _next(low, high, low, zero.astype(int), largest)
@@ -114,18 +124,19 @@ def falling_roots(
         outside | no,
         xp.array(0),
         ok,
+        memory,
     )
-    found = while_loop(unfinished, advance, start, operands)
+    end = while_loop(unfinished, advance, start, operands)
     # Beside a fall to minus infinity there need not be a root.
-    converged = found.done & found.good & xp.isfinite(found.high.f)
-    return Roots(found.root, converged, found.beyond)
+    converged = end.done & end.good & xp.isfinite(end.high.f)
+    return Roots(end.root, converged, end.beyond)
 
 
 class _Point(NamedTuple):
     """Where the functions have been evaluated, and their values."""
 
-    x: Float[Array, " lanes"]
-    f: Float[Array, " lanes"]
+    x: Float[Array, "*batch"]
+    f: Float[Array, "*batch"]
 
 
 class _Search(NamedTuple):
@@ -135,29 +146,32 @@ class _Search(NamedTuple):
         low, high: the bracket; where nothing was found to be below 0 yet, the last two
             points, both above.
         stays: how often in a row `low` (negative) or `high` (positive) has stayed.
-        root: where to evaluate next; the root of a lane that is done.
-        done, beyond: lanes that have ended, and those that are above 0 at the largest.
+        root: where to evaluate next; the root of a search that is done.
+        done, beyond: searches that have ended, and those that are above 0 at the
+            largest value.
         steps: how many there were.
         good: whether the last one could be made.
+        memory: what the function remembers.
     """
 
     low: _Point
     high: _Point
-    stays: Int[Array, " lanes"]
-    root: Float[Array, " lanes"]
-    done: Bool[Array, " lanes"]
-    beyond: Bool[Array, " lanes"]
+    stays: Int[Array, "*batch"]
+    root: Float[Array, "*batch"]
+    done: Bool[Array, "*batch"]
+    beyond: Bool[Array, "*batch"]
     steps: Int[Array, ""]
-    good: Bool[Array, " lanes"]
+    good: Bool[Array, "*batch"]
+    memory: Any
 
 
-def _where(condition: Bool[Array, " lanes"], a: _Point, b: _Point) -> _Point:
+def _where(condition: Bool[Array, "*batch"], a: _Point, b: _Point) -> _Point:
     return _Point(xp.where(condition, a.x, b.x), xp.where(condition, a.f, b.f))
 
 
 def _next(
     low: _Point, high: _Point, third: _Point, stays: Array, largest: Array
-) -> tuple[Float[Array, " lanes"], Float[Array, " lanes"]]:
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """Where to evaluate next, and where the line through the bracket says the root is.
 
     Infinity for the latter if it is not what the former was chosen by.
@@ -172,7 +186,10 @@ def _next(
         a.x * (b.f / (a.f - b.f)) * (c.f / (a.f - c.f))
         for a, b, c in ((low, high, third), (high, third, low), (third, low, high))
     )
-    inside = lambda x: (x > least) & (x < most)  # noqa: E731
+
+    def inside(x: Array) -> Array:
+        return (x > least) & (x < most)
+
     x = xp.where(inside(parabola), parabola, secant)
     sure = inside(x) & (slope < 0)
     fallback = xp.where(enclosed, (low.x + high.x) / 2, most)

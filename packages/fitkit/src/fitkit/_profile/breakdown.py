@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._fit.fit import poi_mask
+from .._fit.poi import poi_mask
+from .._fit.uncertainty import covariance_of
 from .._histfactory.modifiers import AbstractModifier
 from .._model.model import AbstractModel, Data
 from .._model.parameters import flatten
-from .._fit.uncertainty import inverse_of_free
-from .profile_fits import BestFit, best_fit, entry, pick, require_covariance
+from .._numerics.batch import in_batch
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import traced, xp
 from .groups import parameter_group
+from .profile_fits import BestFit, best_fit, covariance_at, entry, pick, require_width
 
 
 @final
@@ -49,7 +48,7 @@ class Breakdown(eqx.Module):
         return self.contributions[self.names.index(name)]
 
     def __repr__(self) -> str:
-        if isinstance(self.total, jax.core.Tracer):
+        if traced(self.total):
             return f"Breakdown({self.parameter}: {', '.join(self.names)})"
         width = max(map(len, [*self.names, "statistical"]))
         lines = [f"uncertainty of {self.parameter}: {float(self.total):.6g}"]
@@ -69,17 +68,13 @@ def breakdown(
     groups: Mapping[str, Sequence[str | type[AbstractModifier]]] | None = None,
     *,
     parameter: str | None = None,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
 ) -> Breakdown:
     r"""Split an uncertainty by freezing groups of parameters at their best fit.
 
     Frozen parameters are those of the groups so far, in the order given; uncertainties
     are from the inverse Hessian of what is left, so that freezing moves no best fit and
-    needs none. For the profile likelihood interval with a group frozen, give
-    `interval(..., init=best.params, fixed=dict.fromkeys(group, True))`.
+    needs none. For the profile likelihood interval with a group frozen, fix it at its
+    best fit: `interval(model.with_init(best.params).with_fixed(*group), data)`.
 
     Args:
         model: any model.
@@ -89,21 +84,20 @@ def breakdown(
             parameters with a constraint.
         parameter: whose uncertainty; `gamma[3]` for an entry of a parameter per bin.
             By default the parameter of interest.
-        init, fixed, bounds, solver: of the fit; see `fit`.
 
     Returns:
-        A `Breakdown`.
+        A `Breakdown`, in units of the parameter.
 
     Raises:
         ValueError: for an unknown parameter or member, or a group with the parameter
             itself.
-        FitError: where the fit finds no minimum, or does not determine the parameters.
+        FitError: where the fit finds no minimum, or the parameter has no uncertainty:
+            it is fixed, on its bound or not determined.
+        RuntimeError: traced, where float64 is off.
 
     Example:
         Five events of background uncertainty, and the root of the counts:
 
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import breakdown, correlated_background
         >>> model = correlated_background([12.0], [52.0], [57.0], [47.0])
         >>> result = breakdown(model, model.expected_data(model.init))
@@ -121,9 +115,7 @@ def breakdown(
     else:
         members = {name: parameter_group(model, *of) for name, of in groups.items()}
     frozen = [
-        np.asarray(
-            flatten(dict.fromkeys(names, True), model.parameter_shapes, "").given
-        )
+        flatten(dict.fromkeys(names, True), model.parameter_shapes, "", bool).given
         for names in members.values()
     ]
     for name, group in zip(members, frozen, strict=True):
@@ -131,17 +123,18 @@ def breakdown(
             raise ValueError(
                 f"`breakdown`: the group {name!r} holds the parameter itself."
             )
-    best = best_fit(model, data, init, fixed, bounds, solver, "breakdown")
-    require_covariance(best, model, "breakdown")
-    apart = np.array(frozen).reshape(-1, mask.size)
+    best = best_fit(model, data, "breakdown")
+    require_width(covariance_at(best).widths, best, mask, model, "breakdown")
+    apart = np.array(frozen, dtype=bool).reshape(-1, mask.size)
     together = np.logical_or.accumulate(apart, axis=0)
-    total, after, alone = _deviations(best, mask, together, apart)
-    steps = jnp.append(total, after)
+    none = np.zeros((1, mask.size), dtype=bool)
+    deviations = _deviations(best, mask, np.concatenate([none, together, apart]))
+    steps, alone = deviations[: len(apart) + 1], deviations[len(apart) + 1 :]
     return Breakdown(
-        total,
+        steps[0],
         _difference(steps[:-1], steps[1:]),
         steps[-1],
-        _difference(total, alone),
+        _difference(steps[0], alone),
         tuple(members),
         str(model.poi) if poi else str(parameter),
     )
@@ -149,18 +142,17 @@ def breakdown(
 
 def _difference(larger: Array, smaller: Array) -> Array:
     """In quadrature; rounding must not leave the root of a negative number."""
-    return jnp.sqrt(jnp.maximum(larger**2 - smaller**2, 0.0))
+    return xp.sqrt(xp.maximum(larger**2 - smaller**2, 0.0))
 
 
-@compiled
+@numpy_or_compiled
 def _deviations(
-    best: BestFit, of: Mask, together: Array, apart: Array
-) -> tuple[Array, Array, Array]:
-    """Standard deviation with nothing frozen, with each of the masks frozen."""
+    best: BestFit, of: Mask, frozen: Array
+) -> Float[Array, " masks"]:
+    """The standard deviation of one entry, with each of some masks frozen."""
 
-    def deviation(frozen):
-        inverse, _ = inverse_of_free(best.minimum.curvature, best.movable & ~frozen)
-        return jnp.sqrt(pick(jnp.diagonal(inverse), of))
+    def deviation(mask: Mask) -> Float[Array, ""]:
+        covariance = covariance_of(best.minimum.curvature, best.free & ~mask)
+        return pick(covariance.widths, of)
 
-    each = jax.vmap(deviation)
-    return deviation(jnp.zeros_like(of)), each(together), each(apart)
+    return in_batch(deviation, frozen, of.shape[0], best)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._model.constraints import Normal, Poisson
 from .._model.model import AbstractModel
 from .._model.parameters import Parameter
+from .._numerics.namespace import as_numpy, xp
 
 
 def prior_widths(model: AbstractModel) -> Float[Array, " params"]:
@@ -18,10 +19,10 @@ def prior_widths(model: AbstractModel) -> Float[Array, " params"]:
             case Normal(sigma=sigma):
                 value = sigma
             case Poisson(aux=aux, tau=tau):
-                value = jnp.sqrt(aux) / tau
+                value = xp.sqrt(aux) / tau
             case _:
-                value = jnp.zeros_like(parameter.init)
-        return jnp.where(parameter.fixed, 0.0, value)
+                value = xp.zeros_like(parameter.init)
+        return xp.where(parameter.fixed, 0.0, value)
 
     return _of_each(model, width)
 
@@ -44,6 +45,5 @@ def _of_each(
     model: AbstractModel, what: Callable[[Parameter], Array]
 ) -> Float[Array, " params"]:
     parameters = model.parameters
-    return jnp.concatenate(
-        [jnp.reshape(what(parameters[name]), -1) for name in model.parameter_names]
-    )
+    parts = [what(parameters[name]) for name in model.parameter_names]
+    return xp.concatenate([np.zeros(0), *(xp.ravel(as_numpy(x)) for x in parts)])

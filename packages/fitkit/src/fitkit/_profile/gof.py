@@ -1,22 +1,23 @@
 """How well the model describes the data at all."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jax.scipy.special import gammaincc
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
-from .._numerics.compiled import compiled
-from .._fit.minimise import minimise
-from .._hypotest.toys import Toys, for_each_toy, tail_error, tail_of
+from .._custom_types import Mask
+from .._hypotest.toys import Toys, drawn, for_each_chunk, tail_error, tail_of
 from .._model.model import AbstractModel, Data
-from .profile_fits import BestFit, best_fit
+from .._numerics.batch import Batched
+from .._numerics.namespace import traced, xp
+from .profile_fits import (
+    BestFit,
+    best_fit,
+    constrained_entries,
+    covariance_at,
+    fit_beyond_default_bounds,
+)
 
 
 @final
@@ -41,34 +42,27 @@ class GoodnessOfFit(eqx.Module):
     @property
     def failed(self) -> Int[Array, ""]:
         """How many pseudo-experiments are left out."""
-        return jnp.sum(jnp.isnan(self.toys))
+        return xp.sum(xp.isnan(self.toys))
 
     def __repr__(self) -> str:
-        if isinstance(self.statistic, jax.core.Tracer):
+        if traced(self.statistic):
             return "GoodnessOfFit(traced)"
-        said = (
+        text = (
             f"goodness of fit (saturated model): {float(self.statistic):.6g} for "
             f"{int(self.degrees_of_freedom)} degrees of freedom, p = "
             f"{float(self.p_value):.4g}"
         )
         if not self.toys.size:
-            return said
+            return text
         failed = f", {int(self.failed)} of which failed" if int(self.failed) else ""
         return (
-            f"{said} ± {float(self.p_value_error):.2g} "
+            f"{text} ± {float(self.p_value_error):.2g} "
             f"({self.toys.size} pseudo-experiments{failed})"
         )
 
 
 def goodness_of_fit(
-    model: AbstractModel,
-    data: Data,
-    *,
-    toys: Toys | None = None,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
+    model: AbstractModel, data: Data, *, toys: Toys | None = None
 ) -> GoodnessOfFit:
     r"""Compare the best fit with the saturated model, which describes every bin.
 
@@ -77,25 +71,24 @@ def goodness_of_fit(
     degree of freedom. A free parameter that is often at its bound costs less than one,
     and the \(\chi^2\) then gives too small a p-value: half of a degree of freedom for a
     signal strength that ends at 0 where there is no signal. Use `toys` there, or widen
-    the bound.
+    the bound. Bounds that nobody gave, as 0 and 10 of a normfactor, limit nothing.
 
     Args:
         model: a model whose likelihood knows its saturated value, such as `Model`.
         data: observed data.
         toys: pseudo-experiments at the best fit, each fitted again, for the p-value;
             by default it is that of the \(\chi^2\).
-        init, fixed, bounds, solver: of the fit; see `fit`.
 
     Returns:
         Statistic, degrees of freedom and p-value.
 
     Raises:
         FitError: where the fit finds no minimum.
-        ValueError: where no degree of freedom is left.
+        ValueError: where no degree of freedom is left, or the saturated model is not
+            known.
+        RuntimeError: traced, where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, goodness_of_fit
         >>> sample = Sample("signal", [100.0, 100.0], (NormFactor("mu"),))
         >>> model = Model([Channel("SR", [sample])], poi="mu")
@@ -107,48 +100,56 @@ def goodness_of_fit(
         R. Cousins, "Generalization of chisquare goodness-of-fit test for binned data
         using saturated models" (2013); S. Baker, R. Cousins, NIM 221 (1984) 437.
     """
-    best = best_fit(model, data, init, fixed, bounds, solver, "goodness_of_fit")
-    constrained = np.concatenate(
-        [
-            np.full(parameter.init.size, parameter.constraint is not None)
-            for parameter in map(model.parameters.__getitem__, model.parameter_names)
-        ]
-    )
+    best = best_fit(model, data, "goodness_of_fit", lower_too=True)
     bins = best.likelihood.bins()
     if bins is None:
         raise ValueError(
             f"`goodness_of_fit`: {type(model).__name__} does not tell what its "
             "saturated model is. Compare with one of your own by two calls of `fit`."
         )
-    # What only masked channels need is not fitted, whatever it is called.
-    depends = best.minimum.curvature.diagonal() != 0
-    free = jnp.sum(best.movable & ~constrained & depends)
+    # What the data do not determine is not fitted, whatever it is called: a factor that
+    # only masked channels need, or of two factors one.
+    constrained = constrained_entries(model)
+    fitted = xp.sum(best.movable & ~constrained)
+    flat = xp.sum(xp.diagonal(covariance_at(best).flat))
+    free = fitted - xp.asarray(xp.round(flat), int)
     left = bins - free
-    if not isinstance(left, jax.core.Tracer) and int(left) <= 0:
+    if not traced(left) and int(left) <= 0:
         raise ValueError(
             f"`goodness_of_fit`: {int(bins)} bins and {int(free)} fitted parameters "
             "without a constraint leave no degree of freedom: any data agree."
         )
     statistic = 2 * best.minimum.value
     if toys is None:
-        p_value = gammaincc(left / 2, statistic / 2)
-        return GoodnessOfFit(statistic, left, p_value, jnp.zeros(()), jnp.zeros(0))
-    refitted = for_each_toy(partial(_statistics, best, toys.key), toys)
+        p_value = xp.gammaincc(left / 2, statistic / 2)
+        return GoodnessOfFit(statistic, left, p_value, np.zeros(()), np.zeros(0))
+    refitted = 2 * _refitted(best, ~constrained, toys)
     p_value = tail_of(refitted, statistic)
     error = tail_error(refitted, p_value)
     return GoodnessOfFit(statistic, left, p_value, error, refitted)
 
 
-@compiled
-def _statistics(
-    best: BestFit, key: PRNGKeyArray, numbers: Int[Array, " toys"]
+def _refitted(
+    best: BestFit, factors: Mask, toys: Toys
 ) -> Float[Array, " toys"]:
-    likelihood, truth = best.likelihood.prepared(), best.minimum.y
-    options = best.options.starting_at(truth)
+    """The value at the best fit of each pseudo-experiment, NaN where there is none."""
+    truth = best.minimum.y
+    common = best.likelihood, best.parameters.starting_at(truth), factors
 
-    def one(number: Array) -> Array:
-        toy = likelihood.at(likelihood.sample(jax.random.fold_in(key, number), truth))
-        found = minimise(toy, options, best.solver)
-        return jnp.where(found.converged, 2 * found.value, jnp.nan)
+    def some(numbers: np.ndarray, progress: Any) -> Array:
+        data = drawn(best.likelihood, truth, toys.key, numbers)
+        return _values(common, data, truth.shape[0], progress)
 
-    return jax.vmap(one)(numbers)
+    return for_each_chunk(toys, some)
+
+
+def _value(common: tuple, observations: Any) -> Float[Array, ""]:
+    likelihood, parameters, factors = common
+    # The rule of the fit to the data, or both statistics would not be of one kind.
+    minimum, _ = fit_beyond_default_bounds(
+        likelihood.at(observations), parameters, factors, True
+    )
+    return xp.where(minimum.converged, minimum.value, np.nan)
+
+
+_values = Batched(_value)

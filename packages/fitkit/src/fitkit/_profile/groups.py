@@ -1,10 +1,9 @@
 """Which parameters belong together: by name, by pattern, by kind of modifier."""
 
-import fnmatch
-
 from .._histfactory.model import Model
 from .._histfactory.modifiers import AbstractModifier
 from .._model.model import AbstractModel
+from .._model.parameters import matching
 
 
 def parameter_group(
@@ -12,8 +11,8 @@ def parameter_group(
 ) -> tuple[str, ...]:
     """The names of the parameters that belong to a group.
 
-    Every call that fits takes the group as frozen by
-    `fixed=dict.fromkeys(group, True)`; frozen parameters keep the values of `init`.
+    `model.with_fixed(*group)` freezes the group at its starts, and
+    `model.with_init(best.params).with_fixed(*group)` at its best fit.
 
     Args:
         model: any model; kinds of modifiers need a `Model`.
@@ -24,7 +23,7 @@ def parameter_group(
         Names, in the order of the model.
 
     Raises:
-        ValueError: for a member that no parameter of the model answers to.
+        ValueError: for a member that means no parameter of the model.
 
     Example:
         >>> from fitkit import NormFactor, ShapeSys, parameter_group
@@ -33,25 +32,23 @@ def parameter_group(
         >>> parameter_group(model, "mu", ShapeSys)
         ('mu', 'uncorr_bkguncrt')
     """
-    found: set[str] = set()
+    names = model.parameter_names
+    chosen: set[str] = set()
     for member in members:
-        names = _answering(model, member)
-        if not names:
-            said = repr(member) if isinstance(member, str) else member.__name__
+        if isinstance(member, str):
+            chosen |= set(matching(member, names, "parameter_group", "parameter"))
+            continue
+        of_kind = _of_kind(model, member)
+        if not of_kind:
             raise ValueError(
-                f"`parameter_group`: no parameter answers to {said}. The model has: "
-                f"{', '.join(model.parameter_names)}."
+                f"`parameter_group`: no parameter has a modifier {member.__name__}. The "
+                f"model has: {', '.join(names)}."
             )
-        found |= names
-    return tuple(name for name in model.parameter_names if name in found)
+        chosen |= of_kind
+    return tuple(name for name in names if name in chosen)
 
 
-def _answering(model: AbstractModel, member: str | type[AbstractModifier]) -> set[str]:
-    if isinstance(member, str):
-        # A name may hold brackets, which a pattern takes for a choice of letters.
-        exact = member in model.parameter_names
-        return {member} if exact else set(fnmatch.filter(model.parameter_names, member))
+def _of_kind(model: AbstractModel, kind: type[AbstractModifier]) -> set[str]:
     if not isinstance(model, Model):
         return set()
-    kind = member.__name__
-    return {name for *_, of, name in model.layout.modifiers if of == kind}
+    return {name for *_, of, name in model.layout.modifiers if of == kind.__name__}

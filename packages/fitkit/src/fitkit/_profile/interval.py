@@ -1,22 +1,18 @@
 r"""Profile likelihood intervals, as MINOS gives them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, Bool, Float
 
-from .._numerics.compiled import compiled
-from .._custom_types import Mask
-from .._fit.diagnose import entry_names
-from .._numerics.batch import in_lanes
 from .._model.model import AbstractModel, Data
+from .._model.parameters import entry_names
+from .._numerics.batch import Batched
+from .._numerics.namespace import as_floats, traced, xp
 from .._numerics.roots import falling_roots
-from .profile_fits import BestFit, best_fit, entry, pick, root_of_excess
+from .profile_fits import BestFit, Nearby, best_fit, entry, line_of, pick, root_of_excess
 
 
 @final
@@ -48,9 +44,9 @@ class Intervals(eqx.Module):
         return self.low[i], self.high[i]
 
     def __repr__(self) -> str:
-        if isinstance(self.best, jax.core.Tracer):
+        if traced(self.best):
             return f"Intervals({', '.join(self.names)})"
-        width = max(map(len, self.names))
+        width = max(map(len, self.names), default=0)
         lines = [f"profile likelihood intervals, {self.sigmas:g} sigma:"]
         for i, name in enumerate(self.names):
             best, low, high = (float(x[i]) for x in (self.best, self.low, self.high))
@@ -71,15 +67,11 @@ def interval(
     *,
     sigmas: float = 1.0,
     tolerance: float = 1e-7,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
 ) -> Intervals:
     r"""Where the profile likelihood has fallen by what `sigmas` stand for.
 
     The ends of the interval solve \(-2\ln\lambda(\theta) = \mathrm{sigmas}^2\) on
-    either side of the best fit. All parameters and both sides are searched together.
+    either side of the best fit.
 
     Args:
         model: any model.
@@ -88,19 +80,17 @@ def interval(
             bin. By default all that are fitted.
         sigmas: standard deviations; 1 is a confidence level of 68.27 %.
         tolerance: precision of the ends, relative to the half width.
-        init, fixed, bounds, solver: of all fits; see `fit`.
 
     Returns:
         The intervals; an end that lies beyond the parameter's bound is the bound, and
-        flagged.
+        flagged. The default upper bound of a factor that is fitted to it is none.
 
     Raises:
         ValueError: for an unknown or fixed parameter.
         FitError: where the free fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, interval
         >>> sample = Sample("signal", [100.0], (NormFactor("mu"),))
         >>> model = Model([Channel("SR", [sample])], poi="mu")
@@ -111,58 +101,72 @@ def interval(
     References:
         F. James, M. Roos, Comput. Phys. Commun. 10 (1975) 343 (MINOS).
     """
-    best = best_fit(model, data, init, fixed, bounds, solver, "interval")
+    best = best_fit(model, data, "interval")
     names = entry_names(model.parameter_shapes)
-    moved = np.asarray(best.movable)
+    movable = np.asarray(best.movable)
     if parameters is None:
-        chosen = [n for n, free in zip(names, moved, strict=True) if free]
+        chosen = [n for n, free in zip(names, movable, strict=True) if free]
     else:
         chosen = [parameters] if isinstance(parameters, str) else list(parameters)
-    masks = np.array([entry(model, name, "interval") for name in chosen])
-    held = [n for n, mask in zip(chosen, masks, strict=True) if not moved[mask].all()]
-    if held:
+    masks = [entry(model, name, "interval") for name in chosen]
+    fixed = [n for n, mask in zip(chosen, masks, strict=True) if not movable[mask].all()]
+    if fixed:
         raise ValueError(
-            f"`interval`: {held[0]!r} is fixed. Free it with "
-            f"`fixed={{{held[0]!r}: False}}`, or leave it out."
+            f"`interval`: {fixed[0]!r} is fixed. Free it with "
+            f"`model.with_free({fixed[0]!r})`, or leave it out."
         )
-    return Intervals(*_ends(best, masks, sigmas, tolerance), tuple(chosen), sigmas)
-
-
-@compiled
-def _ends(
-    best: BestFit, masks: Mask, sigmas: float, tolerance: float
-) -> tuple[Array, ...]:
-    each = jax.vmap(pick, (None, 0))
-    at, sigma, lower, upper = (
-        each(v, masks) for v in (best.minimum.y, best.sigma, best.lower, best.upper)
+    if not chosen:
+        none, no = np.zeros(0), np.zeros(0, dtype=bool)
+        return Intervals(none, none, none, no, no, no, (), sigmas)
+    index = np.argmax(masks, axis=1)
+    # Both sides of a parameter are searches of their own.
+    sides = np.stack(np.meshgrid(index, [-1.0, 1.0], indexing="ij"), -1).reshape(-1, 2)
+    common = best, as_floats(sigmas), as_floats(tolerance)
+    members = sides[:, 0].astype(int), sides[:, 1]
+    ends, beyond, converged = (
+        xp.reshape(x, (-1, 2)) for x in _ends(common, members, movable.size)
     )
-    # Where some combination is not determined: any length will do.
-    sigma = jnp.where(jnp.isfinite(sigma) & (sigma > 0), sigma, 1.0)
-    sides = jnp.repeat(jnp.array([-1.0, 1.0]), at.shape[0])
-    both = jnp.concatenate
-    lanes = (jnp.tile(at, 2), sides, jnp.tile(sigma, 2), jnp.tile(masks, (2, 1)))
+    return Intervals(
+        best=best.minimum.y[index],
+        low=ends[:, 0],
+        high=ends[:, 1],
+        low_at_bound=beyond[:, 0],
+        high_at_bound=beyond[:, 1],
+        converged=xp.all(converged, axis=1),
+        names=tuple(chosen),
+        sigmas=sigmas,
+    )
 
-    def excess(distance):
-        def one(lane):
-            d, (centre, side, unit, mask) = lane
-            held = best.held(mask, centre + side * d * unit)
-            return root_of_excess(held, best.minimum)
 
-        root, good = in_lanes(one, (distance, lanes), masks.shape[1])
-        return sigmas - root, good
+def _end(
+    common: tuple[BestFit, Array, Array], member: tuple[Array, Array]
+) -> tuple[Array, Array, Array]:
+    """One end of one interval, whether it is a bound, and whether it was reached."""
+    (best, sigmas, tolerance), (index, side) = common, member
+    mask = np.arange(best.movable.shape[0]) == index
+    line = line_of(best, mask, side)
+    unit, at = line.width, pick(best.minimum.y, mask)
+    lower, upper = (pick(x, mask) for x in (best.parameters.lower, best.parameters.upper))
+    bound = xp.where(side > 0, upper, lower)
 
-    wanted = jnp.full(sides.shape, sigmas)
-    room = both([at - lower, upper - at]) / jnp.tile(sigma, 2)
-    roots = falling_roots(excess, wanted, wanted, largest=room, tolerance=tolerance)
-    ends = lanes[0] + sides * roots.x * lanes[2]
+    def missing(x: Array, nearby: Nearby) -> tuple[Array, Array, Nearby]:
+        distance = x * unit
+        conditional, nearby = line.fit(distance, at + side * distance, nearby)
+        root, good = root_of_excess(conditional, best.minimum)
+        return sigmas - root, good, nearby
+
+    roots = falling_roots(
+        missing,
+        sigmas,
+        sigmas,
+        largest=side * (bound - at) / unit,
+        tolerance=tolerance,
+        operands=line,
+        memory=line.nothing_nearby(),
+    )
     # Rounding must not leave an end beside the bound that it is.
-    ends = jnp.where(roots.beyond, both([lower, upper]), ends)
-    count = at.shape[0]
-    return (
-        at,
-        ends[:count],
-        ends[count:],
-        roots.beyond[:count],
-        roots.beyond[count:],
-        roots.converged[:count] & roots.converged[count:],
-    )
+    end = xp.where(roots.beyond, bound, at + side * roots.x * unit)
+    return end, roots.beyond, roots.converged
+
+
+_ends = Batched(_end)

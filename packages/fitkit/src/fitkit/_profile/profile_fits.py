@@ -1,140 +1,288 @@
-"""Fits with some entries held, many at once, all started from the best fit."""
+r"""The best fit, and conditional fits near it, each started where they should end.
 
-from collections.abc import Mapping
-from typing import final
+With some entries fixed at a distance \(d\) along a line through the best fit
+\(\hat y\), the others follow to first order by \(-H_{FF}^{-1} H_{FS}\,u\,d\), with
+\(H\) the Hessian, \(S\) the fixed and \(F\) the free entries and \(u\) the direction: a
+column of the covariance, over its diagonal element. What a straight line misses is
+known from the conditional fits that were made before on the same line. A fit that
+starts there takes two or three evaluations.
+"""
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
+from typing import NamedTuple, final
+
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._numerics.compiled import compiled
 from .._custom_types import Mask, Vector
-from .._fit.diagnose import FitError, entry_names
-from .._fit.fit import fit_options
-from .._fit.implicit import freeze
-from .._fit.minimise import FitOptions, Minimum, minimise
+from .._fit.diagnose import FitError
+from .._fit.minimise import Minimum, minimise, minimised
+from .._fit.search import IMPOSSIBLE
+from .._fit.uncertainty import Covariance, covariance_of
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
+from .._model.parameters import ParameterVectors, entry_names, hint
+from .._numerics.bordered_matrix import factorise, substitute
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import choose, cond, freeze, traced, xp
 from .._numerics.precision import require_float64
-from .._fit.uncertainty import inverse_of_free
 
 
 @final
-class BestFit(eqx.Module):
+class BestFit(NamedTuple):
     """A model fitted to data: where every profile starts.
 
     Attributes:
         likelihood: at the data.
-        options: what the caller changed of starts, bounds and fixed entries.
+        parameters: bounds and fixed entries of all fits.
         minimum: the unconditional fit.
         movable: entries that are fitted, `[params]`.
-        covariance: inverse Hessian of those, `[params, params]`; NaN where some
-            combination is not determined.
-        lower, upper: the box, `[params]`.
-        solver: the minimiser.
     """
 
     likelihood: AbstractNegativeLogLikelihood
-    options: FitOptions
+    parameters: ParameterVectors
     minimum: Minimum
     movable: Mask
-    covariance: Array
-    lower: Vector
-    upper: Vector
-    solver: optx.AbstractMinimiser | None
 
     @property
-    def sigma(self) -> Vector:
-        """Uncertainties from the covariance, `[params]`."""
-        return jnp.sqrt(jnp.diagonal(self.covariance))
+    def needs_jax(self) -> bool:
+        """Whether fits are compiled, though nothing is traced."""
+        return self.likelihood.needs_jax
 
-    def held(self, mask: Mask, values: ArrayLike) -> Minimum:
-        """The fit with the entries of `mask` held at `values`."""
-        best = freeze(self.minimum.y)
-        options = self.options.starting_at(best).holding(mask, values)
-        return minimise(self.likelihood, options, self.solver, inside=best)
+    @property
+    def free(self) -> Mask:
+        """Fitted entries that are not on a bound against which the data push them."""
+        at = self.minimum.stationarity
+        return self.movable & ~at.at_lower & ~at.at_upper
 
 
 def best_fit(
-    model: AbstractModel,
-    data: Data,
-    init: Mapping[str, ArrayLike] | None,
-    fixed: Mapping[str, ArrayLike] | None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None,
-    solver: optx.AbstractMinimiser | None,
-    call: str,
+    model: AbstractModel, data: Data, call: str, *, lower_too: bool = False
 ) -> BestFit:
     """Fit, and collect what profiles need.
 
+    Where the best fit of a factor without a constraint ends at the upper bound that it
+    has by default, at 10 for a normfactor, the bound is released: an answer must not
+    depend on a number that nobody chose.
+
+    Args:
+        model: any model.
+        data: observed or expected data.
+        call: for messages.
+        lower_too: whether default lower bounds are released likewise. Those are where
+            yields become negative.
+
     Raises:
         FitError: where the fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
     """
-    require_float64()
-    likelihood = model.negative_log_likelihood(data)
-    options = fit_options(model, init, fixed, bounds)
-    best = _best_fit(likelihood, options, solver)
-    if not isinstance(best.minimum.converged, jax.core.Tracer) and not bool(
-        best.minimum.converged
-    ):
+    # By its class: of a bound method equinox makes a new object each time.
+    likelihood = type(model).negative_log_likelihood(model, data)
+    parameters = model.parameter_vectors()
+    require_float64(likelihood, parameters)
+    factors = ~constrained_entries(model)
+    by_default = ~parameters.upper_given
+    if lower_too:
+        by_default = by_default | ~parameters.lower_given
+    if traced(by_default) or (factors & by_default).any():
+        minimum, parameters = _fit_beyond_default_bounds(
+            likelihood, parameters, factors, lower_too
+        )
+    else:
+        minimum = minimised(likelihood, parameters)
+    if not traced(minimum.converged) and not bool(minimum.converged):
         raise FitError(
             f"the free fit of `{call}` found no minimum. `fit` on the same data gives "
             "the reason."
         )
-    return best
+    _, movable = parameters.start()
+    return BestFit(likelihood, parameters, minimum, movable)
 
 
-@compiled
-def _best_fit(likelihood, options, solver) -> BestFit:
-    minimum = minimise(likelihood, options, solver)
-    prepared = likelihood.prepared()
-    settings = prepared.parameters()
-    lower = options.lower.over(settings.lower)
-    upper = options.upper.over(settings.upper)
-    movable = ~options.fixed.over(settings.fixed) & (lower < upper)
-    # Also of entries on a bound: how far to look, where the bound is on one side only.
-    covariance, _ = inverse_of_free(prepared.derivatives(minimum.y).hessian, movable)
-    return BestFit(
-        likelihood=likelihood,
-        options=options,
-        minimum=minimum,
-        movable=movable,
-        covariance=covariance,
-        lower=lower,
-        upper=upper,
-        solver=solver,
+def fit_beyond_default_bounds(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    factors: Mask,
+    lower_too: bool,
+) -> tuple[Minimum, ParameterVectors]:
+    """A fit, and another one without the default bounds at which it ended.
+
+    Args:
+        likelihood: at the data.
+        parameters: of the fit.
+        factors: entries whose default bounds may be released.
+        lower_too: whether that holds for lower bounds as well.
+
+    Returns:
+        The minimum, and the parameters without these bounds. Where there is none beyond
+        the bounds, the one at them: without any counts yields may fall without end.
+    """
+    minimum = minimise(likelihood, parameters)
+    at = minimum.stationarity
+    above = factors & at.at_upper & ~parameters.upper_given
+    below = factors & at.at_lower & ~parameters.lower_given & lower_too
+    wider = parameters._replace(
+        lower=xp.where(below, -np.inf, parameters.lower),
+        upper=xp.where(above, np.inf, parameters.upper),
+    )
+
+    def beyond() -> tuple[Minimum, ParameterVectors]:
+        released = minimise(likelihood, wider.starting_at(minimum.y))
+        return choose(released.converged, (released, wider), (minimum, parameters))
+
+    return cond(xp.any(above | below), beyond, lambda: (minimum, parameters))
+
+
+_fit_beyond_default_bounds = numpy_or_compiled(fit_beyond_default_bounds)
+
+
+def constrained_entries(model: AbstractModel) -> np.ndarray:
+    """Which entries of the flat vector an auxiliary measurement constrains."""
+    parameters = model.parameters
+    return np.concatenate(
+        [
+            np.zeros(0, dtype=bool),
+            *(
+                np.full(np.size(parameters[name].init), parameters[name].constraint is not None)
+                for name in model.parameter_names
+            ),
+        ]
     )
 
 
-def require_covariance(best: BestFit, model: AbstractModel, call: str) -> None:
-    """Refuse a fit whose Hessian has no inverse; traced, the covariance is NaN.
+@numpy_or_compiled
+def covariance_at(best: BestFit) -> Covariance:
+    """The covariance of the entries that are free at the best fit."""
+    return covariance_of(best.minimum.curvature, best.free)
+
+
+def require_width(
+    widths: Vector, best: BestFit, mask: Mask, model: AbstractModel, call: str
+) -> None:
+    """Refuse a call whose one parameter has no uncertainty; traced, it is NaN.
 
     Args:
+        widths: standard deviations of all entries.
         best: the fit.
+        mask: the parameter.
         model: for names.
         call: for messages.
 
     Raises:
-        FitError: where the data do not determine all fitted parameters.
+        FitError: where the parameter is fixed, on a bound or not determined.
     """
-    if isinstance(best.covariance, jax.core.Tracer):
+    if traced(widths) or np.isfinite(widths[mask]).all():
         return
-    if np.isfinite(best.covariance).all():
-        return
-    slopes = np.asarray(best.minimum.curvature.diagonal())
-    silent = np.flatnonzero(np.asarray(best.movable) & (slopes == 0))
-    names = entry_names(model.parameter_shapes)
-    which = (
-        f"nothing that is fitted depends on {names[silent[0]]!r}"
-        if silent.size
-        else "`fit` tells which combination is flat"
-    )
-    raise FitError(
-        f"`{call}`: the data do not determine all parameters, so that no uncertainty "
-        f"is known; {which}. Hold it with `fixed=`."
-    )
+    (index,) = np.flatnonzero(mask)
+    name = entry_names(model.parameter_shapes)[index]
+    if not best.movable[index]:
+        why = f"it is fixed; `model.with_free({name!r})` frees it"
+    elif not best.free[index]:
+        why = "the data push it onto its bound, and `interval` gives its other end"
+    elif best.minimum.curvature.diagonal()[index] == 0:
+        why = f"nothing that is fitted depends on {name!r}"
+    else:
+        why = "the data do not determine it; `fit` tells which combination is flat"
+    raise FitError(f"`{call}`: {name!r} has no uncertainty: {why}.")
+
+
+@final
+class Nearby(NamedTuple):
+    r"""The two latest conditional fits on a line, by what a straight one misses.
+
+    Attributes:
+        distance: of both from the best fit, `[2]`, the latest first; 0 for none.
+        bend: \((y - \hat y - d\,\dot y)/d^2\) of both, `[2, params]`.
+    """
+
+    distance: Float[Array, "2"]
+    bend: Float[Array, "2 params"]
+
+    def at(self, distance: Float[Array, ""]) -> Vector:
+        """The bend at another distance, on the straight line through both."""
+        near, far = self.distance[0], self.distance[1]
+        known = (far != 0) & (near != far)
+        part = xp.where(known, (distance - near) / xp.where(known, near - far, 1.0), 0.0)
+        return self.bend[0] + part * (self.bend[0] - self.bend[1])
+
+    def followed_by(
+        self, distance: Float[Array, ""], bend: Vector, good: Bool[Array, ""]
+    ) -> "Nearby":
+        """With another fit as the latest, if it is good."""
+        new = xp.stack([distance, self.distance[0]]), xp.stack([bend, self.bend[0]])
+        return Nearby(
+            *(xp.where(good, a, b) for a, b in zip(new, self, strict=True))
+        )
+
+
+@final
+class Line(NamedTuple):
+    """A line of fixed values through the best fit, and how the others follow.
+
+    Attributes:
+        best: the best fit.
+        fixed: entries that are fixed along it, `[params]`.
+        slope: how all entries change with the distance, to first order, `[params]`.
+        curvature: the second derivative of the profiled negative log-likelihood.
+    """
+
+    best: BestFit
+    fixed: Mask
+    slope: Vector
+    curvature: Float[Array, ""]
+
+    @property
+    def width(self) -> Float[Array, ""]:
+        """A length on it: the standard deviation, or what comes nearest to one.
+
+        Where the profile does not curve upwards, that with all others fixed; 1 without
+        any curvature.
+        """
+        direction = xp.where(self.fixed, self.slope, 0.0)
+        alone = direction @ (self.best.minimum.curvature @ direction)
+        curvature = xp.where(self.curvature > 0, self.curvature, alone)
+        return xp.where(curvature > 0, 1 / xp.sqrt(xp.abs(curvature)), 1.0)
+
+    def nothing_nearby(self) -> Nearby:
+        """Before the first conditional fit."""
+        return Nearby(np.zeros(2), np.zeros((2, self.slope.shape[0])))
+
+    def fit(
+        self, distance: ArrayLike, values: ArrayLike, nearby: Nearby
+    ) -> tuple[Minimum, Nearby]:
+        """The conditional fit at a distance, and what it adds to those nearby.
+
+        Args:
+            distance: from the best fit.
+            values: of the fixed entries there; given, so that no digit is lost.
+            nearby: fits made before.
+        """
+        best = freeze(self.best.minimum.y)
+        moved = best + distance * self.slope
+        start = freeze(moved + distance**2 * nearby.at(distance))
+        parameters = self.best.parameters.fixed_at(self.fixed, values)
+        start = xp.where(parameters.fixed, parameters.init, start)
+        fitted = minimise(self.best.likelihood, parameters.starting_at(start), best)
+        good = fitted.converged & (distance != 0)
+        square = xp.where(distance != 0, distance, 1.0) ** 2
+        bend = freeze((fitted.y - moved) / square)
+        return fitted, freeze(nearby.followed_by(xp.asarray(distance), bend, good))
+
+
+def line_along(best: BestFit, fixed: Mask, direction: Vector) -> Line:
+    """The line on which some entries move in a direction, which is 0 in all others."""
+    hessian = best.minimum.curvature
+    others = best.free & ~fixed & (hessian.diagonal() != 0)
+    factor, positive = factorise(hessian, others, strict=True)
+    pull = hessian @ direction
+    # Where the others are not determined they stay, and a fit takes more evaluations.
+    response = substitute(factor, others, -pull)
+    slope = direction + xp.where(positive, response, 0.0)
+    return Line(best, fixed, freeze(slope), freeze(pull @ slope))
+
+
+def line_of(best: BestFit, fixed: Mask, sign: ArrayLike = 1.0) -> Line:
+    """The line of one entry, rising with the distance for a positive sign."""
+    return line_along(best, fixed, xp.where(fixed, sign, 0.0))
 
 
 def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
@@ -152,26 +300,33 @@ def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
     if name not in names:
         shape = model.parameter_shapes.get(name)
         known = (
-            f"it has one value per bin: name one, such as {name}[0]"
+            f"it has one value per bin: name one, such as {name}[0]."
             if shape
-            else "the model's are: "
-            + ", ".join(names[:20])
-            + (" …" * (len(names) > 20))
+            else hint(name, names)
         )
-        raise ValueError(f"`{call}`: no single parameter {name!r}; {known}.")
+        raise ValueError(f"`{call}`: no single parameter {name!r}; {known}")
     return np.array([other == name for other in names])
 
 
 def pick(vector: Array, mask: Mask) -> Float[Array, ""]:
     """The one entry that the mask names, also where others are infinite."""
-    return jnp.sum(jnp.where(mask, vector, 0.0))
+    return xp.sum(xp.where(mask, vector, 0.0))
 
 
 def root_of_excess(
-    held: Minimum, best: Minimum
+    conditional: Minimum, best: Minimum
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """√(2 ΔNLL) of a held fit above the best one: nearly linear in the distance."""
-    difference = 2 * (held.value - best.value)
+    """√(2 ΔNLL) of a conditional fit: nearly linear in the distance."""
+    difference = 2 * (conditional.value - best.value)
     positive = difference > 0
-    root = jnp.where(positive, jnp.sqrt(jnp.where(positive, difference, 1.0)), 0.0)
-    return root, held.converged
+    root = xp.where(positive, xp.sqrt(xp.where(positive, difference, 1.0)), 0.0)
+    return root, succeeded(conditional)
+
+
+def succeeded(conditional: Minimum) -> Bool[Array, ""]:
+    """Whether a conditional fit has its answer.
+
+    Also where the likelihood is zero whatever the other parameters are: the data then
+    exclude the value.
+    """
+    return conditional.converged | (conditional.status == IMPOSSIBLE)

@@ -1,19 +1,16 @@
 """What the data say of each parameter, beside what was known of it before."""
 
-from collections.abc import Mapping
 from typing import final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._fit.diagnose import entry_names
 from .._model.model import AbstractModel, Data
-from .profile_fits import best_fit
+from .._model.parameters import entry_names
+from .._numerics.namespace import traced, xp
 from .constraint_widths import prior_centres, prior_widths
+from .profile_fits import best_fit, covariance_at
 
 
 @final
@@ -25,7 +22,7 @@ class Pulls(eqx.Module):
         constraint: uncertainty after the fit / width of the constraint; NaN likewise.
         best: best fit of each parameter.
         uncertainty: its uncertainty after the fit, from the inverse Hessian; NaN where
-            the data do not determine it.
+            the data do not determine it, or push the parameter onto its bound.
         nominal: where the constraint, or for a free parameter the start, puts it.
         width: standard deviation of the constraint; NaN without one.
         names: of the parameters, `gamma[3]` for an entry of one per bin.
@@ -40,29 +37,21 @@ class Pulls(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        if isinstance(self.best, jax.core.Tracer):
+        if traced(self.best):
             return f"Pulls({len(self.names)} parameters)"
         width = max(map(len, [*self.names, "parameter"]))
         lines = [f"{'parameter':<{width}}  {'best fit':>10}  {'error':>9}  pull"]
         for i, name in enumerate(self.names):
             pull, constraint = float(self.pull[i]), float(self.constraint[i])
-            said = "free" if np.isnan(pull) else f"{pull:+.3f} ± {constraint:.3f}"
+            words = "free" if np.isnan(pull) else f"{pull:+.3f} ± {constraint:.3f}"
             lines.append(
                 f"{name:<{width}}  {float(self.best[i]):>10.4g}  "
-                f"{float(self.uncertainty[i]):>9.3g}  {said}"
+                f"{float(self.uncertainty[i]):>9.3g}  {words}"
             )
         return "\n".join(lines)
 
 
-def pulls(
-    model: AbstractModel,
-    data: Data,
-    *,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
-) -> Pulls:
+def pulls(model: AbstractModel, data: Data) -> Pulls:
     r"""Best fits and uncertainties in units of the constraints.
 
     A normal constraint has the width \(\sigma\). A Poisson constraint, which counts
@@ -72,33 +61,31 @@ def pulls(
     Args:
         model: any model.
         data: observed or expected data.
-        init, fixed, bounds, solver: of the fit; see `fit`.
 
     Returns:
         A `Pulls` of the parameters that were fitted, in the order of the model.
 
     Raises:
         FitError: where the fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import correlated_background, pulls
         >>> model = correlated_background([12.0], [50.0], [55.0], [45.0])
         >>> data = model.data({"single_channel": [55.0]})
-        >>> result = pulls(model, data, init={"mu": 0.0}, fixed={"mu": True})
+        >>> result = pulls(model.with_fixed(mu=0.0), data)
         >>> result.names
         ('correlated_bkg_uncertainty',)
         >>> round(float(result.pull[0]), 3), round(float(result.constraint[0]), 3)
         (0.326, 0.812)
     """
-    best = best_fit(model, data, init, fixed, bounds, solver, "pulls")
+    best = best_fit(model, data, "pulls")
     chosen = np.flatnonzero(np.asarray(best.movable))
     names = entry_names(model.parameter_shapes)
     width, centre = prior_widths(model), prior_centres(model)
-    constrained = width > 0
-    width = jnp.where(constrained, width, jnp.nan)
-    values, errors = best.minimum.y, best.sigma
+    with np.errstate(invalid="ignore"):
+        width = xp.where(width > 0, width, np.nan)
+    values, errors = best.minimum.y, covariance_at(best).widths
     return Pulls(
         *(
             column[chosen]

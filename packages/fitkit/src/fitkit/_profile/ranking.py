@@ -7,25 +7,33 @@ by one standard deviation; these impacts, and the one of the counts, add in quad
 to the total uncertainty, and so do groups of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Bool, Float
+from jaxtyping import Array, Bool, Float
 
-from .._numerics.compiled import compiled
-from .._custom_types import Mask
-from .._fit.diagnose import entry_names
-from .._fit.fit import poi_mask
-from .._numerics.batch import in_lanes
+from .._custom_types import Mask, Vector
 from .._fit.minimise import minimise
+from .._fit.poi import poi_mask
+from .._histfactory.likelihood import HistFactoryLikelihood
 from .._model.model import AbstractModel, Data
-from .profile_fits import BestFit, best_fit, pick, require_covariance
+from .._model.parameters import entry_names, hint
+from .._numerics.batch import Batched
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import cond, scan, traced, xp
 from .constraint_widths import prior_centres, prior_widths
+from .profile_fits import (
+    BestFit,
+    Nearby,
+    best_fit,
+    covariance_at,
+    line_of,
+    pick,
+    require_width,
+)
 
 
 @final
@@ -34,9 +42,10 @@ class Ranking(eqx.Module):
 
     Attributes:
         pull: (best fit - nominal) / width of the constraint; NaN without one.
-        constraint: uncertainty after the fit / width of the constraint; NaN likewise.
-        up, down: change of the parameter of interest with the parameter held at +1 and
-            -1 standard deviation *after* the fit.
+        constraint: uncertainty after the fit / width of the constraint; NaN without
+            either.
+        up, down: change of the parameter of interest with the parameter fixed at +1 and
+            -1 standard deviation *after* the fit; NaN where it has none.
         prefit_up, prefit_down: the same with the width of its constraint; NaN without.
         by_observable: change for an auxiliary measurement shifted by +1 standard
             deviation, to first order; 0 without one, NaN where the model's likelihood
@@ -44,7 +53,7 @@ class Ranking(eqx.Module):
         statistical: the same for the counts, all bins in quadrature.
         total: uncertainty of the parameter of interest, from the covariance.
         best: its best fit.
-        converged: whether all four fits of a parameter found their minimum.
+        converged: whether all fits of a parameter found their minimum.
         names: of the parameters, `gamma[3]` for an entry of one per bin.
         poi: name of the parameter of interest.
     """
@@ -74,17 +83,17 @@ class Ranking(eqx.Module):
         """
         chosen = np.zeros(len(self.names), dtype=bool)
         for name in names:
-            found = np.array([n == name or n.split("[")[0] == name for n in self.names])
-            if not found.any():
+            # A parameter's own name may hold brackets.
+            entries = [n == name or n.rpartition("[")[0] == name for n in self.names]
+            if not any(entries):
                 raise ValueError(
-                    f"`Ranking.group`: {name!r} is not ranked; what is: "
-                    + ", ".join(self.names[:20])
+                    f"`Ranking.group`: {name!r} is not ranked. {hint(name, self.names)}"
                 )
-            chosen |= found
-        return jnp.sqrt(jnp.sum(jnp.where(chosen, self.by_observable, 0.0) ** 2))
+            chosen |= np.array(entries)
+        return xp.sqrt(xp.sum(xp.where(chosen, self.by_observable, 0.0) ** 2))
 
     def __repr__(self) -> str:
-        if isinstance(self.best, jax.core.Tracer):
+        if traced(self.best):
             return f"Ranking({len(self.names)} parameters)"
         width = max(map(len, [*self.names, "parameter"]))
         lines = [
@@ -103,40 +112,35 @@ class Ranking(eqx.Module):
         for i, name in enumerate(self.names):
             numbers = "  ".join(f"{float(c[i]):>8.3g}" for c in columns)
             note = "" if bool(self.converged[i]) else "  not converged"
+            note += "  no uncertainty after the fit" * bool(np.isnan(self.up[i]))
             lines.append(f"  {name:<{width}} {numbers}{note}")
         return "\n".join(lines)
 
 
-def ranking(
-    model: AbstractModel,
-    data: Data,
-    *,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
-) -> Ranking:
+def ranking(model: AbstractModel, data: Data) -> Ranking:
     """Impacts of all fitted nuisance parameters on the parameter of interest.
 
-    All fits are made together, four for each parameter; impacts by global observable
-    need none: they are the derivative of the best fit with respect to the data.
+    Four conditional fits for each parameter, two for one without a constraint; impacts
+    by global observable need none: they are the derivative of the best fit with respect
+    to the data.
 
     Args:
         model: any model with a parameter of interest.
         data: observed or expected data.
-        init, fixed, bounds, solver: of all fits; see `fit`.
 
     Returns:
-        A `Ranking`, ordered by the larger of the impacts up and down.
+        A `Ranking`, ordered by the larger of the impacts up and down. A parameter
+        without an uncertainty after the fit, since it is on its bound or the data do
+        not determine it, has NaN there and comes last; the others do not suffer.
 
     Raises:
         ValueError: where the model has no parameter of interest.
-        FitError: where the free fit finds no minimum, or does not determine all
-            parameters, as where the channels with signal are masked.
+        FitError: where the free fit finds no minimum, or the parameter of interest has
+            no uncertainty: it is fixed, on its bound or not determined, as where the
+            channels with signal are masked.
+        RuntimeError: where float64 is off and the model's likelihood needs jax.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import correlated_background, ranking
         >>> model = correlated_background([12.0], [50.0], [55.0], [45.0])
         >>> result = ranking(model, model.expected_data(model.init))
@@ -148,76 +152,95 @@ def ranking(
     References:
         arXiv:2307.04007, sections 2 and 3.
     """
-    mask = poi_mask(model, "ranking")
-    best = best_fit(model, data, init, fixed, bounds, solver, "ranking")
-    require_covariance(best, model, "ranking")
-    by_entry, chosen, numbers = _impacts(
-        best, mask, prior_centres(model), prior_widths(model)
-    )
-    order = np.flatnonzero(np.asarray(chosen))
-    size = np.maximum(np.abs(by_entry["up"]), np.abs(by_entry["down"]))[order]
-    order = order[np.argsort(-np.nan_to_num(size, nan=np.inf), kind="stable")]
-    names = entry_names(model.parameter_shapes)
-    columns = {name: column[order] for name, column in by_entry.items()}
-    return Ranking(
-        **columns, **numbers, names=tuple(names[i] for i in order), poi=str(model.poi)
-    )
-
-
-@compiled
-def _impacts(
-    best: BestFit, poi: Mask, centres: Array, widths: Array
-) -> tuple[dict[str, Array], Mask, dict[str, Array]]:
-    y, sigma = best.minimum.y, best.sigma
-    centre = pick(y, poi)
-    entries = y.shape[0]
-    chosen = best.movable & ~poi
-    # Up and down, after the fit and before it; what is not ranked stays in place.
-    shifts = jnp.stack([sigma, -sigma, widths, -widths])
-    shifts = jnp.where(chosen & jnp.isfinite(shifts), shifts, 0.0)
-
-    def moved(lane):
-        index, shift = lane
-        mask = jnp.arange(entries) == index
-        value = jnp.clip(y + shift, best.lower, best.upper)
-        held = best.held(mask, value)
-        return pick(held.y, poi) - centre, held.converged
-
-    lanes = (jnp.tile(jnp.arange(entries), 4), shifts.reshape(-1))
-    change, converged = in_lanes(moved, lanes, entries)
-    up, down, prefit_up, prefit_down = change.reshape(4, entries)
-    constrained = widths > 0
-    unknown = lambda x: jnp.where(constrained, x, jnp.nan)  # noqa: E731
-    safe = jnp.where(constrained, widths, 1.0)
-
-    aux, statistical = _by_observation(best, poi)
-    by_entry = {
-        "pull": unknown((y - centres) / safe),
-        "constraint": unknown(sigma / safe),
+    poi = poi_mask(model, "ranking")
+    best = best_fit(model, data, "ranking")
+    covariance = covariance_at(best)
+    require_width(covariance.widths, best, poi, model, "ranking")
+    index = np.flatnonzero(np.asarray(best.movable) & ~poi)
+    widths, centres = (of(model)[index] for of in (prior_widths, prior_centres))
+    sigma, constrained = np.asarray(covariance.widths)[index], widths > 0
+    prefit = np.where(constrained, widths, np.nan)
+    # Up and down, after the fit and before it.
+    shifts = np.stack([sigma, -sigma, prefit, -prefit], axis=1)
+    change, converged = np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)
+    if index.size:
+        change, converged = _impacts((best, poi), (index, shifts), poi.size)
+    by_observation, statistical = _by_observation(best, poi)
+    up, down, prefit_up, prefit_down = np.asarray(change).T
+    columns = {
+        "pull": (np.asarray(best.minimum.y)[index] - centres) / prefit,
+        "constraint": sigma / prefit,
         "up": up,
         "down": down,
-        "prefit_up": unknown(prefit_up),
-        "prefit_down": unknown(prefit_down),
-        "by_observable": aux,
-        "converged": jnp.all(converged.reshape(4, entries), axis=0),
+        "prefit_up": prefit_up,
+        "prefit_down": prefit_down,
+        "by_observable": np.asarray(by_observation)[index],
+        "converged": np.all(converged, axis=1),
     }
-    numbers = {"statistical": statistical, "total": pick(sigma, poi), "best": centre}
-    return by_entry, chosen, numbers
+    size = np.nan_to_num(np.fmax(np.abs(up), np.abs(down)), nan=-1.0)
+    order = np.argsort(-size, kind="stable")
+    names = entry_names(model.parameter_shapes)
+    return Ranking(
+        **{name: column[order] for name, column in columns.items()},
+        statistical=statistical,
+        total=pick(covariance.widths, poi),
+        best=pick(best.minimum.y, poi),
+        names=tuple(names[i] for i in index[order]),
+        poi=str(model.poi),
+    )
 
 
-def _by_observation(
-    best: BestFit, poi: Mask
-) -> tuple[Float[Array, " params"], Float[Array, ""]]:
-    """The best fit's derivatives with respect to the data, times their errors."""
-    likelihood = best.likelihood.prepared()
-    errors = likelihood.deviations(best.minimum.y)
-    if errors is None:
-        return jnp.full(poi.shape, jnp.nan), jnp.array(jnp.nan)
-    options = best.options.starting_at(best.minimum.y)
+def _impact(
+    common: tuple[BestFit, Mask], member: tuple[Array, Float[Array, "4"]]
+) -> tuple[Float[Array, "4"], Bool[Array, "4"]]:
+    """How far the parameter of interest moves for each shift of one parameter."""
+    (best, poi), (index, shifts) = common, member
+    y, parameters = best.minimum.y, best.parameters
+    mask = np.arange(y.shape[0]) == index
+    at, lower, upper = (pick(x, mask) for x in (y, parameters.lower, parameters.upper))
+    line = line_of(best, mask)
 
-    def fitted(observed: Any) -> Array:
-        return pick(minimise(likelihood.at(observed), options, best.solver).y, poi)
+    def shifted(nearby: Nearby, shift: Array) -> tuple[Nearby, tuple[Array, Array]]:
+        def fit() -> tuple[Nearby, tuple[Array, Array]]:
+            value = xp.clip(at + shift, lower, upper)
+            conditional, there = line.fit(value - at, value, nearby)
+            change = pick(conditional.y, poi) - pick(y, poi)
+            return there, (change, conditional.converged)
 
-    slopes = jax.grad(fitted)(likelihood.observations())
-    counts, aux = (slope * error for slope, error in zip(slopes, errors, strict=True))
-    return aux, jnp.sqrt(jnp.sum(counts**2))
+        unknown = nearby, (xp.asarray(np.nan), xp.asarray(True))
+        return cond(xp.isfinite(shift), fit, lambda: unknown)
+
+    return scan(shifted, line.nothing_nearby(), shifts, line)[1]
+
+
+_impacts = Batched(_impact)
+
+
+@numpy_or_compiled
+def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]:
+    r"""The best fit's derivatives with respect to the data, times their errors.
+
+    For Poisson and normal terms the score of an observation with the expectation
+    \(\nu(y)\) and the standard deviation \(\sigma\) changes with it by
+    \(-\nabla\nu/\sigma^2\), and the best fit by \(H^{-1}\nabla\nu/\sigma^2\).
+    """
+    likelihood, y = best.likelihood, best.minimum.y
+    deviations = likelihood.deviations(y)
+    if deviations is None:
+        return xp.full(poi.shape, np.nan), xp.asarray(np.nan)
+    if isinstance(likelihood, HistFactoryLikelihood):
+        column = xp.sum(xp.where(poi[:, None], covariance_at(best).table, 0.0), axis=0)
+        changes = likelihood.expected_along(y, column)
+        counts, aux = (
+            xp.where(sigma > 0, change / xp.where(sigma > 0, sigma, 1.0), 0.0)
+            for change, sigma in zip(changes, deviations, strict=True)
+        )
+    else:
+        parameters = best.parameters.starting_at(y)
+
+        def fitted(observed: Any) -> Array:
+            return pick(minimise(likelihood.at(observed), parameters).y, poi)
+
+        slopes = jax.grad(fitted)(likelihood.observations())
+        counts, aux = (a * b for a, b in zip(slopes, deviations, strict=True))
+    return aux, xp.sqrt(xp.sum(counts**2))

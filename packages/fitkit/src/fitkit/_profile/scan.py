@@ -5,24 +5,36 @@ With \(V\) minus the log-likelihood, profiled over all other parameters, both sh
 freedom as there are parameters shown (S. S. Wilks, Ann. Math. Statist. 9 (1938) 60).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import final
+from collections.abc import Sequence
+from typing import NamedTuple, final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._numerics.compiled import compiled
-from .._custom_types import Mask
-from .._numerics.batch import in_lanes
 from .._model.model import AbstractModel, Data
+from .._numerics.batch import Batched
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import as_floats, cholesky, traced, xp
+from .._numerics.namespace import scan as one_by_one
 from .._numerics.roots import falling_roots
-from .profile_fits import BestFit, best_fit, entry, pick, root_of_excess
+from .._custom_types import Mask, Vector
+from .profile_fits import (
+    BestFit,
+    Line,
+    Nearby,
+    best_fit,
+    entry,
+    line_along,
+    line_of,
+    pick,
+    root_of_excess,
+    succeeded,
+)
 
 _SPAN = 3.0  # standard deviations to either side, where no values are given
+# So many neighbouring points are fitted in turn; such runs may go side by side.
+_RUN = 8
 
 
 @final
@@ -46,7 +58,7 @@ class Scan(eqx.Module):
     name: str = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        if isinstance(self.best, jax.core.Tracer):
+        if traced(self.best):
             return f"Scan({self.name}, {self.values.shape[0]} points)"
         rows = [
             f"  {value: .6g}  {delta:.6g}" + ("" if good else "  (not converged)")
@@ -65,10 +77,6 @@ def scan(
     values: Float[ArrayLike, " points"] | None = None,
     *,
     points: int = 31,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
 ) -> Scan:
     """The likelihood profiled over all parameters but one.
 
@@ -76,21 +84,22 @@ def scan(
         model: any model.
         data: observed or expected data.
         parameter: its name; `gamma[3]` for an entry of a parameter per bin.
-        values: where to evaluate; by default from three standard deviations below the
-            best fit to three above, as far as its bounds allow.
+        values: where to evaluate, `[points]`, in the parameter's own units; by default
+            from three standard deviations below the best fit to three above, as far as
+            its bounds allow.
         points: how many values, where none are given.
-        init, fixed, bounds, solver: of all fits; see `fit`.
 
     Returns:
-        A `Scan`; all conditional fits are made together, from the best fit.
+        A `Scan`. Its `delta` is infinite where the likelihood is zero whatever the
+        other parameters are.
 
     Raises:
-        ValueError: for an unknown parameter.
+        ValueError: for an unknown parameter, or one that is fixed or of which nothing
+            depends, where no values are given.
         FitError: where the free fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import Channel, Model, NormFactor, Sample, scan
         >>> sample = Sample("signal", [100.0], (NormFactor("mu"),))
         >>> model = Model([Channel("SR", [sample])], poi="mu")
@@ -98,33 +107,58 @@ def scan(
         >>> [round(float(x), 6) for x in result.delta]
         [0.0, 0.937964]
     """
-    best = best_fit(model, data, init, fixed, bounds, solver, "scan")
     mask = entry(model, parameter, "scan")
+    best = best_fit(model, data, "scan")
     at = pick(best.minimum.y, mask)
     if values is None:
-        width = _SPAN * pick(best.sigma, mask)
-        if not isinstance(width, jax.core.Tracer) and not width > 0:
+        width = _SPAN * _width(best, mask)
+        if not traced(width) and not (best.movable[mask].all() and width > 0):
             raise ValueError(
-                f"`scan`: {parameter!r} has no curvature from which to choose a range "
-                "(is it fixed, or not determined?). Give `values=`."
+                f"`scan`: {parameter!r} is fixed, or has no curvature from which to "
+                "choose a range. Give `values=`."
             )
-        low = jnp.maximum(at - width, pick(best.lower, mask))
-        high = jnp.minimum(at + width, pick(best.upper, mask))
-        values = jnp.linspace(low, high, points)
-    values = jnp.atleast_1d(jnp.asarray(values, dtype=float))
-    delta, y, converged = _along(best, mask, values)
+        low = xp.maximum(at - width, pick(best.parameters.lower, mask))
+        high = xp.minimum(at + width, pick(best.parameters.upper, mask))
+        values = xp.linspace(low, high, points)
+    values = xp.atleast_1d(as_floats(values))
+    (count,) = values.shape
+    if not count:
+        raise ValueError("`scan(values=...)` is empty.")
+    # Neighbours follow each other, so that one tells where the next will end.
+    order = xp.argsort(values)
+    runs = -(-count // _RUN)
+    length = -(-count // runs)
+    padded = order[np.minimum(np.arange(runs * length), count - 1)]
+    results = _along((best, mask), values[padded].reshape(runs, length), mask.shape[0])
+    back = xp.argsort(order)
+    delta, y, converged = (x.reshape(-1, *x.shape[2:])[back] for x in results)
     return Scan(values, delta, y, at, converged, parameter)
 
 
-@compiled
-def _along(best: BestFit, mask: Mask, values: Array) -> tuple[Array, Array, Array]:
-    def at(value):
-        held = best.held(mask, value)
-        return 2 * (held.value - best.minimum.value), held.y, held.converged
+def _run(
+    common: tuple[BestFit, Mask], values: Float[Array, " run"]
+) -> tuple[Array, Array, Array]:
+    """Conditional fits at neighbouring values, one after the other."""
+    best, mask = common
+    line, at = line_of(best, mask), pick(best.minimum.y, mask)
 
-    return in_lanes(at, values, mask.shape[0])
+    def fit(nearby: Nearby, value: Array) -> tuple[Nearby, tuple[Array, Array, Array]]:
+        conditional, nearby = line.fit(value - at, value, nearby)
+        delta = 2 * (conditional.value - best.minimum.value)
+        return nearby, (delta, conditional.y, succeeded(conditional))
+
+    return one_by_one(fit, line.nothing_nearby(), values, line)[1]
 
 
+_along = Batched(_run)
+
+
+@numpy_or_compiled
+def _width(best: BestFit, mask: Mask) -> Float[Array, ""]:
+    """The standard deviation, 0 without any curvature."""
+    line = line_of(best, mask)
+    curved = pick(best.minimum.curvature.diagonal(), mask) > 0
+    return xp.where(curved, line.width, 0.0)
 @final
 class Contour(eqx.Module):
     """Closed lines of equal profile likelihood around the best fit of two parameters.
@@ -146,7 +180,7 @@ class Contour(eqx.Module):
     names: tuple[str, str] = eqx.field(static=True)
 
     def __repr__(self) -> str:
-        if isinstance(self.best, jax.core.Tracer):
+        if traced(self.best):
             return f"Contour({self.names}, levels={self.levels})"
         rows = [
             f"  {level:.4g}: {self.names[0]} in [{low[0]:.6g}, {high[0]:.6g}], "
@@ -155,7 +189,7 @@ class Contour(eqx.Module):
                 self.levels, self.points.min(1), self.points.max(1), strict=True
             )
         ]
-        bad = int(jnp.sum(~self.converged))
+        bad = int(np.sum(~self.converged))
         head = f"contours of {self.names[0]} and {self.names[1]}" + (
             f", {bad} points not converged:" if bad else ":"
         )
@@ -170,10 +204,6 @@ def contour(
     levels: Sequence[float] = (0.6827, 0.9545),
     angles: int = 48,
     tolerance: float = 1e-4,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
 ) -> Contour:
     r"""Contours of the profile likelihood of two parameters.
 
@@ -189,15 +219,24 @@ def contour(
         levels: probability contents, each between 0 and 1.
         angles: directions for each level.
         tolerance: relative precision of the distance.
-        init, fixed, bounds, solver: of all fits; see `fit`.
 
     Returns:
-        A `Contour`; bounds are respected, and said.
+        A `Contour`; bounds are respected, and told.
 
     Raises:
-        ValueError: for an unknown parameter, the same one twice or a level outside
-            (0, 1).
+        ValueError: for an unknown or fixed parameter, the same one twice or a level
+            outside (0, 1).
         FitError: where the free fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
+
+    Example:
+        >>> from fitkit import contour, correlated_background
+        >>> model = correlated_background([60.0], [50.0], [55.0], [45.0])
+        >>> names = ("mu", "correlated_bkg_uncertainty")
+        >>> data = model.expected_data(model.init)
+        >>> result = contour(model, data, names, levels=[0.68], angles=9)
+        >>> result.points.shape
+        (1, 9, 2)
     """
     first, second = parameters
     if first == second:
@@ -208,56 +247,109 @@ def contour(
             "`contour(levels=...)` are probabilities between 0 and 1; got "
             f"{outside[0]}."
         )
-    best = best_fit(model, data, init, fixed, bounds, solver, "contour")
     masks = np.stack([entry(model, name, "contour") for name in parameters])
-    content = np.asarray(levels, dtype=float)
-    points, at_bound, converged, at = _around(
-        best, masks, np.sqrt(-2 * np.log1p(-content)), angles, tolerance
+    best = best_fit(model, data, "contour")
+    fixed = [n for n, m in zip(parameters, masks, strict=True) if not best.movable[m]]
+    if fixed:
+        raise ValueError(
+            f"`contour`: {fixed[0]!r} is fixed. Free it with "
+            f"`model.with_free({fixed[0]!r})`."
+        )
+    plane = _plane(best, masks)
+    angle = np.linspace(0, 2 * np.pi, angles)
+    towards = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    distances = np.sqrt(-2 * np.log1p(-np.asarray(levels, dtype=float)))
+    # All levels of one direction stand beside each other.
+    members = np.repeat(towards, len(levels), axis=0), np.tile(distances, angles)
+    common = plane, as_floats(tolerance)
+    points, at_bound, converged = (
+        xp.swapaxes(xp.reshape(x, (angles, len(levels), *x.shape[1:])), 0, 1)
+        for x in _points(common, members, best.movable.shape[0])
     )
-    return Contour(points, at_bound, converged, at, tuple(levels), (first, second))
-
-
-@compiled
-def _around(
-    best: BestFit, masks: Mask, distances: Array, angles: int, tolerance: float
-) -> tuple[Array, Array, Array, Array]:
-    both = jax.vmap(pick, in_axes=(None, 0))
-    centre, lower, upper = (
-        both(v, masks) for v in (best.minimum.y, best.lower, best.upper)
+    return Contour(
+        points, at_bound, converged, plane.centre, tuple(levels), (first, second)
     )
-    weights = masks.astype(float)
-    circle = jnp.linalg.cholesky(weights @ best.covariance @ weights.T)
-    angle = jnp.linspace(0, 2 * jnp.pi, angles)
-    direction = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1) @ circle.T
-    # How far the box allows each direction.
-    room = jnp.where(direction > 0, upper - centre, centre - lower)
-    reach = jnp.min(
-        jnp.where(direction == 0, jnp.inf, room / jnp.abs(direction)), axis=1
-    )
-    count = distances.shape[0]
-    directions = jnp.tile(direction, (count, 1))
-    wanted = jnp.repeat(distances, angles)
 
-    def excess(radius):
-        def at(lane):
-            r, towards = lane
-            values = jnp.sum((centre + r * towards)[:, None] * masks, axis=0)
-            root, good = root_of_excess(
-                best.held(masks[0] | masks[1], values), best.minimum
-            )
-            return root, good
 
-        root, good = in_lanes(at, (radius, directions), masks.shape[1])
-        return wanted - root, good
+@final
+class _Plane(NamedTuple):
+    """Two parameters around their best fit.
+
+    Attributes:
+        best: the best fit.
+        masks: both parameters, `[2, params]`.
+        slopes: how all entries follow each, `[2, params]`.
+        circle: takes the unit circle to the ellipse of one standard deviation.
+    """
+
+    best: BestFit
+    masks: Bool[Array, "2 params"]
+    slopes: Float[Array, "2 params"]
+    circle: Float[Array, "2 2"]
+
+    @property
+    def needs_jax(self) -> bool:
+        """Whether fits are compiled, though nothing is traced."""
+        return self.best.needs_jax
+
+    @property
+    def centre(self) -> Float[Array, "2"]:
+        """The best fit of both."""
+        return self.of_both(self.best.minimum.y)
+
+    def of_both(self, vector: Vector) -> Float[Array, "2"]:
+        """The entries of both."""
+        return xp.stack([pick(vector, self.masks[0]), pick(vector, self.masks[1])])
+
+
+@numpy_or_compiled
+def _plane(best: BestFit, masks: Bool[Array, "2 params"]) -> _Plane:
+    both = masks[0] | masks[1]
+    lines = [line_along(best, both, xp.where(mask, 1.0, 0.0)) for mask in masks]
+    slopes = xp.stack([line.slope for line in lines])
+    pulls = xp.stack([best.minimum.curvature @ slope for slope in slopes])
+    curvature = slopes @ pulls.T
+    # Where the profile does not curve upwards every way: what each has for itself.
+    lower = cholesky(curvature)
+    alone = xp.diag(xp.stack([1 / line.width for line in lines]))
+    lower = xp.where(xp.all(xp.isfinite(lower)), lower, alone)
+    # The inverse's factor, transposed: its columns are conjugate directions.
+    (a, _), (b, c) = lower[0], lower[1]
+    inverse = xp.stack([xp.stack([1 / a, -b / (a * c)]), xp.stack([0 * a, 1 / c])])
+    return _Plane(best, masks, slopes, inverse)
+
+
+def _point(
+    common: tuple[_Plane, Array], member: tuple[Float[Array, "2"], Array]
+) -> tuple[Array, Array, Array]:
+    """A point of a contour, whether it is on a bound, and whether it was reached."""
+    (plane, tolerance), (towards, wanted) = common, member
+    best, centre = plane.best, plane.centre
+    direction = plane.circle @ towards
+    slope = direction @ plane.slopes
+    line = Line(best, plane.masks[0] | plane.masks[1], slope, np.ones(()))
+    # How far the box allows the direction.
+    lower, upper = map(plane.of_both, (best.parameters.lower, best.parameters.upper))
+    reach = xp.where(direction > 0, upper - centre, centre - lower)
+    still = direction == 0
+    reach = xp.where(still, xp.inf, reach / xp.abs(xp.where(still, 1.0, direction)))
+
+    def missing(radius: Array, nearby: Nearby) -> tuple[Array, Array, Nearby]:
+        values = (centre + radius * direction) @ plane.masks
+        conditional, nearby = line.fit(radius, values, nearby)
+        root, good = root_of_excess(conditional, best.minimum)
+        return wanted - root, good, nearby
 
     roots = falling_roots(
-        excess, wanted, wanted, largest=jnp.tile(reach, count), tolerance=tolerance
+        missing,
+        wanted,
+        wanted,
+        largest=xp.min(reach),
+        tolerance=tolerance,
+        operands=plane,
+        memory=line.nothing_nearby(),
     )
-    points = centre + roots.x[:, None] * directions
-    shape = (count, angles)
-    return (
-        points.reshape(*shape, 2),
-        roots.beyond.reshape(shape),
-        roots.converged.reshape(shape),
-        centre,
-    )
+    return centre + roots.x * direction, roots.beyond, roots.converged
+
+
+_points = Batched(_point)

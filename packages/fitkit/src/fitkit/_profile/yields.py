@@ -1,22 +1,24 @@
 """Expected yields before and after a fit, with correlated uncertainties."""
 
-from collections.abc import Mapping
 from typing import final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
-from .._numerics.compiled import compiled
-from .._custom_types import Matrix, Params
+from .._custom_types import Params, Vector
+from .._fit.uncertainty import Covariance
+from .._histfactory.data import bins_by_channel
+from .._histfactory.likelihood import derived
 from .._histfactory.model import Model
+from .._histfactory.rates import elements, jacobian
 from .._model.model import AbstractModel, Data
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
-from .profile_fits import best_fit, require_covariance
 from .constraint_widths import prior_widths
+from .profile_fits import best_fit, covariance_at
 
 
 @final
@@ -40,7 +42,7 @@ class Yields(eqx.Module):
     params: Params
 
     def __repr__(self) -> str:
-        if isinstance(jax.tree.leaves(self.total)[0], jax.core.Tracer):
+        if traced(self.total):
             return f"Yields({', '.join(self.total)})"
         lines = []
         for channel, total in self.total.items():
@@ -59,37 +61,29 @@ class Yields(eqx.Module):
         return "\n".join(lines)
 
 
-def predicted_yields(
-    model: AbstractModel,
-    data: Data | None = None,
-    *,
-    init: Mapping[str, ArrayLike] | None = None,
-    fixed: Mapping[str, ArrayLike] | None = None,
-    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-    solver: optx.AbstractMinimiser | None = None,
-) -> Yields:
+def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
     r"""The yields that a model expects before a fit, or after one.
 
     Uncertainties are \(\sqrt{J C J^T}\), with \(J\) the derivatives of the yields and
     \(C\) the covariance of the parameters: after a fit the inverse Hessian, before it
     the widths of the constraints. A parameter without a constraint adds nothing before
-    the fit.
+    the fit, one on its bound nothing after it.
 
     Args:
-        model: any model whose expected data are counts by channel.
+        model: any model whose expected data are counts by channel. Before a fit its
+            starts count: `model.with_init(...)` and `model.with_fixed(...)` move them.
         data: fitted if given; if not, the yields are those before a fit.
-        init, fixed, bounds, solver: of the fit; see `fit`.
 
     Returns:
-        Yields and uncertainties by channel.
+        Yields and uncertainties by channel, in events. An uncertainty is NaN where the
+        data do not determine the yield, as that of a signal of which only masked
+        channels know; the others do not suffer.
 
     Raises:
-        FitError: where the fit finds no minimum, or does not determine all parameters:
-            in a masked model hold those of which only masked channels know.
+        FitError: where the fit finds no minimum.
+        RuntimeError: traced, where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import predicted_yields, uncorrelated_background
         >>> model = uncorrelated_background([5.0, 5.0], [50.0, 60.0], [3.0, 4.0])
         >>> before = predicted_yields(model)
@@ -98,14 +92,16 @@ def predicted_yields(
         >>> round(float(before.channel_error["singlechannel"]), 6)
         5.0
     """
-    require_float64()
     if data is None:
-        y = model.ravel({**model.init, **dict(init or {})})
-        covariance = jnp.diag(prior_widths(model) ** 2)
+        y, width = model.ravel(model.init), prior_widths(model)
+        require_float64(y, width)
+        known = width > 0
+        scale = 1 / xp.where(known, width, 1.0)
+        size = (*width.shape, *width.shape)
+        covariance = Covariance(xp.diag(width**2), np.zeros(size), scale, known)
     else:
-        best = best_fit(model, data, init, fixed, bounds, solver, "predicted_yields")
-        require_covariance(best, model, "predicted_yields")
-        y, covariance = best.minimum.y, best.covariance
+        best = best_fit(model, data, "predicted_yields")
+        y, covariance = best.minimum.y, covariance_at(best)
     totals, errors, channel_errors = _propagated(model, y, covariance)
     params = model.unravel(y)
     samples: dict[str, dict[str, Array]] = {}
@@ -119,26 +115,32 @@ def predicted_yields(
     return Yields(
         {name: totals[name] for name in order},
         {name: errors[name] for name in order},
-        {name: jnp.sum(totals[name]) for name in order},
+        {name: xp.sum(totals[name]) for name in order},
         {name: channel_errors[name] for name in order},
         samples,
         params,
     )
 
 
-@compiled
+def _slopes(model: AbstractModel, y: Vector) -> dict[str, Float[Array, "bins params"]]:
+    """The derivatives of the expected counts of each channel."""
+    if isinstance(model, Model):
+        _, shapes = derived(model.arrays)
+        at = elements(model.arrays, shapes, y, 0.0)
+        return bins_by_channel(model.layout, jacobian(model.arrays, shapes, at).T)
+    return jax.jacfwd(lambda y: model.expected_data(model.unravel(y)).main)(y)
+
+
+@numpy_or_compiled
 def _propagated(
-    model: AbstractModel, y: Array, covariance: Matrix
+    model: AbstractModel, y: Vector, covariance: Covariance
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    def counts(y):
-        return model.expected_data(model.unravel(y)).main
+    totals = model.expected_data(model.unravel(y)).main
 
-    totals, slopes = counts(y), jax.jacfwd(counts)(y)
+    def error(slope: Float[Array, "*rows params"]) -> Float[Array, "*rows"]:
+        return xp.sqrt(covariance.variance_along(slope))
 
-    def error(slope: Array) -> Array:
-        variance = jnp.einsum("...i,ij,...j->...", slope, covariance, slope)
-        return jnp.sqrt(variance)
-
+    slopes = _slopes(model, y)
     errors = {name: error(slope) for name, slope in slopes.items()}
-    channels = {name: error(jnp.sum(slope, axis=0)) for name, slope in slopes.items()}
+    channels = {name: error(xp.sum(slope, axis=0)) for name, slope in slopes.items()}
     return totals, errors, channels

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fitkit
-from fitkit._workspace.many import SeriesReader
 from fitkit._workspace.choices import Choices
+from fitkit._workspace.many import SeriesReader
 
 
 def document():

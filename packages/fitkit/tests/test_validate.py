@@ -147,7 +147,9 @@ CASES = {
 
 
 def test_nothing_to_report():
-    assert fitkit.validate(good()) == ()
+    findings = fitkit.validate(good())
+    assert len(findings) == 0
+    assert repr(findings) == "nothing to report"
 
 
 @pytest.mark.parametrize("case", CASES)

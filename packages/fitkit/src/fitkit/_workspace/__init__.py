@@ -8,10 +8,12 @@ from .combine import digest as digest
 from .combine import prune as prune
 from .combine import rename as rename
 from .error import WorkspaceError as WorkspaceError
+from .findings import Finding as Finding
+from .findings import FindingGroup as FindingGroup
+from .findings import Findings as Findings
 from .patchset import Patch as Patch
 from .patchset import PatchSet as PatchSet
 from .patchset import read_patchset as read_patchset
 from .read import read_workspace as read_workspace
-from .validate import Finding as Finding
 from .validate import validate as validate
 from .write import write_workspace as write_workspace

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, final
 
-from .document import MAX_BYTES, decode
+from . import foreign
+from .document import MAX_BYTES, decode, in_folder
 from .error import WorkspaceError
 
 # A full release with hundreds of signal points stays below 1 GB; a few kilobytes that
@@ -67,11 +68,13 @@ def read_archive(path: str | Path) -> Archive:
             too much.
     """
     path = Path(path)
+    if path.is_dir():
+        raise WorkspaceError(f"{str(path)!r} is a directory. {in_folder(path)}")
     try:
         if zipfile.is_zipfile(path):
-            contents = _zip_contents(path)
+            contents, others = _zip_contents(path)
         else:
-            contents = _tar_contents(path)
+            contents, others = _tar_contents(path)
     except WorkspaceError:
         raise
     except OSError as error:
@@ -80,36 +83,62 @@ def read_archive(path: str | Path) -> Archive:
             "tar or zip archive."
         ) from None
     except Exception as error:  # the two libraries let many others escape
+        with path.open("rb") as file:
+            head = file.read(foreign.HEAD)
+        what = foreign.of_content(head)
+        if what and "archive" not in what.partition(".")[0]:  # which then is broken
+            raise WorkspaceError(f"{path} is no archive, but {what}.") from None
+        if head.lstrip()[:1] in (b"{", b"["):
+            raise WorkspaceError(
+                f"{path} is no archive, but JSON. Give it to `read_workspace`, or to "
+                "`read_patchset`."
+            ) from None
         raise WorkspaceError(
             f"{path} is no tar or zip archive that can be read: {error}. Download it "
             "again, or give the path of a document to `read_workspace`."
         ) from None
+    inner = [name for name in others if _is_archive(name)]
+    if inner and not contents:
+        raise WorkspaceError(
+            f"{path} has no JSON documents, but archives: {', '.join(inner)}. Unpack "
+            "it and read these."
+        )
     return Archive(str(path), contents)
 
 
-def _tar_contents(path: Path) -> dict[str, bytes]:
-    contents, total = {}, 0
+def _tar_contents(path: Path) -> tuple[dict[str, bytes], list[str]]:
+    """The documents of a tar archive, and the names of its other files."""
+    contents, others, total = {}, [], 0
     with tarfile.open(path) as archive:
         for member in archive:
             _check_name(path, member.name)
             total = _check_size(path, member.name, member.size, total)
-            file = archive.extractfile(member) if member.isreg() else None
+            if not member.isreg():
+                continue
+            file = archive.extractfile(member)
             if file is not None and _is_document(member.name):
                 contents[_plain(member.name)] = file.read()
-    return contents
+            else:
+                others.append(member.name)
+    return contents, others
 
 
-def _zip_contents(path: Path) -> dict[str, bytes]:
-    contents, total = {}, 0
+def _zip_contents(path: Path) -> tuple[dict[str, bytes], list[str]]:
+    """The documents of a zip archive, and the names of its other files."""
+    contents, others, total = {}, [], 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             _check_name(path, member.filename)
             total = _check_size(path, member.filename, member.file_size, total)
-            if not member.is_dir() and _is_document(member.filename):
+            if member.is_dir():
+                continue
+            if _is_document(member.filename):
                 with archive.open(member) as file:
                     # the header's size may lie: read no more than is allowed
                     contents[_plain(member.filename)] = file.read(MAX_BYTES + 1)
-    return contents
+            else:
+                others.append(member.filename)
+    return contents, others
 
 
 def _plain(name: str) -> str:
@@ -120,6 +149,10 @@ def _is_document(name: str) -> bool:
     # macOS adds files such as "._BkgOnly.json" that hold no JSON
     plain = PurePosixPath(name)
     return plain.suffix == ".json" and not plain.name.startswith("._")
+
+
+def _is_archive(name: str) -> bool:
+    return name.endswith((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip"))
 
 
 def _check_name(path: Path, name: str) -> None:

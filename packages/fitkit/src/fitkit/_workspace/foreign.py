@@ -109,7 +109,7 @@ def of_document(document: Any) -> str:
                 "an HS3 document, as RooFit writes it. Give the workspace or the XML "
                 f"that it was made of; {_CONVERT}"
             )
-        if "patches" in document:
+        if is_patchset(document):
             return (
                 "a patch set. Read it with `read_patchset`, and give one of its points "
                 "as `patch` together with the background-only workspace"
@@ -132,6 +132,21 @@ def of_document(document: Any) -> str:
             "the background-only workspace"
         )
     return ""
+
+
+def of_patchset(document: Any) -> str:
+    """What a decoded document is in the place of a patch set, and the way out."""
+    if isinstance(document, Mapping) and not hasattr(document, "contents"):
+        if is_patchset(document):  # though not as it should be
+            return ""
+        if "channels" in document:
+            return "a workspace. Read it with `read_workspace`"
+    return of_document(document)
+
+
+def is_patchset(document: Any) -> bool:
+    """Whether it is, or was meant as, a patch set."""
+    return isinstance(document, Mapping) and "patches" in document
 
 
 def is_patch(document: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonpatch
 
+from . import foreign
 from .document import load
 from .error import WorkspaceError
 
@@ -42,9 +43,13 @@ def _is_operation(value: Any) -> bool:
 
 def _apply(document: Any, operations: Any) -> Any:
     if not isinstance(operations, Sequence):
+        if hasattr(operations, "patches") or foreign.is_patchset(operations):
+            raise WorkspaceError(
+                "`patch` is a patch set. Choose one of its points: "
+                '`patch=read_patchset(path)["name"]`.'
+            )
         raise WorkspaceError(
-            f"a patch must be a list of operations; got {type(operations).__name__}. "
-            "A patch set is read by `read_patchset`."
+            f"a patch must be a list of operations; got {type(operations).__name__}."
         )
     own: dict[int, Any] = {}
     for number, operation in enumerate(operations):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, final
 import pydantic
 from pydantic import ConfigDict, Field
 
+from . import foreign
 from .combine import digest
 from .document import copied, load
 from .error import WorkspaceError, explain
@@ -68,7 +69,7 @@ class Patch:
 @final
 @dataclasses.dataclass(frozen=True)
 class PatchSet:
-    """Signal points, found by name or by values.
+    """Signal points, to choose by name or by values.
 
     Attributes:
         description: what the analysis says of it.
@@ -113,10 +114,10 @@ class PatchSet:
             WorkspaceError: where the digest of the document is another.
         """
         for algorithm, expected in self.digests.items():
-            found = digest(document, algorithm)
-            if found != expected:
+            own = digest(document, algorithm)
+            if own != expected:
                 raise WorkspaceError(
-                    f"the document's {algorithm} digest is {found}, but the patch set "
+                    f"the document's {algorithm} digest is {own}, but the patch set "
                     f"was made for {expected}. Use the background-only document of the "
                     "same release, or apply with `verify=False`."
                 )
@@ -144,6 +145,15 @@ class PatchSet:
         return self[key].apply(document)
 
 
+def _parsed(document: Any, name: str) -> _PatchSetDocument:
+    try:
+        return _PatchSetDocument.model_validate(document)
+    except pydantic.ValidationError as error:
+        if what := foreign.of_patchset(document):
+            raise WorkspaceError(f"{name}the document is {what}.") from None
+        raise WorkspaceError(name + explain(error)) from None
+
+
 def read_patchset(source: str | Path | Mapping[str, Any]) -> PatchSet:
     """The signal points of a patch set document (pyhf's schema 1.0.0).
 
@@ -168,10 +178,7 @@ def read_patchset(source: str | Path | Mapping[str, Any]) -> PatchSet:
         'A_300_50'
     """
     name = f"{source}: " if isinstance(source, (str, Path)) else ""
-    try:
-        document = _PatchSetDocument.model_validate(load(source))
-    except pydantic.ValidationError as error:
-        raise WorkspaceError(name + explain(error)) from None
+    document = _parsed(load(source), name)
     metadata = document.metadata
     patches = tuple(
         Patch(each.metadata.name, tuple(each.metadata.values), each.patch)

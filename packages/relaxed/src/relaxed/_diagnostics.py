@@ -31,16 +31,16 @@ def hard_hist(
     `hard_hist(data, edges, weights=weights**2)`.
 
     Args:
-        data: one number per event, or one row of `dims` numbers.
+        data: one number per event, or one row of `dims` numbers; may be infinite.
         edges: as for `hist`.
-        weights: one per event, of either sign; one each by default.
+        weights: one per event, finite, of either sign; one each by default.
         flow: what becomes of events beyond the outer edges: `"drop"` leaves them out,
             `"clip"` counts them in the outer bins, `"reflect"` where their mirror image
             lies.
 
     Raises:
-        ValueError: edges that do not increase, shapes that do not fit, NaN in `data` or
-            `weights`.
+        ValueError: edges that do not increase, shapes that do not fit, NaN in `data`,
+            weights that are not finite, whole numbers that float32 would round.
 
     Example:
         >>> edges = jnp.array([0.0, 0.5, 1.0])
@@ -75,6 +75,7 @@ def _index(
     bins = edges.shape[0] - 1
     if flow == "reflect":
         data = folded(edges[0], edges[-1], data)
+    # Not by equal widths, whose division may put an event on an edge beside it.
     index = jnp.searchsorted(edges, data, side="right") - 1
     index = jnp.where(data == edges[-1], bins - 1, index)
     inside = (index >= 0) & (index < bins) | (flow != "drop")
@@ -104,7 +105,8 @@ def smoothing_bias(
     either. For small bandwidths the bias is $\frac{h^2}{2} \sigma_K^2 [f'(e_{b+1}) -
     f'(e_b)]$ with f the density of events and σ_K the kernel's standard deviation.
 
-    Arguments as `hist`.
+    Arguments and errors as `hist`. The error has no derivative where it is zero; it is
+    taken as zero there.
 
     Example:
         >>> data = jnp.linspace(-3.0, 3.0, 1001) ** 3 / 9

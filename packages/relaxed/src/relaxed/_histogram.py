@@ -66,37 +66,44 @@ def hist(
     `jit` windows compile in half the time where edges and bandwidth are not traced.)
 
     Args:
-        data: one number per event, or one row of `dims` numbers. Evaluated in this
-            array's precision and accumulated in float64 where x64 is on (in
-            compensated float32 where it is not).
+        data: one number per event, or one row of `dims` numbers; may be infinite.
+            Evaluated in this array's precision, whole numbers in the default one, and
+            accumulated in float64 where x64 is on (in compensated float32 where it is
+            not).
         edges: increasing bin edges, the outer ones may be infinite; or one such vector
             per dimension. Axes of `hist` and boost-histogram are taken too, as is
             anything that has `.edges`.
-        bandwidth: h, the smearing in the units of `data`. There is no default: it is a
-            choice between bias (large) and noisy gradients (small), see
+        bandwidth: h > 0, the smearing in the units of `data`. There is no default: it
+            is a choice between bias (large) and noisy gradients (small), see
             `smoothing_bias`. One number, one per event, or in several dimensions one
             per dimension or `[events, dims]`.
-        weights: one per event, of either sign; one each by default.
+        weights: one per event, finite, of either sign; one each by default.
         kernel: the smearing's shape.
         flow: what becomes of the part of an event that leaves the outer edges:
             `"drop"` loses it, as a detector would; `"clip"` adds it to the outer bin;
             `"reflect"` mirrors it at the edge, for variables that end there. The latter
             two conserve the sum of weights, and so count events beyond the edges too.
         density: divide by the sum over bins and by the bins' sizes, as
-            `numpy.histogram` does, whatever the flow.
+            `numpy.histogram` does, whatever the flow; zero in infinite bins.
 
     Returns:
         The content of each bin, `[bins]`, or `[bins, bins, ...]` in several dimensions.
 
     Raises:
         ValueError: edges that do not increase, a bandwidth that is not positive, a
-            shape that does not fit, NaN in `data` or `weights`, a density of nothing.
-            (Traced values are checked at run time, as by `equinox.error_if`.)
+            shape that does not fit, NaN in `data`, weights that are not finite, whole
+            numbers that float32 would round, a density of nothing. (Traced values are
+            checked at run time, as by `equinox.error_if`.)
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
         >>> relaxed.hist(jnp.array([0.2, 0.9]), edges, bandwidth=0.01).tolist()
         [1.0, 1.0]
+
+    References:
+        The bins of neos, arXiv:2203.05570: integrals of a kernel density estimate, as
+        in Silverman, Density Estimation (1986), section 2.4; `"reflect"` is its
+        section 2.10.
     """
     counts = soft_sum("hist", 1, data, edges, bandwidth, weights, kernel, flow)
     if not density:
@@ -119,7 +126,7 @@ def hist_variance(
     r"""Return the statistical variance of each bin of `hist`: $\sum_i w_i^2 p_{ib}^2$.
 
     Tends to the usual $\sum w^2$ as the bandwidth goes to zero, and is smaller before:
-    smearing averages over events. Arguments as `hist`.
+    smearing averages over events. Arguments and errors as `hist`.
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
@@ -168,6 +175,7 @@ def prepare(
     events = columns[0].shape[0]
     bandwidth = known_or_traced(bandwidth, call, "bandwidth")
     bandwidths = _per_dimension(bandwidth, len(columns), events, several, call)
+    # Edges first: with these in disorder a complaint about anything else misleads.
     rules = [increasing(e, call) for e in edges]
     if flow == "reflect":
         rules += [with_ends(e, call) for e in edges]
@@ -184,6 +192,7 @@ def prepare(
         ),
         strict=True,
     )
+    # A bandwidth of all events is not sliced with them into chunks.
     arrays = [jnp.asarray(h) for h in bandwidths]
     shared = tuple(h if h.ndim == 0 else None for h in arrays)
     own = tuple(None if h.ndim == 0 else h for h in arrays)
@@ -291,6 +300,7 @@ def _axis(
     images = jnp.asarray(xp.stack(seen)), jnp.asarray(mirrors)
     if not windowed:
         return Axis(*images, None), 1
+    # The edges as given: what "clip" moves to infinity has no cells.
     table = first_bins(seen[0])
     xp = np if isinstance(bandwidth, np.ndarray) else jnp
     reached = most_reached(table, seen[0], kernel.support * xp.max(bandwidth))

@@ -199,6 +199,7 @@ class GaussianMixture(eqx.Module):
         data = enforce(
             data, finite(data, call), Rule(spread, lambda s: ~(s > 0), _constant)
         )
+        # The volume is shared among the components, its sides are their widths.
         bins_per_dim = bins ** (1 / data.shape[1])
         deviation = jnp.std(data, axis=0) / bins_per_dim
         means = jax.random.choice(key, data, (bins,), replace=False)
@@ -230,6 +231,7 @@ class GaussianMixture(eqx.Module):
                 f"has {dims} dimensions; got {data.shape}. Columns are joined by "
                 "`jnp.stack(columns, axis=1)`."
             )
+        # Training may have left the finite numbers, which no later message would tell.
         too_far = "A training step that is too long leads there."
         data = enforce(
             data,

@@ -42,6 +42,7 @@ class PlottableAxis:
         edges = getattr(other, "edges", None)
         return edges is not None and np.array_equal(self.edges, edges)
 
+    # As arrays have none: equal axes would need equal hashes.
     __hash__ = None  # type: ignore[assignment]
 
 

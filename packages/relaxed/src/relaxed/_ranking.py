@@ -186,6 +186,8 @@ def _tiles(
     background: Float[Array, " background"], weights: Float[Array, " background"]
 ) -> tuple[Float[Array, "tiles _"], Float[Array, "tiles _"]]:
     """Return scores and fractions of the total weight, in tiles."""
+    # Divided before they are summed, so that ranks are fractions in every precision;
+    # what fills the last tile has no weight.
     missing = -background.shape[0] % _TILE
     fractions = weights / jnp.sum(weights)
 

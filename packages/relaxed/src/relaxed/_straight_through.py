@@ -72,6 +72,8 @@ def straight_through(
     return _hard_forward(hard, soft)
 
 
+# Not soft + stop_gradient(hard - soft), which is the usual way: it rounds, so that a
+# count of 3 may become 2.9999998, and it evaluates the soft value for nothing.
 @jax.custom_jvp
 def _hard_forward(
     hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]

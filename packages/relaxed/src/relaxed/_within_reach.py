@@ -48,6 +48,7 @@ def add_within_reach(
         ((axis, data, bandwidth),) = dimensions(histogram, events)
         start = _start(histogram.kernel, axis, data, bandwidth, k)
         return _sum_of_areas(histogram.kernel, axis, start, data, bandwidth, weights)
+    # The k-th combination of the windows of each dimension, the first one fastest.
     starts, factors = [], []
     for (axis, data, bandwidth), passes in zip(
         dimensions(histogram, events), histogram.passes, strict=True
@@ -78,6 +79,7 @@ def _start(
     first = first_bin(axis.table, axis.edges[0], data, kernel.support * bandwidth)
     if isinstance(k, int) and k == 0:
         return first
+    # A window past the last bin starts above it, where nothing is counted.
     return jnp.minimum(first + jnp.uint32(k) * WINDOW, axis.bins + 1)
 
 

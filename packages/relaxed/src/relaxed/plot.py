@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, Num
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from ._arguments import as_edges
+from ._arguments import as_edges, known_or_traced
 from ._diagnostics import hard_hist, smoothing_bias
 from ._flow import Flow
 from ._histogram import hist, hist_variance
@@ -49,6 +49,9 @@ def soft_and_hard(
 
     Returns:
         The axes.
+
+    Raises:
+        ValueError: as `relaxed.hist`; one bin that is infinite.
 
     Example:
         >>> from relaxed import plot
@@ -103,7 +106,7 @@ def bias(
     Args:
         data: as for `relaxed.hist`, in one dimension.
         edges: as for `relaxed.hist`.
-        bandwidths: increasing, in the units of `data`.
+        bandwidths: at least two, positive and increasing, in the units of `data`.
         weights: as for `relaxed.hist`.
         kernel: as for `relaxed.hist`.
         flow: as for `relaxed.hist`.
@@ -112,6 +115,9 @@ def bias(
     Returns:
         The axes.
 
+    Raises:
+        ValueError: as `relaxed.hist`; bandwidths that do not increase.
+
     Example:
         >>> from relaxed import plot
         >>> data, edges = jnp.linspace(-1.9, 1.9, 99), relaxed.regular_edges(-3, 3, 6)
@@ -119,8 +125,13 @@ def bias(
         >>> len(ax.lines)  # a line at zero, and one for each bin with events
         5
     """
+    widths = known_or_traced(bandwidths, "plot.bias", "bandwidths")
+    if widths.ndim != 1 or widths.shape[0] < 2 or not np.all(np.diff(widths) > 0):
+        raise ValueError(
+            "`plot.bias(bandwidths=...)` must be a vector of at least two numbers that "
+            f"increase; got {widths}. For one bandwidth take `smoothing_bias`."
+        )
     ax = _axes(ax)
-    widths = np.asarray(bandwidths)
     hard = np.asarray(hard_hist(data, edges, weights=weights, flow=flow))
     hard_error = _error(data, edges, weights, flow)
 
@@ -173,6 +184,11 @@ def _error(
 def _drawn(edges: Num[Array, " edges"] | Sequence) -> Float[np.ndarray, " edges"]:
     """Return the edges, an infinite outer bin as wide as its neighbour."""
     ends = np.asarray(as_edges(edges, "plot.soft_and_hard")).astype(float)
+    if ends.size == 2 and not np.all(np.isfinite(ends)):
+        raise ValueError(
+            "`plot.soft_and_hard(edges=...)` must have a finite bin to tell the scale; "
+            f"got {ends}. Add an edge."
+        )
     if not np.isfinite(ends[0]):
         ends[0] = 2 * ends[1] - (ends[2] if ends.size > 3 else ends[1] + 1)
     if not np.isfinite(ends[-1]):

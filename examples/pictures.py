@@ -45,7 +45,7 @@ def main() -> None:
     save("contour", plot.contour(fitkit.contour(model, data, (poi, ranked.names[0]))))
     limit = fitkit.upper_limit(model, data)
     values = jnp.linspace(0.0, 1.2 * jnp.maximum(limit.observed, limit.expected[4]), 21)
-    tests = [fitkit.hypotest(mu, model, data, throw=False) for mu in values]
+    tests = [fitkit.hypotest(model, data, mu, throw=False) for mu in values]
     save("cls", plot.cls_scan(tests, limit=limit))
 
 

@@ -30,12 +30,12 @@ def test_the_numbers_are_fitkits_on_hard_bins(rich, control):
     evaluation = evaluate(rich, control)
     model = eqx.filter_jit(neoskit.Pipeline.hard_model)(rich, control)
     background = model.expected_data({**model.init, "mu": 0.0})
-    test = fitkit.hypotest(1.0, model, background)
+    test = fitkit.hypotest(model, background, 1.0)
     assert evaluation.cls == pytest.approx(np.asarray(test.cls_expected))
     assert evaluation.numbers["expected_cls"] == evaluation.cls[2]
     assert np.all(np.diff(evaluation.upper_limit) > 0)
     # The definition of a limit.
-    at_limit = fitkit.hypotest(evaluation.upper_limit[2], model, background)
+    at_limit = fitkit.hypotest(model, background, evaluation.upper_limit[2])
     assert float(at_limit.cls_expected[2]) == pytest.approx(0.05, rel=1e-5)
     assert evaluation.raw_counts["SR"]["W"].sum() == 300
     text = repr(evaluation)

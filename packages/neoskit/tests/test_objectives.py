@@ -58,12 +58,11 @@ def test_the_medians_are_those_of_the_full_tests():
     model = two_bins(jnp.asarray(5.0), jnp.asarray(-3.0))
     background = model.expected_data({**model.init, "mu": 0.0})
     for statistic in (fitkit.QMu(), fitkit.QMuTilde()):
-        test = fitkit.hypotest(1.0, model, background, statistic=statistic)
+        test = fitkit.hypotest(model, background, 1.0, statistic=statistic)
         median = float(test.cls_expected[2])
         assert float(expected_cls(model)) == pytest.approx(median, rel=1e-8)
     signal = model.expected_data({**model.init, "mu": 1.0})
-    discovery = fitkit.hypotest(0.0, model, signal, statistic=fitkit.Q0())
-    z = float(discovery.significance_expected)
+    z = float(fitkit.discovery(model, signal).significance_expected[2])
     assert float(discovery_significance(model)) == pytest.approx(z, rel=1e-8)
 
 

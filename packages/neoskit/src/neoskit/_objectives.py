@@ -133,7 +133,7 @@ def _likelihood_ratio(
     params, data = _asimov(model, truth)
     # A fit that finds no minimum gives NaN here, which `train` and `evaluate` turn into
     # an error: raising inside a compiled step would lose the training so far.
-    fit = fitkit.fixed_poi_fit(tested, model, data, throw=False)
+    fit = fitkit.fixed_poi_fit(model, data, tested, throw=False)
     q = fit.twice_nll + 2.0 * model.logpdf(params, data)
     return jnp.where(fit.converged, q, jnp.nan)
 

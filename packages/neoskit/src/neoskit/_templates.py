@@ -209,8 +209,8 @@ class Binning(AbstractBinning):
         value, weights = _binned(scored), _selected(scored, weights)
         edges = self.edges.values
         return Template(
-            relaxed.hard_hist(value, edges, weights, flow=self.flow),
-            relaxed.hard_hist(value, edges, weights**2, flow=self.flow),
+            relaxed.hard_hist(value, edges, weights=weights, flow=self.flow),
+            relaxed.hard_hist(value, edges, weights=weights**2, flow=self.flow),
         )
 
 

@@ -52,7 +52,7 @@ def data(
         ValueError: `unblind` without recorded events in every channel.
     """
     if not unblind:
-        return fitkit.asimov_data(0.0, model)
+        return fitkit.asimov_data(model, 0.0)
     missing = [name for name in dataset.channels if name not in dataset.observed]
     if missing:
         raise ValueError(

@@ -7,14 +7,11 @@ signal itself; a discovery significance and a CLs may well.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 import fitkit
 
-from .._custom_types import Scalar
 from .._objectives import discovery_significance, poi_variance
 
 NUMBERS = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
@@ -76,18 +73,16 @@ def numbers_of(model: fitkit.Model, mu: float) -> Numbers:
             missing[name] = problem
         return values
 
-    # Compiled together: the two share the Asimov data of `mu`.
-    variance, significance = map(float, measured(model, jnp.asarray(mu, float)))
-    data = background_only(model)
+    data = fitkit.asimov_data(model, 0.0)
     cls = judged("expected_cls", lambda: _cls(model, data, mu), 5)
     limit = judged("upper_limit", lambda: _limit(model, data), 5)
-    (sigma,) = judged("poi_uncertainty", lambda: _uncertainty(model, variance), 1)
-    (z,) = judged("significance", lambda: _significance(model, significance), 1)
+    (sigma,) = judged("poi_uncertainty", lambda: _uncertainty(model, mu), 1)
+    (z,) = judged("significance", lambda: _significance(model, mu), 1)
     return Numbers(cls, limit, float(sigma), float(z), missing)
 
 
 def _cls(model: fitkit.Model, data: fitkit.Data, mu: float) -> tuple[np.ndarray, str]:
-    test = fitkit.hypotest(mu, model, data, throw=False)
+    test = fitkit.hypotest(model, data, mu, throw=False)
     values = np.where(test.converged, np.asarray(test.cls_expected), np.nan)
     return values, f"a fit at {model.poi} = {mu:g} or without signal finds no minimum."
 
@@ -110,7 +105,8 @@ def _limit(model: fitkit.Model, data: fitkit.Data) -> tuple[np.ndarray, str]:
     )
 
 
-def _uncertainty(model: fitkit.Model, variance: float) -> tuple[np.ndarray, str]:
+def _uncertainty(model: fitkit.Model, mu: float) -> tuple[np.ndarray, str]:
+    variance = float(poi_variance(model, mu))
     root = np.sqrt(variance) if variance >= 0 else np.nan
     return np.array([root]), (
         f"the variance of {model.poi!r} is {variance:.4g}: the model does not "
@@ -119,19 +115,7 @@ def _uncertainty(model: fitkit.Model, variance: float) -> tuple[np.ndarray, str]
     )
 
 
-def _significance(model: fitkit.Model, value: float) -> tuple[np.ndarray, str]:
-    return np.array([value]), (
+def _significance(model: fitkit.Model, mu: float) -> tuple[np.ndarray, str]:
+    return np.array([discovery_significance(model, mu)], float), (
         f"the fit without signal ({model.poi} = 0) finds no minimum."
     )
-
-
-@eqx.filter_jit
-def background_only(model: fitkit.Model) -> fitkit.Data:
-    """The data that are expected without a signal."""
-    return fitkit.asimov_data(0.0, model)
-
-
-@eqx.filter_jit
-def measured(model: fitkit.Model, mu: Scalar) -> tuple[Scalar, Scalar]:
-    """The variance of the signal strength, and the discovery significance."""
-    return poi_variance(model, mu), discovery_significance(model, mu)

@@ -88,11 +88,11 @@ def unblind(
         raise ValueError(f"`unblind(largest=...)` must be positive; got {largest}.")
     data = model.data(dict(observed))
     lowest = max(-largest, _least_strength(model))
-    bounds = {model.poi: (lowest, largest)}
-    fitted = fitkit.fit(model, data, bounds=bounds)
+    wide = model.with_bounds({model.poi: (lowest, largest)})
+    fitted = fitkit.fit(wide, data)
     errors = {
         name: np.asarray(error)
-        for name, error in fitkit.uncertainties(model, fitted.params, data).items()
+        for name, error in fitkit.uncertainties(wide, fitted.params, data).items()
     }
     missing: dict[str, str] = {}
 
@@ -104,7 +104,7 @@ def unblind(
             missing[name] = str(error).split("\n---")[0]
             return None
 
-    test = judged("CLs", lambda: fitkit.hypotest(1.0, model, data))
+    test = judged("CLs", lambda: fitkit.hypotest(model, data, 1.0))
     limit = judged(
         "upper limit",
         lambda: fitkit.upper_limit(model, data, level=level, throw=False),
@@ -117,9 +117,9 @@ def unblind(
     return Unblinded(
         fitted=fitted,
         errors=errors,
-        pulls=judged("pulls", lambda: fitkit.pulls(model, data, bounds=bounds)),
+        pulls=judged("pulls", lambda: fitkit.pulls(wide, data)),
         limit=limit,
-        cls=np.nan if test is None else float(test.cls_observed),
+        cls=np.nan if test is None else float(test.cls),
         poi=model.poi,
         missing=missing,
     )
@@ -132,7 +132,7 @@ _SHARE = 0.9
 
 def _least_strength(model: fitkit.Model) -> float:
     """The most negative strength at which every nominal expectation is positive."""
-    without, unit = (fitkit.asimov_data(mu, model).main for mu in (0.0, 1.0))
+    without, unit = (fitkit.asimov_data(model, mu).main for mu in (0.0, 1.0))
     background = np.concatenate([without[name] for name in model.channel_names])
     signal = np.concatenate([unit[name] for name in model.channel_names]) - background
     ratios = background[signal > 0] / signal[signal > 0]

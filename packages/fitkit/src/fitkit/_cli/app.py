@@ -1,23 +1,14 @@
 """The command `fitkit`, and how it fails."""
 
 import errno
+import importlib
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
-from . import (
-    documents,
-    fits,
-    grids,
-    hypotheses,
-    limits,
-    looks,
-    profiles,
-    validation,
-    yields,
-)
 from .names import Mistake
 from .process import INTERRUPTED, set_up
 
@@ -25,12 +16,47 @@ EPILOG = (
     "Ends with 0; 1 where an input cannot be used, 2 for a wrong option, 3 where a fit "
     "found no minimum, 4 where `validate` found a problem, 130 after Ctrl-C."
 )
+# The modules of the commands, in the order in which an analysis needs them. One is
+# imported when its command is typed.
+_MODULES = {
+    "looks": ("inspect", "info"),
+    "validation": ("validate",),
+    "fits": ("fit",),
+    "yields": ("yields", "gof"),
+    "limits": ("limit",),
+    "hypotheses": ("hypotest", "significance", "toys"),
+    "grids": ("grid",),
+    "profiles": ("scan", "contour", "ranking"),
+    "documents": ("combine", "prune", "rename", "digest"),
+    "patchsets": ("patchset",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 FAILED = 1
 NO_MINIMUM = 3
 
 
 class Commands(TyperGroup):
-    """Errors of the user's making end in one message, not in a traceback."""
+    """All commands. Errors of the user's making end in one message, no traceback."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return list(_HOMES)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        if cmd_name in _HOMES and cmd_name not in self.commands:
+            module = importlib.import_module(f".{_HOMES[cmd_name]}", __package__)
+            found, part = getattr(module, cmd_name), typer.Typer(rich_markup_mode=None)
+            if isinstance(found, typer.Typer):
+                part.add_typer(found, name=cmd_name)
+            else:
+                part.command(cmd_name)(found)
+            self.commands[cmd_name] = typer.main.get_group(part).commands[cmd_name]
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        if args[0] not in _HOMES:  # what it may have meant is sought among all
+            for name in _HOMES:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> object:
         with warnings.catch_warnings():
@@ -112,18 +138,3 @@ def _settings(
     ] = False,
 ) -> None:
     set_up()
-
-
-# In the order in which an analysis needs them.
-for module in (
-    looks,
-    validation,
-    fits,
-    yields,
-    limits,
-    hypotheses,
-    grids,
-    profiles,
-    documents,
-):
-    module.add_to(app)

@@ -1,4 +1,4 @@
-"""Commands from documents to documents: combine, prune, rename, patch sets, digest."""
+"""Commands from documents to documents: combine, prune, rename, digest."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -9,23 +9,13 @@ from .names import Mistake, splits
 from .options import Algorithm, Input, Output, Workspace, Written
 from .signature import with_options
 from .source import (
-    Source,
     check_name,
     chosen_point,
     names_in,
-    read_json,
     source,
 )
 
-_PANEL = "Documents"
 _RENAMED = "OLD=NEW"
-
-PatchsetFile = Annotated[
-    str, typer.Argument(metavar="PATCHSET", help="A patch set.", show_default=False)
-]
-Point = Annotated[
-    str, typer.Option("--point", metavar="NAME", help="The signal point.")
-]
 
 Names = list[str] | None
 
@@ -37,16 +27,6 @@ class Join(StrEnum):
     none = "none"
     left = "left outer"
     right = "right outer"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (combine, prune, rename, digest):
-        app.command(rich_help_panel=_PANEL)(command)
-    patchset = typer.Typer(no_args_is_help=True, help="Patch sets: many signal points.")
-    for command in (inspect, verify, apply, extract):
-        patchset.command()(command)
-    app.add_typer(patchset, name="patchset", rich_help_panel=_PANEL)
 
 
 def _named(what: str, action: str = "Leave out", metavar: str = "NAME") -> Any:
@@ -173,78 +153,3 @@ def digest(given: Input, output: Output, algorithm: Algorithm = None) -> None:
             show.line(f"{name}:{value}")
 
     show.answer(content, output, human)
-
-
-@with_options
-def inspect(patchset: PatchsetFile, output: Output) -> None:
-    """The signal points of a patch set."""
-    import fitkit
-
-    from . import show
-
-    read = fitkit.read_patchset(read_json(patchset))
-    content = {
-        "description": read.description,
-        "labels": read.labels,
-        "references": dict(read.references),
-        "digests": dict(read.digests),
-        "points": [{"name": p.name, "values": p.values} for p in read],
-    }
-
-    def human(content: dict[str, Any]) -> None:
-        show.line(content["description"])
-        table = show.table("signal point", *content["labels"])
-        for point in content["points"]:
-            table.add_row(point["name"], *map(str, point["values"]))
-        show.print_table(table)
-        show.line(f"{len(content['points'])} signal points")
-
-    show.answer(content, output, human)
-
-
-@with_options
-def verify(workspace: Workspace, patchset: PatchsetFile) -> None:
-    """Whether a patch set was made for a workspace.
-
-    Ends with 1 where it was not.
-    """
-    import fitkit
-
-    from . import show
-
-    read = fitkit.read_patchset(read_json(patchset))
-    read.verify(read_json(workspace))
-    show.line(f"{patchset} was made for {workspace}.")
-
-
-@with_options
-def apply(
-    workspace: Workspace,
-    patchset: PatchsetFile,
-    point: Point,
-    written: Written,
-    verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Compare the digests first.")
-    ] = True,
-) -> None:
-    """The workspace with a signal point."""
-    from . import show
-
-    given = Input(workspace, patchset=patchset, point=point, verify=verify)
-    found = source(given)
-    show.document(found.patched(chosen_point(found, point)), written.output)
-
-
-@with_options
-def extract(patchset: PatchsetFile, point: Point, written: Written) -> None:
-    """The JSON Patch of a signal point."""
-    import fitkit
-
-    from . import show
-
-    read = fitkit.read_patchset(read_json(patchset))
-    points = {patch.name: patch for patch in read}
-    found = Source(patchset, {}, [], points, read.labels)
-    chosen = chosen_point(found, point)
-    if chosen is not None:
-        show.document(list(chosen.operations), written.output)

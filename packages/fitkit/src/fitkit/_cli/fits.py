@@ -10,13 +10,7 @@ from .pictures import prepare, write
 from .problem import Problem, entries, problem
 from .signature import with_options
 
-_PANEL = "Fit"
 _PAIRS = 10  # rows of the table of correlations
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(rich_help_panel=_PANEL)(fit)
 
 
 @with_options

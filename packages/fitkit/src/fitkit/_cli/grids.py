@@ -38,13 +38,7 @@ from .problem import Problem, of_document
 from .signature import with_options
 from .source import Source, source
 
-_PANEL = "Test"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(rich_help_panel=_PANEL)(grid)
 
 
 @final

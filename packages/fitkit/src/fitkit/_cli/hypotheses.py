@@ -20,15 +20,8 @@ from .options import (
 from .problem import Problem, experiments, problem, require_poi
 from .signature import with_options
 
-_PANEL = "Test"
 SIGMAS = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
 _CUTS = (0.5, 0.84, 0.95, 0.99)  # quantiles of the distributions that toys lists
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (hypotest, significance, toys):
-        app.command(rich_help_panel=_PANEL)(command)
 
 
 def statistic_of(name: str) -> Any:

@@ -28,15 +28,9 @@ from .pictures import prepare, write
 from .problem import Problem, problem, require_poi
 from .signature import with_options
 
-_PANEL = "Test"
 _SIX = ("observed", *SIGMAS)
 _VALUES = 41  # of the parameter of interest, in a picture of CLs
 _VALUES_OF_TOYS = 10  # where each takes as long as a test by pseudo-experiments
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(rich_help_panel=_PANEL)(limit)
 
 
 @with_options

@@ -1,6 +1,6 @@
 """Commands that look: inspect a document or an archive; info of the installation."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .options import Choice, Input, Output
 from .problem import problem
@@ -8,20 +8,10 @@ from .process import VARIABLES
 from .signature import with_options
 from .source import Folder, folders, is_archive
 
-if TYPE_CHECKING:
-    import typer
-
-_PANEL = "Look"
 _PACKAGES = (
     *("fitkit", "numpy", "scipy", "jax", "jaxlib", "equinox", "optimistix"),
     *("pydantic", "jsonpatch", "typer", "rich", "matplotlib", "mplhep", "pyyaml"),
 )
-
-
-def add_to(app: "typer.Typer") -> None:
-    """Registers the commands."""
-    app.command(rich_help_panel=_PANEL)(inspect)
-    app.command(rich_help_panel=_PANEL)(info)
 
 
 @with_options

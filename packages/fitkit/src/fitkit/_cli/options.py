@@ -8,8 +8,6 @@ from typing import Annotated, final
 
 import typer
 
-_INPUT, _MODEL, _FIT, _OUTPUT = "Input", "Model and data", "Fits", "Output"
-
 
 def finite(value: float | None) -> float | None:
     """An option's number; the ranges of options let NaN pass."""
@@ -34,7 +32,6 @@ Member = Annotated[
         "--region",
         metavar="NAME",
         help="In an archive: the workspace's name, or its folder.",
-        rich_help_panel=_INPUT,
     ),
 ]
 Patchset = Annotated[
@@ -43,7 +40,6 @@ Patchset = Annotated[
         "--patchset",
         metavar="FILE",
         help="A patch set; in an archive the one beside the workspace is found.",
-        rich_help_panel=_INPUT,
     ),
 ]
 Verify = Annotated[
@@ -51,7 +47,6 @@ Verify = Annotated[
     typer.Option(
         "--verify/--no-verify",
         help="Check that the patch set was made for the workspace.",
-        rich_help_panel=_INPUT,
     ),
 ]
 Measurement = Annotated[
@@ -60,7 +55,6 @@ Measurement = Annotated[
         metavar="NAME",
         help="By default the first.",
         show_default=False,
-        rich_help_panel=_MODEL,
     ),
 ]
 Poi = Annotated[
@@ -68,7 +62,6 @@ Poi = Annotated[
     typer.Option(
         metavar="NAME",
         help="The parameter of interest; by default the measurement's.",
-        rich_help_panel=_MODEL,
     ),
 ]
 Mask = Annotated[
@@ -78,7 +71,6 @@ Mask = Annotated[
         metavar="CHANNEL",
         help="Never look at the counts of this channel, or of all that match a "
         "pattern such as 'SR*'; again for more.",
-        rich_help_panel=_MODEL,
     ),
 ]
 
@@ -97,7 +89,6 @@ class Input:
             metavar="FILE",
             help="A JSON Patch to apply, a file or a member of the archive; again for "
             "more, in turn.",
-            rich_help_panel=_INPUT,
         ),
     ] = None
     patchset: Patchset = None
@@ -107,7 +98,6 @@ class Input:
             "--point",
             metavar="NAME",
             help="The signal point: its name, or its values such as 900,400.",
-            rich_help_panel=_INPUT,
         ),
     ] = None
     verify: Verify = True
@@ -128,7 +118,6 @@ class Choice:
             callback=finite,
             help="Take what the model expects for this value of the parameter of "
             "interest, all others nominal, in place of the observed data.",
-            rich_help_panel=_MODEL,
         ),
     ] = None
     postfit: Annotated[
@@ -137,7 +126,6 @@ class Choice:
             "--postfit",
             help="With --asimov: all others at their best fit to the observed data, "
             "but for masked channels, and not nominal.",
-            rich_help_panel=_MODEL,
         ),
     ] = False
 
@@ -154,7 +142,6 @@ class Settings:
             metavar="NAME[=VALUE]",
             help="Fix a parameter, or all that match a pattern such as 'gamma_*', at "
             "a value or where fits start; again for more.",
-            rich_help_panel=_FIT,
         ),
     ] = None
     free: Annotated[
@@ -163,7 +150,6 @@ class Settings:
             "--free",
             metavar="NAME",
             help="Fit a parameter that the measurement fixes.",
-            rich_help_panel=_FIT,
         ),
     ] = None
     init: Annotated[
@@ -172,7 +158,6 @@ class Settings:
             "--init",
             metavar="NAME=VALUE",
             help="Where fits start.",
-            rich_help_panel=_FIT,
         ),
     ] = None
     bounds: Annotated[
@@ -181,7 +166,6 @@ class Settings:
             "--bounds",
             metavar="NAME=LOW:HIGH",
             help="How far fits may go; -inf and inf for no bound.",
-            rich_help_panel=_FIT,
         ),
     ] = None
 
@@ -196,12 +180,11 @@ class Output:
         typer.Option(
             "--json",
             help="One JSON document, numbers not rounded.",
-            rich_help_panel=_OUTPUT,
         ),
     ] = False
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUTPUT),
+        typer.Option("--quiet", "-q", help="No progress."),
     ] = False
 
 
@@ -216,7 +199,6 @@ class Files:
             "--plot",
             metavar="FILE",
             help="Draw it: a .pdf, .png or .svg. Needs fitkit[plot].",
-            rich_help_panel=_OUTPUT,
         ),
     ] = None
     hepdata: Annotated[
@@ -225,7 +207,6 @@ class Files:
             "--hepdata",
             metavar="FOLDER",
             help="Write it as a HEPData submission. Needs fitkit[hepdata].",
-            rich_help_panel=_OUTPUT,
         ),
     ] = None
 
@@ -243,7 +224,6 @@ class Written:
             metavar="FILE",
             help="By default standard output, as for -.",
             show_default=False,
-            rich_help_panel=_OUTPUT,
         ),
     ] = None
 
@@ -295,7 +275,8 @@ class Expected:
 
 
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Of the pseudo-experiments.")
+    int,
+    typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the pseudo-experiments."),
 ]
 
 

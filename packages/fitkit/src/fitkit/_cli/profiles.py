@@ -11,7 +11,6 @@ from .pictures import prepare, write
 from .problem import Problem, entries, problem, require_poi
 from .signature import with_options
 
-_PANEL = "Profile"
 _RANGE = "LOW:HIGH, such as 0:3"
 _GROUP = "NAME=PATTERN[,PATTERN...], such as mc='staterror_*'"
 
@@ -25,12 +24,6 @@ _IMPACTS = (
     "by_observable",
     "converged",
 )
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    for command in (scan, contour, ranking):
-        app.command(rich_help_panel=_PANEL)(command)
 
 
 def _parameter(read: Problem, name: str) -> str:

@@ -187,7 +187,7 @@ def with_status(
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number for people; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}"
+    return "–" if value is None else f"{value + 0.0:.{digits}g}"  # no "-0"
 
 
 def fixed(value: float | None, places: int) -> str:

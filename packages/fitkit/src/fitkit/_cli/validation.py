@@ -10,15 +10,9 @@ from .signature import with_options
 from .source import chosen_point, source
 
 INVALID = 4
-_PANEL = "Look"
 _SEVERITY = {"problem": "bold red", "warning": "yellow", "note": "dim"}
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _WORST = 3  # of many findings of one kind, those that are listed
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command(rich_help_panel=_PANEL)(validate)
 
 
 @with_options

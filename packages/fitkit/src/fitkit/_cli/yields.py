@@ -9,15 +9,8 @@ from .pictures import prepare, write
 from .problem import experiments, problem
 from .signature import with_options
 
-_PANEL = "Fit"
 _CELL = 11  # characters of a number in a table
 _TOTALS = {"expected": "total", "±": "error", "data": "observed"}
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the commands."""
-    app.command(rich_help_panel=_PANEL)(yields)
-    app.command(rich_help_panel=_PANEL)(gof)
 
 
 @with_options

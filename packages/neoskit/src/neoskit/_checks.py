@@ -41,6 +41,7 @@ def wrong_name(name: str) -> str | None:
     Names stand in tables, files and messages: one that is empty or does not print
     makes the line that it stands in a riddle.
     """
+    # Blanks alone print, but cannot be seen.
     if not name.strip():
         return "is empty"
     if not name.isprintable():

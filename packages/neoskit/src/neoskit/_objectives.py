@@ -94,6 +94,7 @@ def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     References:
         arXiv:1806.04743, eq. 12 (INFERNO's loss).
     """
+    # At the Asimov data no fit is needed: the nominal parameters are their best fit.
     covariance = fitkit.covariance(model, *_asimov(model, mu))
     return model.unravel(jnp.diagonal(covariance))[_poi(model)]
 

@@ -112,12 +112,15 @@ class NeuralObservable(AbstractClassifier):
                 width,
                 hint="Without hidden layers write `hidden=()`.",
             )
+        # Layers and not `eqx.nn.MLP`, which takes one event at a time; see `_affine`.
         sizes = (features, *hidden, 1)
         keys = jax.random.split(key, len(sizes) - 1)
         self.layers = tuple(
             eqx.nn.Linear(n_in, n_out, dtype=dtype, key=k)
             for n_in, n_out, k in zip(sizes, sizes[1:], keys, strict=False)
         )
+        # Cast to the network's precision: with x64 on, float64 here would turn every
+        # layer behind it to float64.
         mean, scale = standardise or (np.zeros(features), np.ones(features))
         self.mean = Fixed(jnp.asarray(mean, dtype))
         self.scale = Fixed(jnp.asarray(scale, dtype))
@@ -141,6 +144,7 @@ class NeuralObservable(AbstractClassifier):
                 f"the events have {features.shape[-1]}. Build it with "
                 "`NeuralObservable(len(dataset.feature_names), ...)`."
             )
+        # Not the events' precision: they may be float64 where a user made them.
         x = features.astype(self.mean.value.dtype)
         x = (x - self.mean.value) / self.scale.value
         *inner, last = self.layers
@@ -182,6 +186,7 @@ def standardisation(
             "`standardisation` needs a channel that is scored; all channels of this "
             "dataset are counted."
         )
+    # In float64: the sum of a million float32 squares loses the small features.
     rows = np.concatenate(nominal)
     spread = rows.std(axis=0)
     return jnp.asarray(rows.mean(axis=0)), jnp.asarray(np.where(spread, spread, 1.0))
@@ -245,6 +250,7 @@ class SoftSelection(AbstractObservable):
                 f"This `SoftSelection` has {len(self.keep)} thresholds, the events "
                 f"have {features.shape[-1]} features. Give one threshold per feature."
             )
+        # One after the other: there are few cuts, and each has its own direction.
         weight = jnp.ones(len(features))
         for column, keep in enumerate(self.keep):
             weight = weight * self._passes(features[:, column], column, keep, bandwidth)
@@ -255,6 +261,7 @@ class SoftSelection(AbstractObservable):
         self, feature: PerEvent, column: int, keep: str, bandwidth: Scalar | None
     ) -> PerEvent:
         threshold = self.thresholds[column]
+        # An event on the threshold passes, as `>=` in an analysis' own cuts.
         if bandwidth is None:
             above = (feature >= threshold).astype(feature.dtype)
             return above if keep == "above" else 1 - above

@@ -141,6 +141,7 @@ class Pipeline(AbstractPipeline):
         """The same pipeline with other, fixed bin edges."""
         if not isinstance(self.binning, Binning):
             raise TypeError(_NO_EDGES)
+        # Learned edges become fixed ones: these were chosen and are not trained again.
         fixed = FixedEdges(edges)
         return eqx.tree_at(lambda pipeline: pipeline.binning.edges, self, fixed)
 
@@ -164,6 +165,7 @@ def trained_leaves(pipeline: Pipeline) -> PyTree[bool]:
             is_leaf=lambda leaf: isinstance(leaf, Fixed),
         )
 
+    # The measurement's arrays (uncertainties, settings) are what is known, not trained.
     nothing = jax.tree.map(lambda _: False, pipeline)
     return eqx.tree_at(
         lambda p: (p.observable, p.binning),
@@ -250,6 +252,8 @@ class CrossFit(AbstractPipeline):
     def _sum(
         self, dataset: Dataset, fill: Callable[[Pipeline, Dataset], _Sums]
     ) -> _Sums:
+        # Every fold scores all events, those of others with a weight of 0: no shape
+        # depends on how the folds fall, at the price of scoring each event often.
         parts = [
             fill(pipeline, keep_only(dataset, k, len(self.folds)))
             for k, pipeline in enumerate(self.folds)

@@ -18,6 +18,7 @@ def progress_bar(
     Yields:
         A function to call after each unit, with what to write beside the bar.
     """
+    # Progress is a courtesy: a training without tqdm trains in silence.
     try:
         from tqdm.auto import tqdm
     except ImportError:

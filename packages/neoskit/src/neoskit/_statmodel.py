@@ -158,6 +158,7 @@ class Measurement(eqx.Module):
         self, channel: str, name: str, process: ProcessTemplates
     ) -> tuple[fitkit.AbstractModifier, ...]:
         """Everything that acts on one process in one channel."""
+        # Modifiers of one name share one parameter, in all processes and channels.
         signal = (fitkit.NormFactor(self.poi),) if name in self.signals else ()
         shapes = tuple(
             fitkit.HistoSys(shift, lo=self._floored(down), hi=self._floored(up))
@@ -165,6 +166,8 @@ class Measurement(eqx.Module):
         )
         statistics: tuple[fitkit.AbstractModifier, ...] = ()
         if self._has_statistics(name):
+            # One name for each channel: the samples of a channel share the uncertainty
+            # of their sum (Barlow and Beeston's, one parameter for each bin).
             error = _root(process.nominal.variance)
             statistics = (fitkit.StatError(f"staterror_{channel}", error),)
         return (*signal, *self.modifiers.get(name, ()), *shapes, *statistics)

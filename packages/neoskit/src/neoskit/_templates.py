@@ -264,6 +264,7 @@ def templates(
     """
     scored = _score_all(dataset, observable, None if hard else binning.bandwidth.value)
     fill = binning.fill_hard if hard else binning.fill
+    # A counted channel has no observable, so its bandwidth plays no part.
     count = Counting().fill
 
     def template(key: SampleKey, events: Events) -> Template:
@@ -324,6 +325,7 @@ def _score_in_pieces(observable: AbstractObservable, features: Features) -> Scor
     if pieces <= 1:
         return observable(features, None)
     size = -(-count // pieces)
+    # The last piece is filled up with copies of an event, and cut off again below.
     padded = jnp.pad(features, ((0, pieces * size - count), (0, 0)), mode="edge")
     stacked = padded.reshape(pieces, size, -1)
     scored = jax.lax.map(lambda piece: observable(piece, None), stacked)
@@ -337,6 +339,7 @@ def raw_counts(
 
     The events that a signed background subtracts are no statistics that it has.
     """
+    # The same filling with other weights, and no second way to count.
     ones = dataset.map(
         lambda _, events: events.with_weights(jnp.where(events.weights > 0, 1.0, 0.0))
     )
@@ -351,6 +354,7 @@ def observed_counts(
     dataset: Dataset, observable: AbstractObservable, binning: AbstractBinning
 ) -> dict[str, Yields]:
     """The recorded events of each channel in hard bins. This opens the data."""
+    # As one process of the same channels: data are binned by the code of the templates.
     recorded = Dataset(
         {name: {"data": Process(events)} for name, events in dataset.observed.items()},
         tuple(name for name in dataset.counted if name in dataset.observed),

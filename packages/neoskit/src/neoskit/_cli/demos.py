@@ -66,6 +66,7 @@ def blobs(
     from .._run.build import build_dataset
     from .._run.demos.blobs import blobs_config
 
+    # In one option, as they are one thing; typer would take a list apart.
     try:
         widths = tuple(int(width) for width in hidden.split(",") if width)
     except ValueError:

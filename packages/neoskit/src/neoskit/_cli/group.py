@@ -18,6 +18,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             show.error("interrupted. What was done until here is kept.")
             raise typer.Exit(INTERRUPTED) from None
+        # Commands import what they need, so a missing extra is seen here.
         except ModuleNotFoundError as error:
             if ctx.params["debug"]:
                 raise

@@ -131,6 +131,7 @@ def bins(
                 ([name for name in processes if name in signals], "yields"),
             )
         )
+        # Without the signal's: it is the background that must not be an accident.
         counts = np.sum([raw[name] for name in others], axis=0)
         for i in range(len(background)):
             table.add_row(
@@ -258,6 +259,7 @@ def inferno(result: "InfernoResult") -> None:
     table = Table("trained on", *(f"benchmark {i}" for i in range(len(BENCHMARKS))))
     for name, sigma in result.sigma.items():
         of = f" of benchmark {result.trained_on}" if "variance" in name else ""
+        # Which benchmark it was: the same network is judged on all five.
         table.add_row(name + of, *(f"{value:.2f}" for value in sigma))
     table.add_section()
     for name, field in (

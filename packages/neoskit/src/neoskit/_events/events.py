@@ -206,6 +206,7 @@ class Dataset(eqx.Module):
         for channel, events in self.observed.items():
             where = f"the observed events of channel {channel!r}"
             _check_finite(where, events, scored=channel not in self.counted)
+        # One observable scores all samples: a feature must be the same column in each.
         names = {events.names for _, events in self.scored_samples()}
         if len(names) > 1:
             raise ValueError(

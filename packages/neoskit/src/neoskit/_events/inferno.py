@@ -78,6 +78,8 @@ def inferno_synthetic(
         ]
     )
 
+    # The same events in every variation, as in the published code: the templates'
+    # difference has no statistical noise of its own.
     def moved(r: float = _NOMINAL_R, rate: float = _NOMINAL_RATE) -> Events:
         shift = np.array([r - _NOMINAL_R, 0.0, 0.0])
         scale = np.array([1.0, 1.0, _NOMINAL_RATE / rate])

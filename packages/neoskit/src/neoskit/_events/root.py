@@ -60,6 +60,7 @@ def read_columns(
         >>> columns["pt_1"], columns["entry"]
         (array([41., 60.], dtype=float32), array([1, 2]))
     """
+    # Each once: a branch may be a feature and, by another name, the weight.
     wanted = list(dict.fromkeys(branches))
     if "entry" in wanted:
         raise ValueError(
@@ -123,6 +124,7 @@ def read_root(
     )
     expressions = [*named.values(), *([] if weight is None else [weight])]
     columns = read_columns(path, expressions, tree=tree, selection=selection)
+    # Said here, where the selection is known, and not by `Dataset` later.
     entry = columns["entry"]
     if entry.size == 0:
         raise ValueError(
@@ -155,6 +157,7 @@ def _open(path: str | os.PathLike) -> "uproot.ReadOnlyDirectory":
             f"No ROOT file {path}.{_near_file(Path(path))} A path that is not "
             f"absolute starts at {Path.cwd()}."
         )
+    # Whatever uproot raises for bytes that are no ROOT file, and it is of many kinds.
     try:
         return uproot.open(path)
     except Exception as error:
@@ -249,6 +252,7 @@ def _names(
             f"{expression!r} is neither a branch of {path} nor an expression: "
             f"{error.msg}.{_near(expression, branches)}"
         ) from error
+    # `abs` in `abs(eta_1)` is a function of uproot's, no branch.
     called = {node.func for node in ast.walk(parsed) if isinstance(node, ast.Call)}
     return [
         node.id
@@ -274,6 +278,7 @@ def _check_finite(
 
 def _near(name: str, candidates: Sequence[str]) -> str:
     """A sentence with the candidates near the name, or else with all of them."""
+    # Case aside: `Pt_1` for `pt_1` is the commonest slip.
     lower = {candidate.lower(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
     if matches:

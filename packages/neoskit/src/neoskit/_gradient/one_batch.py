@@ -23,6 +23,7 @@ def value_and_gradient(
         The value, and a pipeline that holds the derivatives (`None` where nothing is
         trained).
     """
+    # Only what is trained is differentiated: derivatives of fixed arrays cost as much.
     trained, rest = eqx.partition(pipeline, trained_leaves(pipeline))
     return eqx.filter_value_and_grad(
         lambda part: loss(eqx.combine(part, rest), dataset, objective)

@@ -118,12 +118,15 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     Raises:
         ValueError: naming channel and bin.
     """
+    # Checked here and not in the model: in a training such a bin is allowed, the smooth
+    # templates of all events reach into it.
     filled = fill_hard(pipeline, dataset)
     measurement = pipeline.measurement
     for channel, processes in filled.items():
         background, signal = (
             np.sum(
                 [
+                    # As the model sees them, with the floor.
                     np.maximum(process.nominal.yields, measurement.floor)
                     for name, process in processes.items()
                     if (name in measurement.signals) is wanted
@@ -143,6 +146,8 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     return filled
 
 
+# A function of the pipeline's arrays, not of one pipeline: all with as many bins share
+# one compilation.
 @eqx.filter_jit
 def fill_hard(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     """Hard templates, whatever is in them."""

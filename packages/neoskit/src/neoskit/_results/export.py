@@ -53,6 +53,7 @@ def data(
     """
     if not unblind:
         return fitkit.asimov_data(model, 0.0)
+    # A channel without data would be fitted as one that was observed to be empty.
     missing = [name for name in dataset.channels if name not in dataset.observed]
     if missing:
         raise ValueError(

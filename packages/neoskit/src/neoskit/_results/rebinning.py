@@ -28,6 +28,7 @@ class Background(NamedTuple):
     @property
     def error(self) -> Float[np.ndarray, " bins"]:
         """Relative statistical error of the expectation; infinite if not positive."""
+        # A negative expectation (signed weights) is no better than none.
         positive = self.yields > 0
         return np.where(
             positive,
@@ -66,6 +67,7 @@ def _filled(
     pipeline: AbstractPipeline, dataset: Dataset
 ) -> tuple[Templates, dict[str, dict[str, Yields]]]:
     """Hard templates and raw events, of the nominal samples alone."""
+    # The variations would be scored for nothing: the rule looks at the nominal alone.
     nominal = Dataset(
         {
             channel: {name: Process(p.nominal) for name, p in processes.items()}
@@ -105,6 +107,7 @@ def merged_edges(
         ValueError: Not even a single bin over the whole range fulfils the rule.
     """
     statistics = background_statistics(pipeline, dataset)
+    # All scored channels share one observable, and so one set of bins.
     scored = {name: statistics[name] for name in dataset.scored}
     positions = merged_bins(
         list(scored.values()), largest_error=largest_error, raw_events=raw_events
@@ -135,6 +138,7 @@ def merged_bins(
         bins = [background.bin(low, high) for background in channels]
         return all(b.error < largest_error and b.raw >= raw_events for b in bins)
 
+    # From the top, where the signal is: the bins with most of it are merged least.
     count = len(channels[0].yields)
     edges = [count]
     for low in reversed(range(count)):

@@ -87,6 +87,7 @@ def unblind(
     if not largest > 0:
         raise ValueError(f"`unblind(largest=...)` must be positive; got {largest}.")
     data = model.data(dict(observed))
+    # Below that strength a bin expects fewer than no events: the likelihood ends there.
     lowest = max(-largest, _least_strength(model))
     wide = model.with_bounds({model.poi: (lowest, largest)})
     fitted = fitkit.fit(wide, data)

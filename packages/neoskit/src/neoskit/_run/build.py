@@ -188,6 +188,7 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
     source = config.source
     if not isinstance(source, PythonTable):
         return config
+    # The run's folder has a copy of the description and stands elsewhere.
     file = str((base / source.file).resolve())
     moved = source.model_copy(update={"file": file})
     return config.model_copy(update={"source": moved})
@@ -326,6 +327,8 @@ def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"`source.file` is `{path}`; it must be a Python file, *.py.")
+    # Under the file's own name and not in `sys.modules`: a user's `events.py` must not
+    # hide another module of that name.
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

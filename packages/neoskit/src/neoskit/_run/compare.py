@@ -61,6 +61,7 @@ def run_comparison(
     done: dict[int, list[AbstractPipeline]] = {}
     failures: list[Failure] = []
     interrupted = False
+    # Both trainings of a seed before the next one: Ctrl-C leaves pairs, not halves.
     for seed in config.training.seeds:
         pair: list[AbstractPipeline] = []
         for name in names:
@@ -85,6 +86,7 @@ def run_comparison(
         {name: [pair[i] for pair in done.values()] for i, name in enumerate(names)},
         judges,
         replicas=config.compare.bootstrap,
+        # Of the split, as it is the luck of the events that is drawn again.
         key=jax.random.key(config.split.seed),
         progress=progress,
     )

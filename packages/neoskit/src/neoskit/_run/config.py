@@ -377,6 +377,7 @@ def read_config(path: str | Path) -> RunConfig:
     path = Path(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+    # Python's words name neither the way out nor, for some, the file.
     except FileNotFoundError:
         raise ConfigError(_not_there(path)) from None
     except IsADirectoryError:
@@ -473,6 +474,7 @@ def _written(loc: Sequence[Any], document: Any) -> list[Any]:
     names are no keys of the document.
     """
     keys = []
+    # Followed down the document, as far as it leads.
     for position, step in enumerate(loc):
         inside = (isinstance(document, dict) and step in document) or (
             isinstance(document, list)
@@ -494,6 +496,7 @@ def _at(keys: Sequence[Any], document: Any) -> Any:
 
 
 def _nearest(keys: Sequence[Any]) -> str:
+    # Of every table that may stand there: of two kinds of source, the keys of both.
     known = sorted({name for table in _tables(keys[:-1]) for name in table})
     near = difflib.get_close_matches(str(keys[-1]), known, n=1)
     if near:

@@ -47,6 +47,7 @@ class RunFolder:
             path: Where it should be; if that is taken, `-2`, `-3`, … is added.
             config: The description, with absolute paths.
         """
+        # A run takes hours: the folder of an earlier one is never written into.
         free, number = path, 2
         while free.exists():
             free = path.with_name(f"{path.name}-{number}")
@@ -116,6 +117,7 @@ class RunFolder:
 
     def log(self, **numbers: Any) -> None:
         """Adds a line to the metrics; it is on disk when this returns."""
+        # Opened and closed for each line: a run that is killed has all lines but one.
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(_json(numbers) + "\n")
 

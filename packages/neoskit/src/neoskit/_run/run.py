@@ -107,6 +107,8 @@ def train_seed(
             **options,
         )
         return Trained(seed, pipeline, dataset, trainings)
+    # The objective of the paper whatever is trained on, so that curves of trainings
+    # on different objectives can be laid side by side.
     seen, judges = two_parts(config, dataset)
     training = train(
         build_pipeline(config, seen, jax.random.key(seed)),
@@ -194,6 +196,7 @@ def export(folder: RunFolder, config: RunConfig, trained: Trained) -> Path:
 
 
 def _export(folder: RunFolder, trained: Trained, pipeline: AbstractPipeline) -> Path:
+    # The first seed, not the best: seeds that are chosen by their result flatter it.
     file = folder.of_seed(trained.seed) / "workspace.json"
     export_workspace(file, pipeline, trained.judges)
     if trained.seed == folder.seeds[0]:
@@ -206,6 +209,7 @@ def unblind_seed(
 ) -> Unblinded:
     """The recorded events, scored and fitted with the bins that were chosen blind."""
     pipeline = rebinned(config, trained)
+    # Only now do data and templates meet; bins and network were chosen without them.
     opened = Dataset(trained.judges.channels, trained.judges.counted, observed)
     return unblind(pipeline.hard_model(opened), pipeline.observed(opened))
 

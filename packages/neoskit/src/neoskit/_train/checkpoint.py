@@ -17,6 +17,7 @@ def save_checkpoint(path: str | Path, state: TrainState) -> None:
         state: `Training.state`.
     """
     path = Path(path)
+    # Beside its place, so that the move is within one file system and cannot be half.
     unfinished = path.with_name(path.name + ".part")
     eqx.tree_serialise_leaves(unfinished, state)
     unfinished.replace(path)
@@ -39,6 +40,7 @@ def load_checkpoint(path: str | Path, like: TrainState) -> TrainState:
         raise FileNotFoundError(f"There is no checkpoint {path}.")
     try:
         return eqx.tree_deserialise_leaves(path, like)
+    # Whatever equinox stumbles over, the reason is one: another shape was written.
     except (RuntimeError, ValueError, EOFError, TypeError) as error:
         raise ValueError(
             f"The checkpoint {path} does not fit the pipeline and optimiser given as "

@@ -154,9 +154,11 @@ def train(
     draw: Iterable[Mapping[SampleKey, Rows] | None] = itertools.repeat(None)
     if batch_size is not None:
         draw = batches(dataset, batch_size, seed=seed, start=first)
+    # Of the whole dataset, before any batch: each batch is scaled to these.
     totals = sums_of_weights(dataset)
     # Onto the device once, not in every step.
     events, totals = jax.tree.map(jnp.asarray, (_without_data(dataset), totals))
+    # Step 0 is followed, too: what a training gained is seen against its start.
     watch = _Watch(held_out, _monitored(objective, held_out, monitor), callback)
     watch(first, state.pipeline)
     losses: list[float] = []
@@ -189,6 +191,7 @@ def train(
                 show(f"loss {losses[-1]:.4g}")
                 if (step + 1) % every == 0 or step + 1 == first + steps:
                     watch(step + 1, state.pipeline, loss=losses[-1])
+        # Between two steps or within one: `state` is that of the last complete step.
         except KeyboardInterrupt:
             interrupted = True
     return so_far(interrupted)
@@ -217,6 +220,7 @@ def _check_options(
 
 
 def _without_data(dataset: Dataset) -> Dataset:
+    # Recorded events are never handed to a training, not even to be ignored.
     return Dataset(dataset.channels, dataset.counted)
 
 

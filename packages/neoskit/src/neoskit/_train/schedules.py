@@ -33,6 +33,7 @@ def anneal(start: float, end: float, steps: int) -> Callable[[ArrayLike], Scalar
         raise ValueError(f"`anneal(steps=...)` must be at least 1; got {steps}.")
 
     def bandwidth(step: ArrayLike) -> Scalar:
+        # In jax's own operations, so that an optax schedule may be built of it.
         done = jnp.clip(jnp.asarray(step) / max(steps - 1, 1), 0.0, 1.0)
         return start * (end / start) ** done
 

@@ -87,16 +87,21 @@ def advance(
         value, gradient = value_and_gradient_chunked(
             pipeline, dataset, objective, chunk=chunk
         )
+    # Looked at inside the program: one bit comes back to the loop, not the gradient.
     parts = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient))]
     finite = jnp.stack(parts).all()
+    # Optimisers with weight decay pull at all that they are given.
     trained = eqx.filter(pipeline, trained_leaves(pipeline))
     updates, memory = optimiser.update(gradient, state.optimiser, trained)
     moved = TrainState(eqx.apply_updates(pipeline, updates), memory, state.step + 1)
     stays = TrainState(pipeline, state.optimiser, state.step)
 
+    # The step is made either way, and then taken or not: a compiled program cannot
+    # raise, and the loop that does needs the parameters of before.
     def choose(new: PyTree, old: PyTree) -> PyTree:
         return jnp.where(finite, new, old) if eqx.is_array(new) else new
 
+    # What is told is the objective itself, whichever scale was minimised on.
     if isinstance(objective, Logarithm):
         value = jnp.exp(value)
     return jax.tree.map(choose, moved, stays), value, finite

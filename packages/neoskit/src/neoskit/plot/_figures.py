@@ -63,6 +63,7 @@ def animate(
         places = places or [ax.get_position(original=True) for ax in figure.axes]
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         plt.close(figure)
+        # GIF has 256 colours: each picture gets those that suit it.
         pictures.append(
             Image.fromarray(pixels).convert("P", palette=Image.Palette.ADAPTIVE)
         )

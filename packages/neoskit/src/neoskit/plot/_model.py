@@ -62,6 +62,7 @@ def binned_model(
         (y for name, y in zip(names, stack, strict=True) if name not in signals),
         start=np.zeros(number),
     )
+    # How high anything is drawn: the axis must not cut the band or a data point off.
     reach = total
     if uncertainty is not None:
         down, up = np.broadcast_to(np.asarray(uncertainty, dtype=float), (2, number))
@@ -92,6 +93,7 @@ def binned_model(
     _bin_labels(ax, number, bins)
     if log:
         ax.set_yscale("log")
+        # An empty bin has no place on a logarithmic axis and must not set its range.
         floor = 0.3 * max(min(total[total > 0], default=1.0), 1e-3)
         limits = limits or (floor, 30.0 * max(reach))
     ax.set(xlim=(-0.5, number - 0.5), xlabel=xlabel, ylabel="expected events")

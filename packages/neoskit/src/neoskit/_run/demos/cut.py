@@ -125,6 +125,7 @@ def find_cut(
         callback=lambda step, now, numbers: path.append(_threshold(now)),
         progress=progress,
     )
+    # In steps of a hundredth of the signal's width: the scan is the truth here.
     thresholds = np.arange(20.0, 65.0, 0.05)
     hard, soft = _scan(training.pipeline, dataset, jnp.asarray(thresholds))
     best = int(np.argmax(hard))

@@ -69,6 +69,7 @@ def signal_variance(benchmark: Benchmark) -> Objective:
         )
         names = list(model.parameter_names)
         free = [model.poi, *benchmark.nuisances]
+        # Taking rows and columns out of the information fixes the other parameters.
         rows = jnp.array([names.index(name) for name in free])
         ours = jnp.array([_our_constraint(name) for name in free])
         theirs = jnp.array([_their_constraint(name, benchmark) for name in free])

@@ -367,6 +367,9 @@ def test_archive(make, tmp_path):
         archive["Region/broken.json"]
     with pytest.raises(fitkit.WorkspaceError, match=r"'other'.*Region/BkgOnly"):
         archive["other"]
+    assert "other" not in archive
+    assert archive.get("other") is None
+    assert archive.get("Region/BkgOnly.json") == BASE
 
 
 @pytest.mark.parametrize("make", MAKERS)

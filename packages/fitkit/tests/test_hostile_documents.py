@@ -11,6 +11,7 @@ import random
 import warnings
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
@@ -49,6 +50,12 @@ VALUES = (
     (1.0, 2.0),
     {1.0},
     object(),
+    np.array([1.0, 2.0]),
+    np.array([1.0, math.nan]),
+    np.array(["a", "b"]),
+    np.array(3),
+    np.True_,
+    np.float32(-1.5),
 )
 
 

@@ -53,6 +53,7 @@ def good():
 
 
 BACKGROUND = ("channels", 0, "samples", 1)
+CONFIG = ("measurements", 0, "config")
 JES, XS, STAT, CONTROL = ((*BACKGROUND, "modifiers", i, "data") for i in range(4))
 
 # (changes, severity, modifier, bins, part of the message)
@@ -139,6 +140,34 @@ CASES = {
         {("channels", 0, "samples", 0, "data"): [0.0, 0.0]},
         ("note", None, (), "empty template"),
     ),
+    "error of negative yields": (
+        {(*BACKGROUND, "data"): [50.0, -3.0]},
+        ("warning", "stat", (1,), r"left out.*up to 1\b"),
+    ),
+    "error of negative yields, shapesys": (
+        {(*BACKGROUND, "data"): [50.0, -3.0]},
+        ("warning", "control", (1,), r"left out.*up to 3\b"),
+    ),
+    "fixed parameter of interest": (
+        {(*CONFIG, "parameters"): [{"name": "mu", "fixed": True}]},
+        ("problem", "mu", (), "interest is fixed.*measurement 'm'"),
+    ),
+    "parameter of interest that is not there": (
+        {(*CONFIG, "poi"): "nu"},
+        ("note", "nu", (), "not in the model"),
+    ),
+    "start outside the bounds": (
+        {
+            (*CONFIG, "parameters"): [
+                {"name": "jes", "inits": [6.0], "bounds": [[-5, 5]]}
+            ]
+        },
+        ("warning", "jes", (), r"start outside.*6 is not in \[-5, 5\]"),
+    ),
+    "luminosity without a width": (
+        {(*BACKGROUND, "modifiers", 0): {"name": "lumi", "type": "lumi", "data": None}},
+        ("problem", "lumi", (), "no width.*measurement 'm' has no `sigmas`"),
+    ),
     "signal strength of an empty template": (
         {("channels", 0, "samples", 0, "data"): [0.0, 0.0]},
         ("warning", "mu", (), "changes no yield"),
@@ -171,6 +200,75 @@ def test_finding(case):
     ), list(map(str, findings))
     order = [("problem", "warning", "note").index(each.severity) for each in findings]
     assert order == sorted(order)
+    grouped = [each for group in findings.groups for each in group.findings]
+    assert sorted(map(str, grouped)) == sorted(map(str, findings))
+
+
+@pytest.mark.parametrize("settings", [{"fixed": False}, {"inits": [2.0]}])
+def test_a_parameter_of_interest_that_is_free(settings):
+    document = good()
+    document["measurements"][0]["config"]["parameters"] = [{"name": "mu"} | settings]
+    assert len(fitkit.validate(document)) == 0
+
+
+def test_a_start_outside_the_bounds_is_no_matter_where_it_is_fixed():
+    document = good()
+    setting = {"name": "jes", "inits": [6.0], "bounds": [[-5, 5]], "fixed": True}
+    document["measurements"][0]["config"]["parameters"] = [setting]
+    assert len(fitkit.validate(document)) == 0
+
+
+def many(count=7):
+    """A document in which one thing is odd in many samples, more and more."""
+    document = good()
+    samples = document["channels"][0]["samples"]
+    for number in range(count):
+        high = 2.0 + number
+        modifier = {"name": "xs", "type": "normsys", "data": {"lo": 0.9, "hi": high}}
+        samples.append(
+            {"name": f"s{number}", "data": [1.0, 1.0], "modifiers": [modifier]}
+        )
+    return document
+
+
+def test_groups_show_the_worst_of_a_kind():
+    findings = fitkit.validate(many())
+    (group,) = findings.groups
+    assert (group.severity, len(group.findings)) == ("warning", 7)
+    assert [each.sample for each in group.findings][:2] == ["s6", "s5"]
+    assert [each.size for each in group.findings][:2] == [7.0, 6.0]
+    assert findings.counts == {"problem": 0, "warning": 7, "note": 0}
+    assert repr(findings).splitlines() == [
+        "7 warnings",
+        "warning: the sample's total changes strongly (7 places)",
+        "    SR / s6 / xs: by 700%",
+        "    SR / s5 / xs: by 600%",
+        "    SR / s4 / xs: by 500%",
+        "    and 4 more",
+    ]
+    assert len(findings.lines(None)) == 2 + 7
+    assert str(findings[-1]) == (
+        "warning: SR / s6 / xs: the sample's total changes strongly (by 700%)"
+    )
+    assert [each.sample for each in findings[:2]] == ["s0", "s1"]
+
+
+def test_kinds_of_many_places_come_first_after_problems():
+    document = many()
+    document["channels"][0]["samples"][1]["data"] = [50.0, -3.0]
+    document["measurements"][0]["config"]["parameters"] = [
+        {"name": "mu", "fixed": True}
+    ]
+    groups = fitkit.validate(document).groups
+    assert groups[0].severity == "problem"
+    numbers = [len(group.findings) for group in groups if group.severity == "warning"]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_a_published_document_takes_a_screen(likelihoods):
+    findings = fitkit.validate(likelihoods / "bkgonly" / "onshell_SUSY-2019-09.json")
+    assert len(findings) > 1000
+    assert len(repr(findings).splitlines()) < 50
 
 
 def test_bounds_are_the_callers():
@@ -199,13 +297,13 @@ def test_the_published_model_with_two_minima(load_json):
             for each in case["spec"]["channels"]
         ],
     }
-    found = [f for f in fitkit.validate(document) if "two minima" in f.message]
-    assert [(f.sample, f.bins) for f in found] == [("bkg2", (1,))]
+    findings = [f for f in fitkit.validate(document) if "two minima" in f.message]
+    assert [(f.sample, f.bins) for f in findings] == [("bkg2", (1,))]
 
 
 def test_the_published_auxiliary_count(likelihoods):
     findings = fitkit.validate(likelihoods / "3LRJR" / "BkgOnly.json")
-    (found,) = (f for f in findings if "auxiliary count" in f.message)
-    assert found.modifier == "shape_mcstat_diboson3LISR_CRISR_obs_cuts"
-    assert "1.9e+11" in found.message
-    assert str(found).startswith("warning: CRISR_cuts / diboson3LISR / shape_mcstat")
+    (finding,) = (f for f in findings if "auxiliary count" in f.message)
+    assert finding.modifier == "shape_mcstat_diboson3LISR_CRISR_obs_cuts"
+    assert "1.9e+11" in finding.message
+    assert str(finding).startswith("warning: CRISR_cuts / diboson3LISR / shape_mcstat")

@@ -5,6 +5,7 @@ import json
 import warnings
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -226,6 +227,135 @@ def test_data_away_from_nominal_are_written(tmp_path):
     np.testing.assert_array_equal(
         again.logpdf(params, data), model.logpdf(params, asimov)
     )
+
+
+def in_arrays(value):
+    """A document as programs make it, with NumPy's numbers."""
+    if isinstance(value, dict):
+        return {key: in_arrays(item) for key, item in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], (int, float)):
+        return np.array(value)
+    if isinstance(value, list):
+        return [in_arrays(item) for item in value]
+    return np.float64(value) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("kind", ["numpy", "jax", "tuples"])
+def test_a_document_of_arrays(kind):
+    """Read, changed, compared and digested as one of lists."""
+    plain = document()
+    plain["channels"][0]["samples"][1]["data"] = [50.0, 40.0]
+    plain["observations"][0]["data"] = [55.0, 44.0]
+    plain["channels"][0]["samples"][1]["modifiers"] += [
+        {"name": "stat", "type": "staterror", "data": [2.0, 1.0]},
+        {
+            "name": "jes",
+            "type": "histosys",
+            "data": {"lo_data": [45.0, 39.0], "hi_data": [56.0, 42.0]},
+        },
+    ]
+    normsys = plain["channels"][0]["samples"][1]["modifiers"][0]
+    normsys["data"] = {"lo": 0.5, "hi": 1.5}  # which single precision has
+    given = in_arrays(plain)
+    normsys = given["channels"][0]["samples"][1]["modifiers"][0]
+    normsys["data"] = {"lo": np.float32(0.5), "hi": np.array(1.5)}
+    if kind == "jax":
+        given["channels"][0]["samples"][0]["data"] = jnp.array([5.0, 6.0])
+    elif kind == "tuples":
+        given["channels"][0]["samples"][0]["data"] = (5.0, np.float64(6.0))
+    (model, data), (expected, same) = map(fitkit.read_workspace, (given, plain))
+    assert float(model.logpdf(model.init, data)) == float(
+        expected.logpdf(expected.init, same)
+    )
+    assert fitkit.digest(given) == fitkit.digest(plain)
+    assert repr(fitkit.validate(given)) == repr(fitkit.validate(plain))
+    assert fitkit.prune(given, modifiers=["jes"]) == fitkit.prune(
+        plain, modifiers=["jes"]
+    )
+    names = {"measurements": {"first": "third"}}
+    renamed = fitkit.rename(given, **names)
+    assert renamed == fitkit.rename(plain, **names)
+    assert fitkit.combine(given, renamed) == fitkit.combine(plain, renamed)
+    patched, _ = fitkit.read_workspace(given, patch=FIRST)
+    np.testing.assert_array_equal(
+        patched.expected_yields(patched.init)["SR"][0], [7.0, 6.0]
+    )
+
+
+def test_traced_arrays_are_no_document():
+    @jax.jit
+    def read(yields):
+        changed = document()
+        changed["channels"][0]["samples"][0]["data"] = yields
+        return fitkit.read_workspace(changed)[0].arrays.nominal
+
+    with pytest.raises(fitkit.WorkspaceError, match=r"traced arrays.*`Model`"):
+        read(jnp.array([5.0, 6.0]))
+
+
+def test_what_holds_in_fits_is_written(tmp_path):
+    """Only what a reader would not assume: a bin without error is fixed anyway."""
+    path = tmp_path / "workspace.json"
+    sample = fitkit.Sample(
+        "b",
+        [50.0, 60.0],
+        (
+            fitkit.NormSys("xs", 0.9, 1.1),
+            fitkit.StatError("stat", [5.0, 0.0]),
+            fitkit.ShapeFactor("free"),
+        ),
+    )
+    model = fitkit.Model([fitkit.Channel("SR", [sample])], poi=None)
+    data = model.data({"SR": [50.0, 60.0]})
+
+    def settings(model):
+        fitkit.write_workspace(path, model, data)
+        (measurement,) = json.loads(path.read_text())["measurements"]
+        again, _ = fitkit.read_workspace(path)
+        for name, parameter in model.parameters.items():
+            for field in ("init", "lower", "upper", "fixed"):
+                np.testing.assert_array_equal(
+                    getattr(again.parameters[name], field), getattr(parameter, field)
+                )
+        return {each.pop("name"): each for each in measurement["config"]["parameters"]}
+
+    assert settings(model) == {}
+    fixed = {"inits": [0.5], "fixed": True}
+    assert settings(model.with_fixed(xs=0.5)) == {"xs": fixed}
+    assert settings(model.with_fixed(xs=0.5).with_free("xs")) == {
+        "xs": {"inits": [0.5]}
+    }
+    assert settings(model.with_fixed("stat")) == {"stat": {"fixed": True}}
+    assert settings(model.with_free("stat")) == {"stat": {"fixed": False}}
+    assert settings(model.with_bounds(xs=(-1, 2))) == {"xs": {"bounds": [[-1, 2]]}}
+    with pytest.raises(fitkit.WorkspaceError, match="'free' is fixed in some bins"):
+        fitkit.write_workspace(path, model.with_fixed("free[1]"), data)
+
+
+def test_what_cannot_be_written(tmp_path):
+    path = tmp_path / "no.json"
+    model = fitkit.uncorrelated_background([5.0], [50.0], [3.0])
+    data = model.data({"singlechannel": [55.0]})
+    masked = model.with_masked("singlechannel")
+    with pytest.raises(fitkit.WorkspaceError, match=r"masked \(singlechannel\)"):
+        fitkit.write_workspace(path, masked, masked.data({}))
+    with pytest.raises(fitkit.WorkspaceError, match="no data for channel"):
+        fitkit.write_workspace(path, model, fitkit.Data({}, data.aux))
+    with pytest.raises(
+        fitkit.WorkspaceError, match="'uncorr_bkguncrt': there are none"
+    ):
+        fitkit.write_workspace(path, model, fitkit.Data(data.main))
+    with pytest.raises(TypeError, match="got Data and Model"):
+        fitkit.write_workspace(path, data, model)
+
+    @jax.jit
+    def write(signal):
+        made = fitkit.uncorrelated_background(signal, [50.0], [3.0])
+        fitkit.write_workspace(path, made, data)
+
+    with pytest.raises(fitkit.WorkspaceError, match="traced numbers"):
+        write(jnp.array([5.0]))
+    assert not path.exists()
 
 
 def test_what_the_format_cannot_express(tmp_path):

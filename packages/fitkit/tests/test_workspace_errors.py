@@ -397,3 +397,62 @@ def test_error_in_a_file_names_the_file(tmp_path):
     path.write_text(json.dumps(changed((*SIGNAL, "data", 1), "3")))
     with pytest.raises(fitkit.WorkspaceError, match=r"broken\.json: channels\[0\]"):
         fitkit.read_workspace(path)
+
+
+# Changes to a document, and whether the two schemas let it pass.
+FORMAT = {
+    "as it is": ((), None, True, True),
+    "no modifiers": ((*BACKGROUND, "modifiers"), [], True, True),
+    "an empty name": ((*SIGNAL, "name"), "", True, True),
+    "null for a start": ((*SETTINGS, 1, "inits"), None, False, False),
+    "null for fixed": ((*SETTINGS, 1, "fixed"), None, False, False),
+    "a number for fixed": ((*SETTINGS, 1, "fixed"), 1, False, False),
+    "a string for a number": ((*SIGNAL, "data", 0), "5.0", False, False),
+    "no parameters": ((*SETTINGS,), REMOVE, False, False),
+    "no data": ((*SIGNAL, "modifiers", 0, "data"), REMOVE, False, False),
+    "another luminosity": ((*SIGNAL, "modifiers", 1, "name"), "L", False, False),
+    "another version": (("version",), "1.0.1", False, False),
+    "an empty list": ((*SETTINGS, 0, "sigmas"), [], False, False),
+    **{
+        f"an unknown key: {'.'.join(map(str, place))}": (
+            (*place, "new"),
+            1,
+            False,
+            False,
+        )
+        for place in (
+            (),
+            ("channels", 0),
+            SIGNAL,
+            (*SIGNAL, "modifiers", 0),
+            (*SIGNAL, "modifiers", 2, "data"),
+            (*BACKGROUND, "modifiers", 0, "data"),
+            ("observations", 0),
+            ("measurements", 0),
+            ("measurements", 0, "config"),
+            (*SETTINGS, 0),
+        )
+    },
+    # stricter than pyhf's
+    "NaN": ((*SIGNAL, "data", 0), math.nan, True, False),
+    "a truth value for a number": ((*SIGNAL, "data", 0), True, True, False),
+    "bounds of one": ((*SETTINGS, 0, "bounds"), [[1.0]], True, False),
+    "bounds of three": ((*SETTINGS, 0, "bounds"), [[1.0, 2.0, 3.0]], True, False),
+}
+
+
+@pytest.mark.parametrize("case", FORMAT)
+def test_the_format_is_that_of_pyhf(case):
+    pyhf = pytest.importorskip("pyhf")
+    place, value, theirs, ours = FORMAT[case]
+    document = changed(place, value) if place else workspace()
+    if theirs:
+        pyhf.schema.validate(document, "workspace.json")
+    else:
+        with pytest.raises(pyhf.exceptions.InvalidSpecification):
+            pyhf.schema.validate(document, "workspace.json")
+    if ours:
+        fitkit.read_workspace(document)
+    else:
+        with pytest.raises(fitkit.WorkspaceError):
+            fitkit.read_workspace(document)

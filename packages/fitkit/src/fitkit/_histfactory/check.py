@@ -2,10 +2,10 @@
 
 Concrete numbers are checked as whole tables, which takes microseconds where a look at
 each of thousands of modifiers would take longer than reading the document. Traced
-numbers cannot raise: they become NaN, which every fit and test reports, and under
-`jax.vmap` for the one model that has them. (A check at run time by `equinox.error_if`
-would stop the whole batch, and jax stores no compiled program that has one: every
-process would compile anew.)
+numbers cannot raise: they become NaN, and the likelihood no finite number, which every
+fit and test reports, under `jax.vmap` for the one model that has them. (A check at run
+time by `equinox.error_if` would stop the whole batch, and jax stores no compiled
+program that has one: every process would compile anew.)
 """
 
 import dataclasses
@@ -104,15 +104,20 @@ def first_broken(tables: Mapping[str, Any]) -> Broken | None:
 def guarded(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The tables, with NaN in the place of traced numbers that would pass for others.
 
-    An error of -5 would, for only its square is used.
+    An error of -5 would, for only its square is used. And where an error is NaN, the
+    yield becomes it too: no error at all is allowed, and would be taken for it.
     """
-
-    def one(table: Any, rule: Rule) -> Any:
+    safe = dict(tables)
+    for name, table in tables.items():
+        rule = RULES[name]
         if rule is _FINITE or not traced(table):
-            return table
-        return xp.where(rule.holds(table), table, np.nan)
-
-    return {name: one(table, RULES[name]) for name, table in tables.items()}
+            continue
+        holds = rule.holds(table)
+        safe[name] = xp.where(holds, table, np.nan)
+        if rule is _ERROR:
+            good = xp.all(holds, axis=0)  # [rows, bins]
+            safe["nominal"] = xp.where(good, tables["nominal"], np.nan)
+    return safe
 
 
 def errors_left_out(layout: Layout, arrays: Arrays) -> str:

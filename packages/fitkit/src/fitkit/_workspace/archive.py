@@ -43,6 +43,14 @@ class Archive(Mapping[str, Any]):
             )
         return decode(self.contents[name], f"{self.path}:{name}")
 
+    # A mapping's own ask for a member and wait for a `KeyError`.
+    def __contains__(self, name: object) -> bool:
+        return name in self.contents
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The decoded member, or a default where there is none of that name."""
+        return self[name] if name in self.contents else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.contents)
 

@@ -7,7 +7,7 @@ from typing import Any
 import jsonpatch
 
 from . import foreign
-from .document import load
+from .document import load, plain
 from .error import WorkspaceError
 
 
@@ -19,12 +19,22 @@ def patched(document: Any, patch: Any) -> Any:
     but the same object in both documents.
     """
     try:
-        for operations in _each(patch):
-            document = _apply(document, operations)
+        try:
+            return _patched(document, patch)
+        except WorkspaceError:
+            # No operation reaches into the arrays of a document made in Python.
+            if (as_json := plain(document)) is document:
+                raise
+            return _patched(as_json, patch)
     except RecursionError:
         raise WorkspaceError(
             "the document or its patch is nested too deeply. Give a workspace."
         ) from None
+
+
+def _patched(document: Any, patch: Any) -> Any:
+    for operations in _each(patch):
+        document = _apply(document, operations)
     return document
 
 

@@ -1,5 +1,7 @@
 """From a model and its data to a HistFactory JSON document."""
 
+import collections
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -7,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .._histfactory.constraint_terms import constraint_terms
+from .._histfactory.data import flat_aux, flat_counts
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
+from .._histfactory.problem import SpecificationError
 from .._model.constraints import Poisson
 from .._model.model import Data
+from .._numerics.namespace import traced
 from .error import WorkspaceError
 from .parse import parse
 from .settings import listed_order
@@ -66,6 +72,7 @@ def workspace_document(
     model: Model, data: Data, *, measurement: str = "measurement"
 ) -> dict[str, Any]:
     """The decoded document that `write_workspace` writes."""
+    _check_arguments(model, data)
     _check_conventions(model)
     document = {
         "channels": _channels(model),
@@ -88,8 +95,33 @@ def workspace_document(
     return document
 
 
+def _check_arguments(model: Any, data: Any) -> None:
+    """A HistFactory model, and data of it, with concrete numbers."""
+    if not isinstance(model, Model) or not isinstance(data, Data):
+        raise TypeError(
+            "`write_workspace` takes a `fitkit.Model` and its `Data`; got "
+            f"{type(model).__name__} and {type(data).__name__}."
+        )
+    if traced(model, data):
+        raise WorkspaceError(
+            "traced numbers cannot be written. Return the model from `jax.jit`, or "
+            "build it outside."
+        )
+    try:
+        flat_counts(model.layout, model.arrays.counted, data.main)
+        flat_aux(model.layout, data.aux)
+    except SpecificationError as error:
+        raise WorkspaceError(str(error)) from None
+
+
 def _check_conventions(model: Model) -> None:
     """What readers take for granted must hold, for the format cannot say otherwise."""
+    if masked := model.masked_channels:
+        raise WorkspaceError(
+            f"channels are masked ({', '.join(masked)}), which the format cannot "
+            "express. Write the model without masks, and `fitkit.prune` the channels "
+            "where readers must not see them."
+        )
     for kind, runs in model.arrays.codes._asdict().items():
         if len(runs) > 1:
             codes = ", ".join(code for code, _ in runs)
@@ -156,13 +188,16 @@ def _channels(model: Model) -> list[dict[str, Any]]:
                     "hi_data": _numbers(tables["histosys_hi"][yields]),
                 }
             case "ShapeSys" | "StatError":
-                # the slot in which this sample's first bin holds the parameter
+                # the slot in which this sample's first bin has the parameter
                 size = math.prod(model.parameter_shapes[name])
-                held = tables["factor_index"][:, row, bins.start] - first
-                (slot,) = np.flatnonzero((held >= 0) & (held < size))
+                entry = tables["factor_index"][:, row, bins.start] - first
+                (slot,) = np.flatnonzero((entry >= 0) & (entry < size))
                 content = _numbers(tables["uncertainty"][slot, row, bins])
         return {"name": name, "type": kind.lower(), "data": content}
 
+    of_sample = collections.defaultdict(list)
+    for channel, sample, *which in model.layout.modifiers:
+        of_sample[channel, sample].append(which)
     channels, start = [], 0
     for c, (channel, size, samples) in enumerate(model.layout.channels):
         bins = slice(start, start + size)
@@ -176,8 +211,7 @@ def _channels(model: Model) -> list[dict[str, Any]]:
                         "data": _numbers(tables["nominal"][row, bins]),
                         "modifiers": [
                             modifier(kind, name, row, c, bins)
-                            for in_channel, of, kind, name in model.layout.modifiers
-                            if (in_channel, of) == (channel, sample)
+                            for kind, name in of_sample[channel, sample]
                         ],
                     }
                     for row, sample in enumerate(samples)
@@ -189,6 +223,10 @@ def _channels(model: Model) -> list[dict[str, Any]]:
 
 def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
     parameters, starts, sizes = model.parameters, _starts(model), _bins(model)
+    # What a reader fixes by itself: factors of bins without yield or error.
+    nothing_said = np.zeros(model.arrays.kind.shape, dtype=bool)
+    arrays = dataclasses.replace(model.arrays, fixed_given=nothing_said)
+    fixed_anyway = np.asarray(constraint_terms(arrays).fixed)
     settings = []
     for name, (kind, bins) in sizes.items():
         parameter = parameters[name]
@@ -204,7 +242,9 @@ def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
         pairs = list(zip(listed(parameter.lower), listed(parameter.upper), strict=True))
         if any(pair != bounds for pair in pairs):
             setting["bounds"] = [list(pair) for pair in pairs]
-        setting |= _width(name, kind, model, order) | _fixed(name, model, order)
+        setting |= _width(name, kind, model, order)
+        own = slice(starts[name], starts[name] + len(order))
+        setting |= _fixed(name, parameter.fixed, fixed_anyway[own])
         if parameter.constraint is not None:
             given = listed(data.aux[name])
             assumed: list[float | None] = [aux] * len(given)
@@ -221,13 +261,13 @@ def _settings(model: Model, data: Data) -> list[dict[str, Any]]:
 def _bins(model: Model) -> dict[str, tuple[str, dict[str, int]]]:
     """The kind of each parameter, and its number of values in each channel."""
     size_of = {channel: size for channel, size, _ in model.layout.channels}
-    found: dict[str, tuple[str, dict[str, int]]] = {}
+    sizes: dict[str, tuple[str, dict[str, int]]] = {}
     for channel, _, kind, name in model.layout.modifiers:
         scalar = model.parameter_shapes[name] == ()
-        _, bins = found.setdefault(name, (kind, {}))
+        _, bins = sizes.setdefault(name, (kind, {}))
         if not bins or kind == "StatError":
             bins[channel] = 1 if scalar else size_of[channel]
-    return found
+    return sizes
 
 
 def _width(name: str, kind: str, model: Model, order: np.ndarray) -> dict[str, Any]:
@@ -245,12 +285,18 @@ def _width(name: str, kind: str, model: Model, order: np.ndarray) -> dict[str, A
     return {}
 
 
-def _fixed(name: str, model: Model, order: np.ndarray) -> dict[str, Any]:
-    given = np.asarray(model.arrays.fixed_given)[order]
-    fixed = np.asarray(model.arrays.fixed)[order]
-    if not given.any():
+def _fixed(name: str, fixed: Any, anyway: np.ndarray) -> dict[str, Any]:
+    """What the settings must say about fixed values of a parameter.
+
+    Args:
+        name: the parameter.
+        fixed: which of its values are fixed.
+        anyway: which are where the settings say nothing.
+    """
+    fixed = np.atleast_1d(fixed)
+    if np.array_equal(fixed, anyway):
         return {}
-    if not given.all() or len(set(fixed.tolist())) > 1:
+    if fixed.any() and not fixed.all():
         raise WorkspaceError(
             f"parameter {name!r} is fixed in some bins only, which the format cannot "
             "express. Fix or free all of its bins."

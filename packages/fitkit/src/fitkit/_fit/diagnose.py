@@ -13,6 +13,7 @@ from .._custom_types import Mask, Matrix, Params, Vector
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names
 from .._numerics.namespace import concrete, eigh, traced, xp
+from .uncertainty import covariance_of
 
 if TYPE_CHECKING:
     from .result import FitResult
@@ -169,19 +170,6 @@ def checked(
     return result
 
 
-def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Standard deviations from the inverse Hessian; NaN where not determined."""
-    errors = np.full(len(free), np.nan)
-    part = hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.abs(np.diagonal(part)))
-    try:
-        half = np.linalg.inv(np.linalg.cholesky(part / np.outer(scale, scale)))
-    except np.linalg.LinAlgError:
-        return errors
-    errors[free] = np.sqrt(np.sum(half**2, axis=0)) / scale
-    return errors
-
-
 def describe(result: "FitResult") -> str:
     """The result as a table: status, value, parameters with what limits them."""
     leaves = jax.tree.leaves(result)
@@ -204,7 +192,8 @@ def describe(result: "FitResult") -> str:
             f"not determined: {direction} (eigenvalue "
             f"{float(result.smallest_eigenvalue):.1e} in natural units)"
         )
-    errors = _errors(np.asarray(result.hessian), free) if unique else np.nan * free
+    with np.errstate(all="ignore"):
+        errors = covariance_of(concrete(result.curvature), free | held.at_kink).widths
     notes = np.where(free, "", "fixed").astype(object)
     for mask, note in (
         (held.at_lower, "at its lower bound"),

@@ -13,7 +13,7 @@ know it: half of \(g^T H^{-1} g\) over the free entries.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
 from .._model.likelihood import AbstractObjective, Derivatives
@@ -28,6 +28,8 @@ from .._numerics.bordered_matrix import (
 from .._numerics.namespace import choose, cond, traced, while_loop, xp
 from .box import Box, Quadratic, minimise_in_box, pushed_out
 
+# After so many steps a search is given up; one that succeeds rarely needs twenty.
+MOST_STEPS = 200
 # Damping, in units of the Hessian's diagonal: least value after a rejected step,
 # factors. A rejected step is shortened at most by the third of these and at least by
 # the fourth, as the parabola through the two values says.
@@ -76,7 +78,10 @@ class NewtonState(NamedTuple):
         edm: estimated distance to the minimum.
         last: whether the next point is the last, final Newton step.
         done: whether the minimum is found.
-        stuck: whether no damped step lowers the function.
+        stuck: whether no damped step lowers the function, or too many were made.
+        steps: how many were made.
+        barrier: strength of the barrier that keeps rates away from 0; see
+            `continuation.py`.
     """
 
     y: Vector
@@ -90,6 +95,8 @@ class NewtonState(NamedTuple):
     last: Bool[Array, ""]
     done: Bool[Array, ""]
     stuck: Bool[Array, ""]
+    steps: Int[Array, ""]
+    barrier: Float[Array, ""]
 
 
 def initial_state(objective: AbstractObjective, y: Vector) -> NewtonState:
@@ -108,6 +115,8 @@ def initial_state(objective: AbstractObjective, y: Vector) -> NewtonState:
         last=no,
         done=no,
         stuck=no,
+        steps=np.int64(0),
+        barrier=zero,
     )
 
 
@@ -131,6 +140,7 @@ def newton_step(
         state: the search so far.
         edm_tolerance: below this estimated distance one last step ends the search.
     """
+    objective = objective.with_barrier(state.barrier)
     here, side = _evaluate(objective, y, box)
     if state.at is _UNKNOWN:
         # Nothing is better than an infinite value, but of the shapes of this point.
@@ -151,8 +161,12 @@ def newton_step(
     harder = state.damping + state.stiffness * (1 / ratio - 1)
     harder = xp.maximum(harder, state.damping * _MORE)
     harder = xp.maximum(harder, _FIRST_DAMPING)
-    easier = state.damping * _LESS
-    easier = xp.where(easier < _FIRST_DAMPING, 0.0, easier)
+    # Less the better the model was (H. B. Nielsen, IMM-REP-1999-05): a step that brings
+    # half of what it promised is as long as it should be.
+    quality = xp.clip(decrease / xp.maximum(state.promised, noise), 0.0, 1.0)
+    easier = state.damping * xp.maximum(_LESS, 1 - (2 * quality - 1) ** 3)
+    small = xp.maximum(_FIRST_DAMPING, _NEGLIGIBLE * state.stiffness)
+    easier = xp.where((easier < small) & (quality > 0.5), 0.0, easier)
     damping = xp.where(accept, easier, harder)
 
     beyond = ~first & (decrease > _BEYOND * state.promised)
@@ -187,7 +201,9 @@ def newton_step(
         edm=proposal.edm,
         last=proposal.edm < edm_tolerance,
         done=done,
-        stuck=(damping > _LARGEST_DAMPING) | lost,
+        stuck=(damping > _LARGEST_DAMPING) | lost | (state.steps + 1 >= MOST_STEPS),
+        steps=state.steps + 1,
+        barrier=state.barrier,
     )
 
 
@@ -271,8 +287,12 @@ def _propose(
 
 
 def _positive_definite(
-    at: Derivatives, free: Mask, width: Vector, short: Bool[Array, ""]
-) -> tuple[Bordered, Bool[Array, ""], Factor, Bool[Array, ""]]:
+    at: Derivatives,
+    free: Mask,
+    width: Vector,
+    short: Bool[Array, ""],
+    least: Float[Array, ""],
+) -> tuple[Bordered, Bool[Array, ""], Factor, Bool[Array, ""], Float[Array, ""]]:
     """The Hessian, or what takes its place where it is not positive definite.
 
     Args:

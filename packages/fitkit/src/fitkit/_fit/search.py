@@ -11,14 +11,15 @@ from .._numerics.bordered_matrix import Factor, factorise
 from .._numerics.namespace import xp
 from .box import Box
 from .continuation import Carry, continuation
-from .newton import NewtonState, initial_state, newton_step
+from .newton import MOST_STEPS, NewtonState, initial_state, newton_step
 from .stationarity import Stationarity, stationarity
 
 # Below this estimated distance to the minimum, in units of the negative log-likelihood,
 # one last Newton step ends a search. As Newton's method doubles its digits with each
 # step, what is left afterwards is far smaller.
 EDM_TOLERANCE = 1e-8
-MAX_STEPS = 200
+# Of all searches of a fit together.
+MAX_STEPS = 1000
 
 # Why a search ended: at a minimum; no step lowers the function; too many steps; the
 # function is infinite wherever the search could go.
@@ -66,7 +67,11 @@ def ended(objective: AbstractObjective, state: NewtonState, steps, box: Box) -> 
             ~xp.isfinite(state.at.value),
             IMPOSSIBLE,
             xp.where(
-                state.done, CONVERGED, xp.where(state.stuck, STUCK, TOO_MANY_STEPS)
+                state.done,
+                CONVERGED,
+                xp.where(
+                    state.stuck & (state.steps < MOST_STEPS), STUCK, TOO_MANY_STEPS
+                ),
             ),
         ),
     )
@@ -91,11 +96,12 @@ def search_on_numpy(
 
     def search(carry: Carry) -> Carry:
         y, steps, state = carry
-        while steps < max_steps and not (state.done or state.stuck):
+        while True:
             y, state = newton_step(objective, y, box, state, EDM_TOLERANCE)
             steps += 1
-        return y, steps, state
+            if state.done or state.stuck or steps >= max_steps:
+                return y, steps, state
 
     begin = start, np.int64(0), initial_state(objective, start)
-    _, steps, state = continuation(search, begin, inside, box.movable)
+    _, steps, state = continuation(search, begin, inside, box.movable, objective)
     return ended(objective, state, steps, box)

@@ -74,6 +74,7 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     constraints: ConstraintTerms
     interpolation: Interpolation
     needs_jax: ClassVar[bool] = False
+    has_barrier: ClassVar[bool] = True
 
     @property
     def has_kinks(self) -> bool:
@@ -163,6 +164,11 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             self.constraints,
             self.interpolation,
         )
+
+    def with_barrier(self, strength: Float[Array, ""]) -> "HistFactoryLikelihood":
+        # As many more counts in every bin: -strength log(rate), up to what no parameter
+        # changes.
+        return self.at((self.counts + strength, self.aux))
 
     def expected(self, y: Vector) -> tuple[Array, Array]:
         rates = xp.sum(self.elements(y).rates, axis=0)

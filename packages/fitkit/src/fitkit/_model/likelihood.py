@@ -90,6 +90,17 @@ class AbstractObjective(abc.ABC):
     def kinks(self) -> Mask:
         """Return the entries at which the function has a kink at 0."""
 
+    has_barrier: ClassVar[bool] = False
+    """Whether `with_barrier` makes any difference."""
+
+    def with_barrier(self, strength: Float[Array, ""]) -> "AbstractObjective":
+        """Return the function plus a barrier that keeps it away from where it is not.
+
+        As those of interior-point methods: infinite where the function ends, smooth
+        elsewhere, nothing for a strength of 0. The same function where none is known.
+        """
+        return self
+
 
 class AbstractNegativeLogLikelihood(AbstractObjective):
     """Minus the log-likelihood, up to a term that no parameter changes.
@@ -187,6 +198,17 @@ class AutodiffLikelihood(AbstractNegativeLogLikelihood, eqx.Module):
     @abc.abstractmethod
     def kinks(self) -> Mask:
         """Return the entries at which the function has a kink at 0."""
+
+    has_barrier: ClassVar[bool] = False
+    """Whether `with_barrier` makes any difference."""
+
+    def with_barrier(self, strength: Float[Array, ""]) -> "AbstractObjective":
+        """Return the function plus a barrier that keeps it away from where it is not.
+
+        As those of interior-point methods: infinite where the function ends, smooth
+        elsewhere, nothing for a strength of 0. The same function where none is known.
+        """
+        return self
 
 
 class AbstractNegativeLogLikelihood(AbstractObjective):

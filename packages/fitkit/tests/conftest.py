@@ -288,50 +288,59 @@ def invented():
     names, tilt = ("norm", "tilt_$\\bad{$_x", "k"), "tilt_$\\bad{$_x"
     columns = dict(zip(("up", "down"), rng.normal(size=(2, 3)), strict=True))
     constrained = np.array([True, True, False])
-    unknown = lambda x: jnp.where(constrained, jnp.asarray(x), jnp.nan)  # noqa: E731
-    yes = jnp.ones(3, dtype=bool)
-    values = jnp.array([2.0, 0.5, 1.0])  # not in order
-    good = jnp.ones((2, 9), dtype=bool)
-    angle = jnp.linspace(0.0, 2 * jnp.pi, 9)
-    circle = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
-    total = {"SR_#1 $\\x$": jnp.array([45.0, 51.0]), "CR": jnp.array([300.0])}
+    unknown = lambda x: np.where(constrained, np.asarray(x), np.nan)  # noqa: E731
+    yes = np.ones(3, dtype=bool)
+    values = np.array([2.0, 0.5, 1.0])  # not in order
+    good = np.ones((2, 9), dtype=bool)
+    angle = np.linspace(0.0, 2 * np.pi, 9)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    total = {"SR_#1 $\\x$": np.array([45.0, 51.0]), "CR": np.array([300.0])}
     samples = {
         "SR_#1 $\\x$": {
-            "$s_{1}$ & 100%": jnp.array([5.0, 12.0]),
-            "background": jnp.array([40.0, 39.0]),
+            "$s_{1}$ & 100%": np.array([5.0, 12.0]),
+            "background": np.array([40.0, 39.0]),
         },
         "CR": {"background": total["CR"]},
     }
-    error = {"SR_#1 $\\x$": jnp.array([4.0, 6.0]), "CR": jnp.array([15.0])}
-    one = jnp.array(1.0)
+    error = {"SR_#1 $\\x$": np.array([4.0, 6.0]), "CR": np.array([15.0])}
+    one = np.array(1.0)
     return {
         "tests": fitkit.HypotestResult(
             poi_value=values,
             statistic=values**2,
             statistic_asimov=values**2,
-            best=jnp.zeros(3),
+            best=np.zeros(3),
             log_cl_sb=-2 * values,
             log_cl_b=-0.1 * values,
-            log_cls_expected=-values[:, None] * jnp.array([3.0, 2.0, 1.5, 1.0, 0.5]),
+            log_cls_expected=-values[:, None] * np.array([3.0, 2.0, 1.5, 1.0, 0.5]),
+            **dict.fromkeys(("cl_sb_error", "cl_b_error", "cls_error"), np.zeros(3)),
+            cls_expected_error=np.zeros((3, 5)),
+            toys_sb=np.zeros(0),
+            toys_b=np.zeros(0),
             converged=yes,
             test="QMuTilde",
             band="normal",
         ),
         "limit": fitkit.UpperLimit(
-            jnp.array(1.4),
-            jnp.array([0.5, 0.7, 1.0, 1.5, 2.2]),
-            jnp.array(0.05),
-            jnp.ones(6, dtype=bool),
+            observed=np.array(1.4),
+            expected=np.array([0.5, 0.7, 1.0, 1.5, 2.2]),
+            observed_error=np.zeros(()),
+            expected_error=np.zeros(5),
+            level=np.array(0.05),
+            converged=np.ones(6, dtype=bool),
+            tested=np.zeros(0),
+            curves=np.zeros((0, 6)),
+            failed=np.zeros((0, 2), dtype=int),
             test="QMuTilde",
             band="normal",
         ),
         "ranking": fitkit.Ranking(
             pull=unknown([0.3, -1.2, 0.0]),
             constraint=unknown([0.9, 0.4, 0.0]),
-            **{side: jnp.asarray(column) for side, column in columns.items()},
+            **{side: np.asarray(column) for side, column in columns.items()},
             prefit_up=unknown(1.5 * columns["up"]),
             prefit_down=unknown(1.3 * columns["down"]),
-            by_observable=jnp.array([0.3, -0.2, 0.0]),
+            by_observable=np.array([0.3, -0.2, 0.0]),
             statistical=one,
             total=2 * one,
             best=one,
@@ -342,43 +351,43 @@ def invented():
         "pulls": fitkit.Pulls(
             pull=unknown([0.3, -1.2, 0.0]),
             constraint=unknown([0.9, 0.4, 0.0]),
-            best=jnp.array([0.3, -1.2, 1.1]),
-            uncertainty=jnp.array([0.9, 0.4, 0.2]),
-            nominal=jnp.array([0.0, 0.0, 1.0]),
+            best=np.array([0.3, -1.2, 1.1]),
+            uncertainty=np.array([0.9, 0.4, 0.2]),
+            nominal=np.array([0.0, 0.0, 1.0]),
             width=unknown([1.0, 1.0, 1.0]),
             names=names,
         ),
         "scan": fitkit.Scan(
-            values=jnp.array([2.0, 0.0, 1.0, 3.0]),
-            delta=jnp.array([1.1, 0.9, 0.01, 4.6]),
-            y=jnp.zeros((4, 2)),
-            best=jnp.array(0.93),
-            converged=jnp.ones(4, dtype=bool),
+            values=np.array([2.0, 0.0, 1.0, 3.0]),
+            delta=np.array([1.1, 0.9, 0.01, 4.6]),
+            y=np.zeros((4, 2)),
+            best=np.array(0.93),
+            converged=np.ones(4, dtype=bool),
             name="mu",
         ),
         "interval": fitkit.Intervals(
-            best=jnp.array([0.93, 0.3]),
-            low=jnp.array([0.1, -0.7]),
-            high=jnp.array([1.9, 1.2]),
-            low_at_bound=jnp.zeros(2, dtype=bool),
-            high_at_bound=jnp.zeros(2, dtype=bool),
-            converged=jnp.ones(2, dtype=bool),
+            best=np.array([0.93, 0.3]),
+            low=np.array([0.1, -0.7]),
+            high=np.array([1.9, 1.2]),
+            low_at_bound=np.zeros(2, dtype=bool),
+            high_at_bound=np.zeros(2, dtype=bool),
+            converged=np.ones(2, dtype=bool),
             names=("mu", "norm"),
             sigmas=1.0,
         ),
         "contour": fitkit.Contour(
-            points=jnp.stack([circle, 1.6 * circle]) + jnp.array([1.0, 0.5]),
+            points=np.stack([circle, 1.6 * circle]) + np.array([1.0, 0.5]),
             at_bound=~good,
             converged=good,
-            best=jnp.array([1.0, 0.5]),
+            best=np.array([1.0, 0.5]),
             levels=(0.6827, 0.9545),
             names=("mu", tilt),
         ),
         "yields": fitkit.Yields(
             total=total,
             error=error,
-            channel_total={name: jnp.sum(x) for name, x in total.items()},
-            channel_error={name: jnp.sum(x) for name, x in error.items()},
+            channel_total={name: np.sum(x) for name, x in total.items()},
+            channel_error={name: np.sum(x) for name, x in error.items()},
             samples=samples,
             params={},
         ),

@@ -4,7 +4,6 @@ import dataclasses
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,6 +18,7 @@ from scipy import stats
 
 from fitkit import plot
 from fitkit._numerics.bordered_matrix import plain
+from fitkit._fit.stationarity import Stationarity
 from fitkit._model.parameters import ParameterShapes
 
 # Names that TeX would choke on: matplotlib raises where it takes them for formulae.
@@ -44,8 +44,15 @@ def results(invented, fitted):
 def two_limits(results):
     """Two limits in one batch, the second twice as large."""
     one = results["limit"]
-    both = jax.tree.map(lambda x: jnp.stack([x, x if x.dtype == bool else 2 * x]), one)
-    return eqx.tree_at(lambda x: x.level, both, jnp.full(2, one.level))
+    both = jax.tree.map(lambda x: np.stack([x, x if x.dtype == bool else 2 * x]), one)
+    return eqx.tree_at(lambda x: x.level, both, np.full(2, one.level))
+
+
+def changed(array, place, value):
+    """The same array but for one entry."""
+    array = np.array(array)
+    array[place] = value
+    return array
 
 
 def legend(ax):
@@ -113,7 +120,7 @@ def test_cls_scan(results):
     np.testing.assert_allclose(band(inner), expected[:, [1, 3]])
     ((points, _, _),) = ax.containers
     np.testing.assert_allclose(points.get_xdata(), [0.5, 1.0, 2.0])
-    np.testing.assert_allclose(points.get_ydata(), tests.cls_observed[order])
+    np.testing.assert_allclose(points.get_ydata(), tests.cls[order])
     for name, values in (("s+b", tests.cl_sb), ("b", tests.cl_b)):
         drawn = line(
             ax, f"observed CL$_{{{name}}}$" if name == "s+b" else "observed CL$_b$"
@@ -126,36 +133,42 @@ def test_cls_scan(results):
     np.testing.assert_allclose(line(ax, "0.05")[:, 1], 0.05)
 
 
+def single(tests, i, **changed):
+    """One of many tests."""
+    shared = {"toys_sb", "toys_b", "test", "band"}
+    values = {name: x if name in shared else x[i] for name, x in vars(tests).items()}
+    return dataclasses.replace(tests, **values | changed)
+
+
 def test_cls_scan_takes_single_results_and_says_what_failed(results):
-    each = [jax.tree.map(lambda x: x[i], results["tests"]) for i in range(3)]  # noqa: B023
-    each[0] = eqx.tree_at(lambda x: x.converged, each[0], jnp.array(False))
+    each = [single(results["tests"], i) for i in range(3)]
+    each[0] = single(results["tests"], 0, converged=np.array(False))
     ax = plot.cls_scan(each)
-    expected = [[each[0].poi_value, each[0].cls_observed]]
+    expected = [[each[0].poi_value, each[0].cls]]
     np.testing.assert_allclose(line(ax, "not converged"), expected)
 
 
-def test_cls_scan_of_pseudo_experiments_has_errors():
-    rng = np.random.default_rng(0)
-    each = [
-        fitkit.ToysResult(
-            jnp.array(mu),
-            jnp.array(1.0),
-            jnp.asarray(rng.chisquare(1, 50)),
-            jnp.asarray(rng.chisquare(1, 50) + mu),
-            jnp.array(True),
-            False,
-        )
-        for mu in (0.5, 1.0)
+def test_tests_of_many_values_are_as_those_of_each():
+    """Of an array of values the results have its axis, of `jax.vmap` a leading one."""
+    model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
+    data = model.data({"singlechannel": [52.0]})
+    values = np.array([0.5, 1.0, 2.0])
+    each = [fitkit.hypotest(model, data, value) for value in values]
+    drawn = [
+        plot.cls_scan(tests).containers[0][0].get_xydata()
+        for tests in (each, fitkit.hypotest(model, data, values))
     ]
-    ax = plot.cls_scan(each)
+    np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-9)
+
+
+def test_cls_scan_of_pseudo_experiments_has_errors(results):
+    errors = np.array([0.03, 0.01, 0.02])
+    tests = dataclasses.replace(results["tests"], cls_error=errors)
+    ax = plot.cls_scan(tests)
     ((_, _, (bars,)),) = ax.containers
-    for one, segment in zip(each, bars.get_segments(), strict=True):
-        error = float(one.cls_observed_error)
-        assert error > 0
+    order = np.argsort(tests.poi_value)
+    for error, segment in zip(errors[order], bars.get_segments(), strict=True):
         np.testing.assert_allclose(np.diff(segment[:, 1]), 2 * error)
-    discovery = [dataclasses.replace(one, discovery=True) for one in each]
-    with pytest.raises(TypeError, match=r"draws CLs.*QMuTilde"):
-        plot.cls_scan(discovery)
 
 
 def test_upper_limits(two_limits):
@@ -176,7 +189,7 @@ def test_upper_limits(two_limits):
     with pytest.raises(ValueError, match=r"shape \(3,\) for 2 limits"):
         plot.upper_limits([1, 2, 3], two_limits)
     other = [jax.tree.map(lambda x: x[0], two_limits)] * 2
-    other[1] = eqx.tree_at(lambda x: x.level, other[1], jnp.array(0.1))
+    other[1] = eqx.tree_at(lambda x: x.level, other[1], np.array(0.1))
     with pytest.raises(ValueError, match="one level"):
         plot.upper_limits([1, 2], other)
 
@@ -210,7 +223,7 @@ def test_ranking(results):
 
 def test_ranking_marks_what_failed(results):
     bad = eqx.tree_at(
-        lambda x: x.converged, results["ranking"], jnp.array([True, False, True])
+        lambda x: x.converged, results["ranking"], np.array([True, False, True])
     )
     first, second, _ = plot.ranking(bad)[0].get_yticklabels()
     assert second.get_text() == f"{bad.names[1]} (not converged)"
@@ -226,9 +239,20 @@ def test_pulls(results):
     ax = plot.pulls(found, top=1)
     (label,) = ax.get_yticklabels()
     assert label.get_text() == found.names[np.nanargmax(np.abs(found.pull))]
-    free = eqx.tree_at(lambda x: x.pull, found, jnp.full(found.pull.shape, jnp.nan))
+    free = eqx.tree_at(lambda x: x.pull, found, np.full(found.pull.shape, np.nan))
     with pytest.raises(ValueError, match=f"{found.pull.size} parameters 0 have"):
         plot.pulls(free)
+
+
+def test_a_parameter_on_its_bound_has_a_pull_without_a_width(results):
+    pulls = results["pulls"]
+    constraint = changed(pulls.constraint, 0, np.nan)
+    drawn = plot.pulls(dataclasses.replace(pulls, constraint=constraint))
+    assert np.isfinite(drawn.get_xlim()).all()
+    ranked = results["ranking"]
+    unknown = {name: changed(getattr(ranked, name), 0, np.nan) for name in ("up", "down")}
+    _, right = plot.ranking(dataclasses.replace(ranked, **unknown))
+    assert np.isfinite(right.get_xlim()).all()
 
 
 def test_correlation(results):
@@ -243,9 +267,31 @@ def test_correlation(results):
     assert [label.get_text() for label in ax.get_xticklabels()] == list(best.names)
     with pytest.raises(ValueError, match=f"the largest correlation is {abs(rho):.3g}"):
         plot.correlation(best, threshold=1.1 * abs(rho))
-    flat = eqx.tree_at(lambda x: x.curvature.blocks.border, best, jnp.ones((2, 2)))
-    with pytest.raises(ValueError, match="not determined"):
+    flat = eqx.tree_at(lambda x: x.curvature.blocks.border, best, np.ones((2, 2)))
+    with pytest.raises(ValueError, match="no parameter is determined"):
         plot.correlation(flat)
+
+
+def test_correlation_leaves_out_what_is_not_determined(results):
+    """Three parameters, of which the sum of two is known alone, and the third."""
+    wide = three(results["fit"], [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 4.0]])
+    ax = plot.correlation(wide, threshold=0)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["p2"]
+    whole = three(results["fit"], [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 4.0]])
+    ax = plot.correlation(whole, threshold=0.1)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["p0", "p1"]
+
+
+def three(fit, hessian):
+    """A result with three parameters and this Hessian."""
+    no, yes = np.zeros(3, dtype=bool), np.ones(3, dtype=bool)
+    return dataclasses.replace(
+        fit,
+        shapes=ParameterShapes({f"p{i}": () for i in range(3)}),
+        y=np.zeros(3),
+        curvature=plain(np.array(hessian)),
+        stationarity=Stationarity(yes, no, no, no, no),
+    )
 
 
 def test_correlation_of_the_parameters_above_the_threshold(results):
@@ -253,13 +299,13 @@ def test_correlation_of_the_parameters_above_the_threshold(results):
     matrix[3, 7] = matrix[7, 3] = -0.5
     matrix[1, 2] = matrix[2, 1] = 0.1
     names = {f"p{i}": () for i in range(20)}
-    free = jnp.ones(20, dtype=bool)
+    free, no = np.ones(20, dtype=bool), np.zeros(20, dtype=bool)
     best = dataclasses.replace(
         results["fit"],
         shapes=ParameterShapes(names),
-        y=jnp.zeros(20),
-        curvature=plain(jnp.asarray(np.linalg.inv(matrix))),
-        stationarity=results["fit"].stationarity._replace(free=free),
+        y=np.zeros(20),
+        curvature=plain(np.asarray(np.linalg.inv(matrix))),
+        stationarity=Stationarity(free, no, no, no, no),
     )
     ax = plot.correlation(best)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["p3", "p7"]
@@ -286,7 +332,7 @@ def test_scan(results):
 
 def test_scan_leaves_out_what_failed(results):
     bad = eqx.tree_at(
-        lambda x: x.converged, results["scan"], jnp.array([True, True, False, True])
+        lambda x: x.converged, results["scan"], np.array([True, True, False, True])
     )
     ax = plot.scan(bad)
     (curve,) = (x for x in ax.lines if len(x.get_xdata()) == 3)
@@ -304,7 +350,7 @@ def test_contour(results):
     bad = eqx.tree_at(
         lambda x: (x.converged, x.at_bound),
         found,
-        (found.converged.at[0, 1].set(False), found.at_bound.at[1, 2].set(True)),
+        (changed(found.converged, (0, 1), False), changed(found.at_bound, (1, 2), True)),
     )
     ax = plot.contour(bad)
     assert np.isnan(line(ax, "68.27 %")[1]).all()
@@ -360,14 +406,14 @@ def test_only_empty_bins(results):
 
 def test_more_samples_than_colours(results):
     found = results["yields"]
-    many = {CHANNEL: {f"s{i}": jnp.full(2, 1.0 + i) for i in range(14)}}
-    total = {CHANNEL: jnp.full(2, 105.0)}
-    changed = eqx.tree_at(
+    many = {CHANNEL: {f"s{i}": np.full(2, 1.0 + i) for i in range(14)}}
+    total = {CHANNEL: np.full(2, 105.0)}
+    crowded = eqx.tree_at(
         lambda x: (x.samples, x.total, x.error),
         found,
-        (many, total, {CHANNEL: jnp.ones(2)}),
+        (many, total, {CHANNEL: np.ones(2)}),
     )
-    above, _ = plot.yields(changed)
+    above, _ = plot.yields(crowded)
     names = legend(above)
     assert len(names) == 11
     assert "other samples" in names
@@ -386,7 +432,7 @@ def test_other_results_are_refused(results, name):
 
 def test_tests_and_limits_alone_are_refused(results):
     with pytest.raises(ValueError, match=r"needs several results of `hypotest`"):
-        plot.cls_scan(jax.tree.map(lambda x: x[0], results["tests"]))
+        plot.cls_scan(single(results["tests"], 0))
     with pytest.raises(ValueError, match=r"at least two results; got 1"):
         plot.upper_limits([1.0], [results["limit"]])
     with pytest.raises(TypeError, match=r"results of `upper_limit`; got FitResult"):

@@ -1,24 +1,22 @@
 """Results at many points, and estimates of many parameters, as columns of numbers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, final
 
-import jax
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float
 
-from ._fit.diagnose import entry_names
-from ._fit.fit import FitResult
-from ._hypotest.hypotest import HypotestResult
-from ._hypotest.limit import UpperLimit
-from ._hypotest.toys import ToysResult
-from ._fit.uncertainty import inverse_of_free
+from ._fit.result import FitResult
+from ._fit.uncertainty import covariance_of
+from ._hypotest.results import HypotestResult, UpperLimit
+from ._model.parameters import entry_names
+from ._numerics.namespace import concrete
 
-Tests: TypeAlias = HypotestResult | Sequence[HypotestResult] | Sequence[ToysResult]
-"""Tests at several values: one batched result of `jax.vmap`, or single ones."""
+Tests: TypeAlias = HypotestResult | Sequence[HypotestResult]
+"""Tests at several values: one result of many, as of `jax.vmap`, or single ones."""
 
 Limits: TypeAlias = UpperLimit | Sequence[UpperLimit]
-"""Limits at several points: one batched result of `jax.vmap`, or single ones."""
+"""Limits at several points: one result of many, as of `jax.vmap`, or single ones."""
 
 
 @final
@@ -28,7 +26,7 @@ class ClsByValue(NamedTuple):
     Attributes:
         values: tested values of the parameter of interest.
         observed, expected: CLs of the data, and of the band.
-        error: statistical error of the observed one, 0 without pseudo-experiments.
+        error: statistical error of the observed one, 0 for asymptotic formulae.
         cl_sb, cl_b: tail probabilities of the data.
         converged: whether all fits found their minima.
     """
@@ -46,28 +44,13 @@ def cls_by_value(tests: Tests, call: str) -> ClsByValue:
     """Collect tests of several values.
 
     Raises:
-        TypeError: for anything but tests with a CLs.
+        TypeError: for anything but results of `hypotest`.
         ValueError: for fewer than two.
     """
-    each = _singly(tests, HypotestResult | ToysResult, call, "tests", "hypotest")
-    if any(isinstance(one, ToysResult) and one.discovery for one in each):
-        raise TypeError(
-            f"`{call}` draws CLs, which a discovery test (`Q0`) has not; test values "
-            "of the parameter of interest with `QMuTilde()`."
-        )
-    rows = [
-        (
-            one.poi_value,
-            one.cls_observed,
-            one.cls_expected,
-            getattr(one, "cls_observed_error", 0.0),
-            one.cl_sb,
-            one.cl_b,
-            one.converged,
-        )
-        for one in each
-    ]
-    columns = [np.asarray(column) for column in zip(*rows, strict=True)]
+    names = ("poi_value", "cls", "cls_expected", "cls_error", "cl_sb", "cl_b")
+    columns = _columns(
+        tests, HypotestResult, (*names, "converged"), (call, "tests", "hypotest")
+    )
     order = np.argsort(columns[0], kind="stable")
     return ClsByValue(*(column[order] for column in columns))
 
@@ -91,8 +74,14 @@ def limits_by_point(limits: Limits, call: str) -> LimitsByPoint:
         TypeError: for anything but upper limits.
         ValueError: for fewer than two, or for several confidence levels.
     """
-    each = _singly(limits, UpperLimit, call, "limits", "upper_limit")
-    levels = {float(one.level) for one in each}
+    observed, expected, level, converged = _columns(
+        limits,
+        UpperLimit,
+        ("observed", "expected", "level", "converged"),
+        (call, "limits", "upper_limit"),
+    )
+    each = [limits] if isinstance(limits, UpperLimit) else limits
+    levels = set(level.ravel().tolist())
     conventions = {(one.test, one.band) for one in each}
     if len(levels) > 1 or len(conventions) > 1:
         raise ValueError(
@@ -100,38 +89,46 @@ def limits_by_point(limits: Limits, call: str) -> LimitsByPoint:
             f"{sorted(levels)} and conventions {sorted(conventions)}."
         )
     (convention,) = conventions
-    return LimitsByPoint(
-        np.asarray([one.observed for one in each]),
-        np.asarray([one.expected for one in each]),
-        *levels,
-        np.asarray([one.converged for one in each]),
-        *convention,
-    )
+    return LimitsByPoint(observed, expected, *levels, converged, *convention)
 
 
-def _singly(results, kinds, call: str, argument: str, source: str) -> list:
-    """Take a batched result apart, or check that there are several single ones."""
-    if isinstance(results, kinds):
-        shape = np.shape(results.converged)
-        batched = shape[: len(shape) - isinstance(results, UpperLimit)]
-        if len(batched) != 1:
+def _columns(
+    results: Any, kind: type, names: Sequence[str], where: tuple[str, str, str]
+) -> list[np.ndarray]:
+    """Attributes of several results, each with the points as its first axis.
+
+    Args:
+        results: one result of many points, or several of one.
+        kind: what they must be.
+        names: of the attributes; the first one has one number for each point.
+        where: call, argument and the call that gives such results, for messages.
+    """
+    call, argument, source = where
+    if isinstance(results, kind):
+        shape = np.shape(getattr(results, names[0]))
+        if len(shape) != 1:
             raise ValueError(
                 f"`{call}({argument}=...)` needs several results of `{source}`, a "
-                f"list or one batch along one axis; got one of shape {batched}."
+                f"list or one batch along one axis; got one of shape {shape}."
             )
-        results = [jax.tree.map(lambda x: x[i], results) for i in range(*batched)]  # noqa: B023
-    results = list(results)
-    wrong = [one for one in results if not isinstance(one, kinds)]
-    if wrong:
-        raise TypeError(
-            f"`{call}({argument}=...)` are results of `{source}`; got "
-            f"{type(wrong[0]).__name__}."
-        )
-    if len(results) < 2:
+        columns = [np.asarray(getattr(results, name)) for name in names]
+        # What all points have in common may stand there once.
+        columns = [np.broadcast_to(c, shape) if not c.ndim else c for c in columns]
+    else:
+        results = list(results)
+        wrong = [one for one in results if not isinstance(one, kind)]
+        if wrong:
+            raise TypeError(
+                f"`{call}({argument}=...)` are results of `{source}`; got "
+                f"{type(wrong[0]).__name__}."
+            )
+        columns = [np.array([getattr(one, n) for one in results]) for n in names]
+    if len(columns[0]) < 2:
         raise ValueError(
-            f"`{call}({argument}=...)` needs at least two results; got {len(results)}."
+            f"`{call}({argument}=...)` needs at least two results; got "
+            f"{len(columns[0])}."
         )
-    return results
+    return columns
 
 
 @final
@@ -141,13 +138,20 @@ class Estimates(NamedTuple):
     Attributes:
         names: `mu`, `gamma[3]`.
         values, errors: best fit and standard deviation; NaN where not determined.
-        correlation: between them.
+        correlation: between them; NaN likewise.
     """
 
     names: tuple[str, ...]
     values: Float[np.ndarray, " chosen"]
     errors: Float[np.ndarray, " chosen"]
     correlation: Float[np.ndarray, "chosen chosen"]
+
+    def determined(self) -> "Estimates":
+        """Those that have a standard deviation."""
+        known = np.isfinite(self.errors)
+        names = tuple(n for n, yes in zip(self.names, known, strict=True) if yes)
+        table = self.correlation[np.ix_(known, known)]
+        return Estimates(names, self.values[known], self.errors[known], table)
 
 
 def estimates(fit: FitResult, call: str) -> Estimates:
@@ -163,16 +167,14 @@ def estimates(fit: FitResult, call: str) -> Estimates:
             f"`{call}` takes the result of one `fit`; got {type(fit).__name__}"
             + (f" of shape {np.shape(fit.y)}." if isinstance(fit, FitResult) else ".")
         )
-    free = np.asarray(fit.stationarity.free)
-    covariance = np.asarray(inverse_of_free(fit.curvature, fit.stationarity.free)[0])
-    errors = np.sqrt(np.diagonal(covariance))[free]
+    fit = concrete(fit)
+    free = fit.stationarity.free | fit.stationarity.at_kink
+    with np.errstate(all="ignore"):
+        covariance = covariance_of(fit.curvature, free)
+        errors = covariance.widths[free]
+        correlation = covariance.table[np.ix_(free, free)] / np.outer(errors, errors)
     names = np.array(entry_names(fit.shapes))[free]
-    return Estimates(
-        tuple(map(str, names)),
-        np.asarray(fit.y)[free],
-        errors,
-        covariance[np.ix_(free, free)] / np.outer(errors, errors),
-    )
+    return Estimates(tuple(map(str, names)), fit.y[free], errors, correlation)
 
 
 def check_points(values: ArrayLike, count: int, call: str) -> np.ndarray:

@@ -244,7 +244,7 @@ def _propose(
     # The exact Hessian where it is convex on the entries that may move.
     pushed = pushed_out(at.gradient, low, high)
     free, width = movable & ~pushed, scale_of(at.convex)
-    steepest = xp.max(xp.where(free, xp.abs(at.gradient) / width, 0.0))
+    steepest = xp.max(xp.where(free, xp.abs(at.gradient) / width, 0.0), initial=0.0)
     short = accepted & (fell_short | (steepest < _NEAR_SADDLE))
     # As long as such steps are good they grow: where the curvature is small and
     # negative, one as large as it was before would crawl.

@@ -112,7 +112,8 @@ class FitResult(eqx.Module):
         """
         scale = self._of_each(scale_of)(self.curvature)
         scaled = xp.abs(self.gradient) / scale
-        return xp.max(xp.where(self.stationarity.free, scaled, 0.0), axis=-1)
+        free = self.stationarity.free
+        return xp.max(xp.where(free, scaled, 0.0), axis=-1, initial=0.0)
 
     @property
     def smallest_eigenvalue(self) -> Float[Array, ""]:

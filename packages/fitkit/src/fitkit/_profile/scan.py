@@ -29,7 +29,6 @@ from .profile_fits import (
     line_of,
     pick,
     root_of_excess,
-    succeeded,
 )
 
 _SPAN = 3.0  # standard deviations to either side, where no values are given
@@ -145,7 +144,7 @@ def _run(
     def fit(nearby: Nearby, value: Array) -> tuple[Nearby, tuple[Array, Array, Array]]:
         conditional, nearby = line.fit(value - at, value, nearby)
         delta = 2 * (conditional.value - best.minimum.value)
-        return nearby, (delta, conditional.y, succeeded(conditional))
+        return nearby, (delta, conditional.y, conditional.succeeded)
 
     return one_by_one(fit, line.nothing_nearby(), values, line)[1]
 

@@ -32,7 +32,7 @@ def contour(result: Contour) -> list[Table]:
                 f"around their best fit at {rounded(result.best[0])}, "
                 f"{rounded(result.best[1])}.",
                 [independent(first, x)],
-                [dependent(second, y, said=[("CL", 100 * level, "%")])],
+                [dependent(second, y, qualifiers=[("CL", 100 * level, "%")])],
             )
         )
     return tables

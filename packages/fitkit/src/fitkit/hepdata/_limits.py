@@ -48,7 +48,7 @@ def upper_limits(
     """
     points = limits_by_point(limits, "hepdata.upper_limits")
     values = check_points(values, len(points.observed), "hepdata.upper_limits")
-    said: list[tuple[str, str | float, str]] = [
+    qualifiers: list[tuple[str, str | float, str]] = [
         ("CL", 100 * (1 - points.level), "%"),
         ("TEST", points.test, ""),
         ("BAND", points.band, ""),
@@ -59,9 +59,9 @@ def upper_limits(
         f"Upper limits (CLs) on {poi} against {parameter}, observed and expected.",
         [independent(parameter, values, units)],
         [
-            dependent(f"Limit on {poi}, observed", points.observed, said=said),
+            dependent(f"Limit on {poi}, observed", points.observed, qualifiers=qualifiers),
             dependent(
-                f"Limit on {poi}, expected", expected[:, 2], _band(expected), said=said
+                f"Limit on {poi}, expected", expected[:, 2], _band(expected), qualifiers=qualifiers
             ),
         ],
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._fit.fit import FitResult
+from .._fit.result import FitResult
 from .._tables import estimates
 from .._profile.interval import Intervals
 from .._profile.pulls import Pulls
@@ -15,29 +15,30 @@ def parameters(result: FitResult) -> Table:
     """Best-fit values with their uncertainties, from the inverse Hessian.
 
     Fixed parameters and those on a bound are left out: they have no symmetric error.
+    One that the data do not determine has none here.
     """
-    found = estimates(result, "hepdata.parameters")
+    fitted = estimates(result, "hepdata.parameters")
     return Table(
         "Parameters",
         "Best-fit values of the parameters, with uncertainties from the inverse "
         "Hessian of the negative log-likelihood.",
-        [independent("Parameter", found.names)],
-        [dependent("Best fit", found.values, {"fit": found.errors})],
+        [independent("Parameter", fitted.names)],
+        [dependent("Best fit", fitted.values, {"fit": fitted.errors})],
     )
 
 
 def correlation(result: FitResult) -> Table:
-    """The correlation of each two parameters of `parameters`, both ways round."""
-    found = estimates(result, "hepdata.correlation")
-    count = len(found.names)
+    """The correlation of each two parameters that have an uncertainty, both ways."""
+    fitted = estimates(result, "hepdata.correlation").determined()
+    count = len(fitted.names)
     return Table(
         "Correlations",
         "Correlations of the parameters after the fit.",
         [
-            independent("First parameter", np.repeat(found.names, count)),
-            independent("Second parameter", np.tile(found.names, count)),
+            independent("First parameter", np.repeat(fitted.names, count)),
+            independent("Second parameter", np.tile(fitted.names, count)),
         ],
-        [dependent("Correlation", found.correlation.ravel())],
+        [dependent("Correlation", fitted.correlation.ravel())],
     )
 
 
@@ -54,7 +55,7 @@ def intervals(result: Intervals) -> Table:
                 "Best fit",
                 best,
                 {"profile likelihood": ends},
-                said=[("SIGMAS", result.sigmas, "")],
+                qualifiers=[("SIGMAS", result.sigmas, "")],
             )
         ],
     )
@@ -90,11 +91,11 @@ def ranking(result: Ranking) -> Table:
     poi = result.poi
     return Table(
         "Impacts",
-        f"Change of {poi} with each parameter held one standard deviation from its "
+        f"Change of {poi} with each parameter fixed one standard deviation from its "
         "best fit, and with its auxiliary measurement shifted by one (to first order).",
         [independent("Parameter", result.names)],
         [
-            dependent(f"Impact on {poi}", np.asarray(values), said=[("SHIFT", how, "")])
+            dependent(f"Impact on {poi}", np.asarray(values), qualifiers=[("SHIFT", how, "")])
             for how, values in columns.items()
         ],
     )

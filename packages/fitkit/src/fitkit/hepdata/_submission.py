@@ -80,7 +80,6 @@ def write(
     Example:
         >>> import tempfile
         >>> from fitkit import hepdata
-        >>> jax.config.update("jax_enable_x64", True)
         >>> model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
         >>> result = fitkit.fit(model, model.data({"singlechannel": [52.0]}))
         >>> folder = hepdata.write(tempfile.mkdtemp(), [hepdata.parameters(result)])

@@ -29,9 +29,9 @@ def dependent(
     values: ArrayLike,
     errors: Errors | None = None,
     *,
-    said: Sequence[tuple[str, str | float, str]] = (),
+    qualifiers: Sequence[tuple[str, str | float, str]] = (),
 ) -> dict[str, Any]:
-    """A dependent variable; `said` are qualifiers: name, value, units."""
+    """A dependent variable; each qualifier has a name, a value and units."""
     rows = []
     for i, value in enumerate(np.asarray(values).tolist()):
         row: dict[str, Any] = {"value": rounded(value)}
@@ -40,14 +40,14 @@ def dependent(
             row["errors"] = known
         rows.append(row)
     column: dict[str, Any] = {"header": {"name": name}}
-    if said:
+    if qualifiers:
         column["qualifiers"] = [
             {
                 "name": what,
                 "value": value if isinstance(value, str) else rounded(value),
             }
             | ({"units": units} if units else {})
-            for what, value, units in said
+            for what, value, units in qualifiers
         ]
     return column | {"values": rows}
 

@@ -30,7 +30,6 @@ def scan(
         ValueError: where the parameter has no interval in `interval`.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
         >>> data = model.data({"singlechannel": [52.0]})
@@ -106,7 +105,6 @@ def contour(result: Contour, *, ax: Axes | None = None) -> Axes:
         TypeError: for anything but contours.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.correlated_background([60.0], [50.0], [55.0], [45.0])
         >>> data = model.expected_data(model.init)
@@ -129,8 +127,8 @@ def contour(result: Contour, *, ax: Axes | None = None) -> Axes:
         style = _LINES[i % len(_LINES)]
         ax.plot(*line.T, color=BLUE, linestyle=style, label=f"{100 * level:.4g} %")
         if bound[i].any():
-            held = np.where(bound[i][:, None], line, np.nan)
-            ax.plot(*held.T, color=ORANGE, linestyle=style, linewidth=3)
+            stopped = np.where(bound[i][:, None], line, np.nan)
+            ax.plot(*stopped.T, color=ORANGE, linestyle=style, linewidth=3)
     if bound.any():
         ax.plot([], [], color=ORANGE, linewidth=3, label="at a bound")
     if not bool(np.all(result.converged)):

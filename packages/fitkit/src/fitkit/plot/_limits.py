@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float
 from matplotlib.axes import Axes
 
-from .._hypotest.limit import UpperLimit
+from .._hypotest.results import UpperLimit
 from .._tables import Limits, Tests, check_points, cls_by_value, limits_by_point
 from ._look import BLUE, GREY, ONE_SIGMA, RED, TWO_SIGMA, one_axes, styled
 
@@ -22,7 +22,7 @@ def cls_scan(
 
     Args:
         tests: results of `hypotest` at two or more values, in any order: a list, or one
-            batch of `jax.vmap`. Those by pseudo-experiments have error bars.
+            of many values. Those by pseudo-experiments have error bars.
         limit: of `upper_limit`; its observed and median values are marked where they
             meet its level, with numbers in the legend.
         level: where the line of exclusion is drawn; that of `limit` if given.
@@ -37,12 +37,11 @@ def cls_scan(
         ValueError: for fewer than two of them.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
         >>> data = model.data({"singlechannel": [52.0]})
-        >>> tests = jax.vmap(lambda mu: fitkit.hypotest(mu, model, data))
-        >>> ax = plot.cls_scan(tests(jnp.array([0.5, 1.0, 2.0, 4.0])))
+        >>> tests = [fitkit.hypotest(model, data, mu) for mu in (0.5, 1.0, 2.0, 4.0)]
+        >>> ax = plot.cls_scan(tests)
         >>> ax.get_ylabel()
         'CL$_s$'
     """
@@ -65,8 +64,8 @@ def cls_scan(
     _failed(ax, points.values, points.observed, points.converged)
     if limit is not None:
         level = float(limit.level)
-        found = {"observed": limit.observed, "expected": limit.expected[2]}
-        for (name, value), filled in zip(found.items(), ("full", "none"), strict=True):
+        values = {"observed": limit.observed, "expected": limit.expected[2]}
+        for (name, value), filled in zip(values.items(), ("full", "none"), strict=True):
             ax.plot(
                 [float(value)],
                 [level],
@@ -103,9 +102,9 @@ def upper_limits(
 
     Args:
         values: of the parameter, one for each limit, in any order.
-        limits: results of `upper_limit`: a list, or one batch of `jax.vmap`. Published
-            numbers are drawn through `fitkit.UpperLimit(observed, expected, level,
-            converged, test, band)`, with arrays of shape `[points]` and `[points, 5]`.
+        limits: results of `upper_limit`: a list, or one of many points as `jax.vmap`
+            gives. Published numbers are drawn through `fitkit.UpperLimit`, with arrays
+            of shape `[points]`, `[points, 5]` and `[points, 6]`.
         parameter: what the horizontal axis is.
         ax: axes to draw on; new ones by default. `ax.set_yscale("log")` afterwards
             suits limits over orders of magnitude.
@@ -119,14 +118,12 @@ def upper_limits(
 
     Example:
         >>> from fitkit import plot
-        >>> limits = fitkit.UpperLimit(
-        ...     np.array([0.5, 0.8, 1.6]),
-        ...     np.array([0.6, 0.9, 1.4])[:, None] * np.array([0.5, 0.7, 1, 1.4, 1.9]),
-        ...     np.full(3, 0.05),
-        ...     np.ones((3, 6), dtype=bool),
-        ...     test="QMuTilde",
-        ...     band="normal",
-        ... )
+        >>> model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
+        >>> counts = (52.0, 60.0, 47.0)
+        >>> limits = [
+        ...     fitkit.upper_limit(model, model.data({"singlechannel": [n]}))
+        ...     for n in counts
+        ... ]
         >>> ax = plot.upper_limits([500, 600, 700], limits, parameter="Mass [GeV]")
         >>> ax.get_xlabel()
         'Mass [GeV]'

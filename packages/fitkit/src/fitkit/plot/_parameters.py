@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 
-from .._fit.fit import FitResult
+from .._fit.result import FitResult
 from .._tables import estimates
 from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking
@@ -47,7 +47,6 @@ def pulls(result: Pulls, *, top: int | None = None, ax: Axes | None = None) -> A
         ValueError: where no parameter has a constraint.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
         >>> ax = plot.pulls(fitkit.pulls(model, model.expected_data(model.init)))
@@ -85,7 +84,7 @@ def ranking(
 
     Left, (best fit - nominal) / width of the constraint, with the uncertainty after the
     fit as a bar; a parameter without a constraint has none. Right, the change of the
-    parameter of interest with each held at ± 1 standard deviation: full, after the fit;
+    parameter of interest with each fixed at ± 1 standard deviation: full, after the fit;
     hollow, with the width of its constraint.
 
     Args:
@@ -102,7 +101,6 @@ def ranking(
         ValueError: for no parameter, or another number of axes.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
         >>> ranked = fitkit.ranking(model, model.expected_data(model.init))
@@ -177,6 +175,8 @@ def _pulls(ax: Axes, place: np.ndarray, pull: np.ndarray, width: np.ndarray) -> 
     ax.axvspan(-1, 1, color="0.85", linewidth=0)
     ax.axvline(0.0, color="0.5", linewidth=0.8)
     known = np.isfinite(pull)
+    # A parameter on its bound has a pull, and no width after the fit.
+    width = np.nan_to_num(width)
     ax.errorbar(pull[known], place[known], xerr=width[known], fmt="o", color="black")
     for row in place[~known]:
         ax.annotate(
@@ -210,7 +210,8 @@ def correlation(
 ) -> Axes:
     """Draw the correlations of those parameters that have a large one.
 
-    Fixed parameters and those on a bound are left out.
+    Fixed parameters, those on a bound and those that the data do not determine are left
+    out.
 
     Args:
         result: of `fit`.
@@ -223,11 +224,10 @@ def correlation(
 
     Raises:
         TypeError: for anything but the result of one fit.
-        ValueError: where no correlation reaches the threshold, or some combination of
-            parameters is not determined.
+        ValueError: where no correlation reaches the threshold, or no parameter is
+            determined.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.correlated_background([12.0], [50.0], [55.0], [45.0])
         >>> best = fitkit.fit(model, model.expected_data(model.init))
@@ -235,13 +235,12 @@ def correlation(
         >>> [text.get_text() for text in ax.texts]
         ['1.00', '-0.54', '-0.54', '1.00']
     """
-    found = estimates(result, "plot.correlation")
-    matrix = found.correlation
-    if not np.isfinite(matrix).all():
+    shown = estimates(result, "plot.correlation").determined()
+    matrix = shown.correlation
+    if not shown.names:
         raise ValueError(
-            "`plot.correlation`: some combination of the parameters is not determined "
-            "by the data, so there is no correlation matrix; "
-            "`FitResult.flattest_direction` names it."
+            "`plot.correlation`: no parameter is determined by the data and away from "
+            "its bounds, so there is no correlation matrix."
         )
     others = np.abs(matrix - np.eye(len(matrix)))
     chosen = np.flatnonzero(np.max(others, axis=1, initial=0.0) >= threshold)
@@ -250,20 +249,20 @@ def correlation(
             f"`plot.correlation(threshold={threshold:g})`: the largest correlation is "
             f"{np.max(others, initial=0.0):.3g}; give a smaller threshold."
         )
-    names = shortened(np.array(found.names)[chosen].tolist())
+    names = shortened(np.array(shown.names)[chosen].tolist())
     count = len(names)
     written = count <= _WRITTEN
     side = (0.42 if written else 0.2) * count + inches(names)
     ax = one_axes(ax, side + 1.4, side + 0.4)
-    shown = matrix[np.ix_(chosen, chosen)]
-    image = ax.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1)
+    drawn = matrix[np.ix_(chosen, chosen)]
+    image = ax.imshow(drawn, cmap="RdBu_r", vmin=-1, vmax=1)
     ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
     ax.set_xticks(np.arange(count), names, rotation=90, parse_math=False)
     ax.set_yticks(np.arange(count), names, parse_math=False)
     for axis in ("x", "y"):
         no_minor_ticks(ax, axis)
     if written:
-        _write(ax, shown)
+        _write(ax, drawn)
     return ax
 
 

@@ -54,7 +54,6 @@ def yields(
         ValueError: for an unknown channel, or another number of axes.
 
     Example:
-        >>> jax.config.update("jax_enable_x64", True)
         >>> from fitkit import plot
         >>> model = fitkit.uncorrelated_background([5.0], [50.0], [4.0])
         >>> data = model.data({"singlechannel": [52.0]})

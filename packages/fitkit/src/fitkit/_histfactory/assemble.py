@@ -20,13 +20,14 @@ from .locate import located
 from .modifiers.base import Place
 from .problem import SpecificationError, unique, warn
 from .settings import parameter_vectors
-from .spec import Channel, ParameterSettings
+from .spec import Channel, ParameterSettings, tuple_of
 
 
 def _by_code(
     entries: Sequence[tuple[Variation, *tuple[Any, ...]]],
 ) -> dict[Variation, int]:
     """The row of each variation; those of one code together, else in their order."""
+    # Rates take each code's rows as one slice of the table.
     once = dict.fromkeys(entry[0] for entry in entries)
     return {key: row for row, key in enumerate(sorted(once, key=lambda key: key[0]))}
 
@@ -46,6 +47,8 @@ def _table(
     if not positions:
         return np.full(shape, background)
     index = np.concatenate(positions)
+    # One scatter for all: a table filled piece by piece is an operation for each of
+    # thousands of modifiers where numbers are traced.
     flat = xp.concatenate([v if v.ndim else v[None] for v in values])
     if traced(flat):
         return jnp.full(size, background).at[index].set(flat).reshape(shape)
@@ -112,11 +115,17 @@ def assemble(
     Raises:
         SpecificationError: naming channel, sample, modifier, parameter and bin.
     """
-    _check_channels(channels)
+    channels = tuple_of(channels, Channel, "`Model`", "`Channel` objects")
+    if not channels:
+        raise SpecificationError(
+            "a model needs at least one channel.", keys=("channels",)
+        )
+    unique([channel.name for channel in channels], "channel", ("channels",))
     collector = Collector(normsys_code, histosys_code)
     places, declared = declare(collector, channels)
     parameters = collector.parameters
     _check_poi(poi, parameters)
+    # Names go no further: what is compiled for a model serves all of its shapes.
     layout = Layout(
         channels=tuple(
             (channel.name, channel.bins, tuple(s.name for s in channel.samples))
@@ -136,6 +145,7 @@ def assemble(
     histosys = _by_code(collector.histosys_entries)
     slots = max(collector.factors_of.values(), default=0)
 
+    # Where an element has fewer factors, it takes the constant 1 behind the parameters.
     factor_index = np.full((slots, rows, bins), size, dtype=np.int32)
     for slot, row, where, name, entries, _ in collector.factors:
         factor_index[slot, row, where] = start[name] + entries
@@ -143,6 +153,7 @@ def assemble(
         _positions((len(histosys), rows, bins), histosys[key], row, where)
         for key, row, where, _, _ in collector.histosys_entries
     ]
+    # Elsewhere the tables of variations have 0, which is far from the nominal yield.
     present = np.zeros((len(histosys), rows, bins), dtype=bool)
     if histosys_at:
         present.reshape(-1)[np.concatenate(histosys_at)] = True
@@ -173,28 +184,12 @@ def assemble(
         kind=np.array(list(itertools.chain.from_iterable(kinds)), dtype=np.int32),
         **parameter_vectors(parameters, settings),
     )
+    # After all else, for a wrong name is the better message.
     if broken := first_broken({name: getattr(arrays, name) for name in tables}):
         raise located(broken, channels, layout, arrays)
     if lost := errors_left_out(layout, arrays):
         warn(lost)
     return layout, arrays
-
-
-def _check_channels(channels: Any) -> None:
-    if isinstance(channels, (Channel, str)) or not isinstance(channels, Iterable):
-        raise TypeError(
-            f"`Model` needs a list of `Channel` objects; got {channels!r:.60}."
-        )
-    for each in channels:
-        if not isinstance(each, Channel):
-            raise TypeError(
-                f"`Model` needs a list of `Channel` objects; it has {each!r:.60}."
-            )
-    if not channels:
-        raise SpecificationError(
-            "a model needs at least one channel.", keys=("channels",)
-        )
-    unique([channel.name for channel in channels], "channel", ("channels",))
 
 
 def _check_poi(poi: str | None, parameters: Mapping[str, Collected]) -> None:

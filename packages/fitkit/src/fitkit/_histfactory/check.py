@@ -23,11 +23,11 @@ class Rule(NamedTuple):
     """What each number of a table must be.
 
     Attributes:
-        holds: whether a number is allowed.
+        allows: whether a number is allowed.
         reason: in words, with the way out.
     """
 
-    holds: Callable[[Any], Any]
+    allows: Callable[[Any], Any]
     reason: str
 
 
@@ -39,12 +39,14 @@ def _not_negative(values: Any) -> Any:
     return (values >= 0) & (values < np.inf)
 
 
+# Negative yields are allowed: interference, and simulated events of negative weight.
 _FINITE = Rule(xp.isfinite, "must be finite. Correct or remove it.")
 _FACTOR = Rule(
     _positive,
     "must be greater than 0 and finite, for yields are multiplied by it. Correct it, "
     "or remove the modifier.",
 )
+# 0 is allowed: a bin without simulated events, or one that needs no factor.
 _ERROR = Rule(
     _not_negative,
     "must not be negative, and finite. Give the absolute error; 0 means none.",
@@ -93,9 +95,9 @@ def first_broken(tables: Mapping[str, Any]) -> Broken | None:
     for name, table in tables.items():
         if traced(table):
             continue
-        holds = RULES[name].holds(table)
-        if not holds.all():
-            index = np.unravel_index(np.argmin(holds), holds.shape)
+        allowed = RULES[name].allows(table)
+        if not allowed.all():
+            index = np.unravel_index(np.argmin(allowed), allowed.shape)
             reason = f"got {table[index]:g}, but it {RULES[name].reason}"
             return Broken(name, tuple(map(int, index)), reason)
     return None
@@ -110,12 +112,13 @@ def guarded(tables: Mapping[str, Any]) -> dict[str, Any]:
     safe = dict(tables)
     for name, table in tables.items():
         rule = RULES[name]
+        # What is not finite already makes no finite likelihood.
         if rule is _FINITE or not traced(table):
             continue
-        holds = rule.holds(table)
-        safe[name] = xp.where(holds, table, np.nan)
+        allowed = rule.allows(table)
+        safe[name] = xp.where(allowed, table, np.nan)
         if rule is _ERROR:
-            good = xp.all(holds, axis=0)  # [rows, bins]
+            good = xp.all(allowed, axis=0)  # [rows, bins]
             safe["nominal"] = xp.where(good, tables["nominal"], np.nan)
     return safe
 
@@ -136,7 +139,8 @@ def errors_left_out(layout: Layout, arrays: Arrays) -> str:
         return ""
     size = arrays.kind.size
     kinds = np.append(arrays.kind, int(ParameterKind.FREE))
-    measured = kinds >= int(ParameterKind.MC_STAT)  # and the Poisson kinds
+    # The three kinds whose width is an error of yields come last.
+    measured = kinds >= int(ParameterKind.MC_STAT)
     index = np.where(measured[arrays.factor_index], arrays.factor_index, size)
     yields = np.broadcast_to(nominal, index.shape).reshape(-1)
     mean = np.bincount(index.reshape(-1), yields, size + 1)[:size]

@@ -77,6 +77,7 @@ def flat_counts(
             )
         parts.append(counts)
     flat = _side_by_side(parts)
+    # Only what counts is checked: whoever is blind may have NaN in signal regions.
     if traced(counted):
         # Not even a NaN passes, which would spoil derivatives.
         return xp.where(counted, flat, 0.0)
@@ -130,6 +131,7 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
     size, places = layout.shapes.size, layout.places_of_measured
     together = xp.concatenate([np.zeros(0), *(v.reshape(-1) for v in values)])
     flat = scatter_add((size,), (places,), together)
+    # Each call of a likelihood passes here: by parameter only where something is odd.
     if type(flat) is np.ndarray and not (np.isfinite(flat) & (flat >= 0)).all():
         _check_aux(layout, flat)
     return flat

@@ -72,6 +72,7 @@ class Collector:
         if known.declaration is declaration:  # thousands of systematics share one
             return 0
         self._check_shared(known, declaration)
+        # Each channel has bins of its own; its samples share their factors.
         if declaration.kind in _PER_CHANNEL:
             if place.channel not in known.bins:
                 known.bins[place.channel] = declaration.size
@@ -86,6 +87,8 @@ class Collector:
         self, known: Collected, declaration: ParameterDeclaration
     ) -> None:
         """Check that a modifier may share a parameter that is known."""
+        # Start and constraint are the parameter's: two modifiers that want different
+        # ones would each be read as the other.
         ours, other = declaration, known.declaration
         if (ours.kind, ours.scalar, ours.init) != (
             other.kind,
@@ -139,6 +142,7 @@ class Collector:
         entries: np.ndarray | int,
         uncertainty: Any = None,
     ) -> None:
+        # The tables have as many slots as the element with the most factors needs.
         element = (place.row, place.channel_index)
         slot = self.factors_of.get(element, 0)
         self.factors_of[element] = slot + 1
@@ -190,6 +194,7 @@ def declare(
                         )
                     modifier.declare(collector, place)
                 except SpecificationError as error:
+                    # A modifier does not know where it stands.
                     raise error.inside(
                         f"channel {channel.name!r}",
                         f"sample {sample.name!r}",

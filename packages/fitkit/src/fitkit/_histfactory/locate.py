@@ -8,7 +8,7 @@ from .modifiers import AbstractModifier
 from .problem import Key, SpecificationError
 from .spec import Channel, Sample
 
-# The modifiers that a table holds the numbers of, by the beginning of its name.
+# The modifiers whose numbers a table has, by the beginning of its name.
 _TYPES = {
     "normsys": ("NormSys",),
     "histosys": ("HistoSys",),
@@ -65,5 +65,6 @@ def _modifier(
 ) -> tuple[int, AbstractModifier]:
     """A modifier of a sample, by its name, and by its type where two share one."""
     named = [(m, each) for m, each in enumerate(sample.modifiers) if each.name == name]
+    # A modifier of one's own may fill the same table under another type.
     of_type = (pair for pair in named if type(pair[1]).__name__ in types)
     return next(of_type, named[0])

@@ -45,7 +45,7 @@ def unique(
     Raises:
         SpecificationError: for the first that does.
     """
-    if len(set(names)) == len(names):
+    if len(set(names)) == len(names):  # as nearly always
         return
     first: dict[str, int] = {}
     for number, name in enumerate(names):

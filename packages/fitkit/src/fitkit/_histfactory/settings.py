@@ -28,23 +28,26 @@ def check_settings(
         SpecificationError: for a name that is no parameter's, a wrong number of values,
             or what concerns a constraint that the parameter does not have.
     """
-    for name, said in settings.items():
+    for name, setting in settings.items():
+        # Unlike in a document, a name that no modifier has is a misprint here.
         if name not in parameters:
             raise SpecificationError(
                 f"`settings` names {name!r}, which is no parameter of the model. It "
                 f"has: {', '.join(parameters) or 'none'}.",
                 keys=("settings", name),
             )
-        if not isinstance(said, ParameterSettings):
+        if not isinstance(setting, ParameterSettings):
             raise TypeError(
-                f"`settings[{name!r}]` must be a `ParameterSettings`; got {said!r:.60}."
+                f"`settings[{name!r}]` must be a `ParameterSettings`; got "
+                f"{setting!r:.60}."
             )
         parameter = parameters[name]
         free = parameter.declaration.kind == ParameterKind.FREE
         for field in ("init", "bounds", "fixed", "aux", "sigma"):
-            given = getattr(said, field)
+            given = getattr(setting, field)
             if given is None:
                 continue
+            # It would be ignored, and the parameter stay unconstrained.
             if free and field in ("aux", "sigma"):
                 raise _wrong(
                     name, field, f"a {parameter.modifier} has no constraint. Remove it."
@@ -56,6 +59,7 @@ def check_settings(
 def _check_shape(
     name: str, field: str, shape: tuple[int, ...], parameter: Collected
 ) -> None:
+    # A list of one number is none for a parameter of many, though it would broadcast.
     if shape in ((), (parameter.size,)):
         return
     count = "1 value" if parameter.size == 1 else f"{parameter.size} values"
@@ -89,8 +93,9 @@ def parameter_vectors(
     given: dict[str, list[Any]] = {field: [] for field in fields}
     for name, parameter in parameters.items():
         size, declared = parameter.size, parameter.declaration
-        said = settings.get(name, _NONE)
-        width = said.sigma if declared.sigma is None else declared.sigma
+        setting = settings.get(name, _NONE)
+        # Those of staterror and shapesys follow from the templates.
+        width = setting.sigma if declared.sigma is None else declared.sigma
         if declared.kind == ParameterKind.NORMAL and width is None:
             raise SpecificationError(
                 f"the constraint of parameter {name!r} has no width. Give "
@@ -98,14 +103,14 @@ def parameter_vectors(
                 f"`settings={{{name!r}: ParameterSettings(sigma=...)}}`.",
                 keys=("settings", name, "no width"),
             )
-        lower, upper = said.bounds or (None, None)
+        lower, upper = setting.bounds or (None, None)
         for field, own, default in (
-            ("init", said.init, declared.init),
+            ("init", setting.init, declared.init),
             ("lower", lower, declared.lower),
             ("upper", upper, declared.upper),
-            ("fixed", said.fixed, False),
-            ("aux", said.aux, declared.aux),
-            ("sigma", said.sigma, 1.0 if width is None else width),
+            ("fixed", setting.fixed, False),
+            ("aux", setting.aux, declared.aux),
+            ("sigma", setting.sigma, 1.0 if width is None else width),
         ):
             given[field].append([own is not None] * size)
             value = default if own is None else own
@@ -120,6 +125,8 @@ def parameter_vectors(
         for field, parts in values.items()
     }
     vectors |= _checked(vectors, parameters, settings)
+    # What the settings say wins over what templates give: bins without yield are fixed
+    # and auxiliary counts are computed only where they say nothing.
     for field in ("lower", "upper", "fixed", "aux", "sigma"):
         vectors[f"{field}_given"] = _vector(given[field], bool)
     return vectors
@@ -139,6 +146,7 @@ def _checked(
 ) -> dict[str, Any]:
     """Those of the vectors that have rules, checked."""
 
+    # The name of an entry is looked for only where one is wrong.
     def wrong(field: str, index: int, reason: str) -> SpecificationError:
         ends = np.cumsum([parameter.size for parameter in parameters.values()])
         at = int(np.searchsorted(ends, index, side="right"))
@@ -146,6 +154,7 @@ def _checked(
         index -= int(ends[at]) - parameter.size
         if getattr(settings.get(name), field, None) is not None:
             return _wrong(name, field, reason, index)
+        # The width of a luminosity may be its modifier's.
         where = f"{parameter.modifier} {name!r} at {parameter.where}"
         return SpecificationError(reason, (where, f"`{field}`"))
 
@@ -154,7 +163,7 @@ def _checked(
         raise wrong(broken.table, broken.index[0], broken.reason)
     lower, upper, aux = vectors["lower"], vectors["upper"], vectors["aux"]
     if traced(lower, upper):
-        # Bounds that do not hold anything would be taken for an active one.
+        # A box without inside would be taken for a parameter at its bound.
         rule = "`bounds` of `ParameterSettings`: lower must be below upper."
         checked["upper"] = eqx.error_if(upper, ~xp.all(lower < upper), rule)
     elif not (lower < upper).all():
@@ -163,6 +172,7 @@ def _checked(
             f"{lower[index]:g} is not below {upper[index]:g}. Write (lower, upper)."
         )
         raise wrong("bounds", index, reason)
+    # Of normal constraints it may be negative: the measurement of a systematic.
     if not traced(aux) and (aux < 0).any():
         kinds = [[int(p.declaration.kind)] * p.size for p in parameters.values()]
         counts = np.isin(list(itertools.chain(*kinds)), _POISSON)

@@ -44,10 +44,11 @@ class Sample:
         yields: ArrayLike,
         modifiers: Sequence[AbstractModifier] = (),
     ):
+        # A frozen dataclass has no setters; `record` says why it is one.
         vars(self).update(
             name=name,
             yields=as_values(yields, "yields", "sample", name),
-            modifiers=_all(
+            modifiers=tuple_of(
                 modifiers,
                 AbstractModifier,
                 f"sample {name!r}: `modifiers`",
@@ -77,7 +78,7 @@ class Channel:
     samples: tuple[Sample, ...]
 
     def __init__(self, name: str, samples: Sequence[Sample]):
-        samples = _all(
+        samples = tuple_of(
             samples, Sample, f"channel {name!r}: `samples`", "`Sample` objects"
         )
         vars(self).update(name=name, samples=samples)
@@ -104,7 +105,7 @@ class Channel:
 @final
 @record
 class ParameterSettings:
-    """What a measurement says about one parameter; None keeps the modifier's default.
+    """What a measurement says about one parameter; None for the modifier's default.
 
     Attributes:
         init: start value, scalar or of the parameter's shape.
@@ -143,7 +144,8 @@ class ParameterSettings:
                 ) from None
             bounds = values(lower, "bounds"), values(upper, "bounds")
         mask = None if fixed is None else xp.asarray(fixed)
-        # A number, as in fixed=2.0, may be meant as the value to fix at.
+        # A number, as in fixed=2.0, may be meant as the value to fix at: it would count
+        # as True, and the parameter stay at another value.
         if mask is not None and mask.dtype != bool:
             raise TypeError(
                 "ParameterSettings: `fixed` must be True or False, or an array of "
@@ -158,12 +160,22 @@ class ParameterSettings:
         )
 
 
-def _all(given: Any, kind: type, what: str, wanted: str) -> tuple[Any, ...]:
-    """As a tuple whose entries are all of a type."""
+def tuple_of(given: Any, kind: type, what: str, wanted: str) -> tuple[Any, ...]:
+    """What is given as a tuple, whose entries are checked to be of one type.
+
+    Args:
+        given: any iterable.
+        kind: the type.
+        what: takes it, for the message.
+        wanted: its entries, for the message.
+
+    Raises:
+        TypeError: for anything else, such as one of them outside of a list.
+    """
     if not isinstance(given, Iterable) or isinstance(given, str):
         raise TypeError(f"{what} must be a list of {wanted}; got {given!r:.60}.")
-    given = tuple(given)
-    for each in given:
+    entries = tuple(given)
+    for each in entries:
         if not isinstance(each, kind):
             raise TypeError(f"{what} must be a list of {wanted}; it has {each!r:.60}.")
-    return given
+    return entries

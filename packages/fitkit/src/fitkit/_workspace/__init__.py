@@ -4,13 +4,13 @@ from .archive import Archive as Archive
 from .archive import read_archive as read_archive
 from .choices import UNSET as UNSET
 from .combine import combine as combine
-from .combine import digest as digest
-from .combine import prune as prune
-from .combine import rename as rename
+from .digest import digest as digest
 from .error import WorkspaceError as WorkspaceError
 from .findings import Finding as Finding
 from .findings import FindingGroup as FindingGroup
 from .findings import Findings as Findings
+from .names import prune as prune
+from .names import rename as rename
 from .patchset import Patch as Patch
 from .patchset import PatchSet as PatchSet
 from .patchset import read_patchset as read_patchset

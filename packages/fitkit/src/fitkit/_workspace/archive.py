@@ -29,6 +29,7 @@ class Archive(Mapping[str, Any]):
     path: str
     contents: Mapping[str, bytes] = dataclasses.field(repr=False)
 
+    # Decoded anew each time: a release of hundreds of points would fill the memory.
     def __getitem__(self, name: str) -> Any:
         """The decoded member.
 
@@ -72,8 +73,8 @@ def read_archive(path: str | Path) -> Archive:
         `read_patchset` and the argument `patch` take.
 
     Raises:
-        WorkspaceError: for what is no archive, or holds an absolute path, `..`, or far
-            too much.
+        WorkspaceError: for what is no archive, or has an absolute path, `..`, or far
+            too much in it.
     """
     path = Path(path)
     if path.is_dir():
@@ -105,6 +106,7 @@ def read_archive(path: str | Path) -> Archive:
             f"{path} is no tar or zip archive that can be read: {error}. Download it "
             "again, or give the path of a document to `read_workspace`."
         ) from None
+    # As HEPData bundles a record; an archive without documents would be no help.
     inner = [name for name in others if _is_archive(name)]
     if inner and not contents:
         raise WorkspaceError(
@@ -154,7 +156,7 @@ def _plain(name: str) -> str:
 
 
 def _is_document(name: str) -> bool:
-    # macOS adds files such as "._BkgOnly.json" that hold no JSON
+    # macOS adds files such as "._BkgOnly.json" that are no JSON
     plain = PurePosixPath(name)
     return plain.suffix == ".json" and not plain.name.startswith("._")
 

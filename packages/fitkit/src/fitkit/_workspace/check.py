@@ -46,6 +46,7 @@ def check_settings(workspace: WorkspaceDocument, types: Mapping[str, str]) -> No
             kind = types.get(setting.name)
             for key, allowed in _OF_CONSTRAINTS.items():
                 given = getattr(setting, key) is not None
+                # What no modifier has waits for a signal's patch.
                 if given and kind is not None and kind not in allowed:
                     raise WorkspaceError(
                         f"{written(*where, number, key)}: {setting.name!r} has no such "
@@ -63,6 +64,7 @@ def observed_counts(workspace: WorkspaceDocument, model: Model) -> np.ndarray:
         WorkspaceError: where a channel has none or two, or they are no counts of its
             bins.
     """
+    # Channels first: one that lacks its counts is the more telling message.
     listed = {each.name: each.data for each in workspace.observations}
     names = [each.name for each in workspace.observations]
     _unique(workspace, names, "observation", "observations")

@@ -23,7 +23,7 @@ UNSET = Unset.UNSET
 
 
 class Choices(NamedTuple):
-    """What the format does not hold; see `read_workspace`, which takes the same."""
+    """What the format leaves open; see `read_workspace`, which takes the same."""
 
     measurement: str | int | None = None
     poi: str | Literal[Unset.UNSET] | None = UNSET
@@ -43,6 +43,7 @@ def chosen_measurement(workspace: WorkspaceDocument, wanted: str | int | None) -
         return 0
     if isinstance(wanted, str) and wanted in names:
         return names.index(wanted)
+    # -1 is no index here: the last of a list that grows by patches is a trap.
     if isinstance(wanted, int) and 0 <= wanted < len(names):
         return wanted
     raise WorkspaceError(
@@ -73,6 +74,7 @@ def chosen_poi(
         return None, ""
     if poi in types:
         return poi, ""
+    # Background-only documents name the signal's parameter that their patches bring.
     if wanted is UNSET:
         return None, (
             f"{where}: {poi!r} is no parameter of the model, which is therefore read "
@@ -93,7 +95,7 @@ def check_codes(choices: Choices, workspace: WorkspaceDocument) -> None:
     """
     by_type = {"normsys": choices.normsys_code, "histosys": choices.histosys_code}
     for kind, code in by_type.items():
-        if isinstance(code, str):
+        if isinstance(code, str):  # `Model` knows which codes there are
             continue
         names = {
             modifier.name

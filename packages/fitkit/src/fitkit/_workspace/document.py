@@ -64,11 +64,9 @@ def plain(value: Any) -> Any:
     What is plain already is not copied.
 
     Raises:
-        WorkspaceError: for traced arrays, which a document cannot hold.
+        WorkspaceError: for traced arrays, whose numbers nobody knows.
     """
-    if isinstance(value, (str, int, float, type(None))) and not isinstance(
-        value, np.generic
-    ):
+    if isinstance(value, (str, int, float, type(None))):  # NumPy's double is a float
         return value
     if isinstance(value, Mapping):
         items = {key: plain(item) for key, item in value.items()}
@@ -80,7 +78,7 @@ def plain(value: Any) -> Any:
         return value if same else listed
     if traced(value):
         raise WorkspaceError(
-            "a document cannot hold traced arrays. Build a `Model` in Python, through "
+            "a document cannot have traced arrays. Build a `Model` in Python, through "
             "which derivatives flow."
         )
     if isinstance(value, np.generic) or hasattr(value, "__array__"):
@@ -96,6 +94,7 @@ def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise WorkspaceError(f"{str(path)!r} is a directory. {in_folder(path)}")
+        # Before reading it: a file of events may be larger than the memory.
         size = path.stat().st_size
         if size > MAX_BYTES:
             with path.open("rb") as file:

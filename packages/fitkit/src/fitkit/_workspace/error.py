@@ -32,13 +32,14 @@ _WAY_OUT = {
 
 
 def explain(error: pydantic.ValidationError) -> str:
-    """The first problem that pydantic found: its place, the reason, the way out."""
+    """The first problem that pydantic names: its place, the reason, the way out."""
     problems = error.errors(include_url=False, include_context=False)
     problem = problems[0]
     where = written(*_without_tags(problem["loc"])) or "the document"
     reason = problem["msg"].rstrip(".")
     got = "" if problem["type"] == "missing" else f"; got {_short(problem['input'])}"
     way_out = _WAY_OUT.get(problem["type"], "Correct it.")
+    # One at a time: what is wrong first often causes the others.
     others = len(problems) - 1
     more = f" ({others} more problem{'s' * (others > 1)} after this one.)" * bool(
         others

@@ -102,6 +102,7 @@ class Findings(Sequence[Finding]):
             SR [bin 1]
     """
 
+    # The sort is stable: of one severity they stay in the document's order.
     def __init__(self, findings: Iterable[Finding]):
         self._all = tuple(sorted(findings, key=lambda f: SEVERITIES.index(f.severity)))
 

@@ -12,7 +12,7 @@ HEAD = 64 * 1024
 _ARCHIVE = "`fitkit.read_archive(path)` gives its documents by name"
 _CONVERT = "pyhf's `pyhf xml2json` makes a workspace of a measurement in XML and ROOT"
 
-# By how a file begins.
+# By how a file begins. These come before the text: their bytes may spell anything.
 _MAGIC = {
     b"root": f"a ROOT file. Give a JSON document: {_CONVERT}",
     b"PK\x03\x04": f"a zip archive. {_ARCHIVE}",
@@ -88,9 +88,10 @@ def of_content(content: bytes) -> str:
 def _compressed(content: bytes) -> str:
     """What a file is that gzip has compressed."""
     try:
+        # The first block of an archive has its mark at byte 257.
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             inside = file.read(512)
-    except (OSError, EOFError):
+    except (OSError, EOFError):  # the head of a larger file, or a broken one
         inside = b""
     if inside[257:262] == b"ustar":
         return f"a compressed tar archive. {_ARCHIVE}"

@@ -57,6 +57,7 @@ def _histosys(
         yield Finding("note", "no effect: both variations are the nominal template")
         return
     scale = nominal.sum()
+    # Programs that symmetrise write the shift twice where they should mirror it.
     if np.array_equal(lo, hi):
         change = np.abs(up).sum() / scale if scale > 0 else 0.0
         detail = f"by {change:.2g} of the yields" if scale > 0 else ""
@@ -69,6 +70,7 @@ def _histosys(
             total,
             "variations are {} nominal",
         )
+    # Where the yield itself is negative, that is reported already.
     if (bins := where((nominal >= 0) & ((lo < 0) | (hi < 0)))) != ():
         lowest = min(lo.min(), hi.min())
         yield Finding(
@@ -143,6 +145,7 @@ def _normsys(
 
 
 def _shapesys(nominal: np.ndarray, uncertainty: np.ndarray) -> Iterator[Finding]:
+    # Other bins have their factor fixed, and no count.
     used = (nominal > 0) & (uncertainty > 0)
     count = np.square(nominal / np.where(used, uncertainty, np.inf))
     if (bins := where(count > _LARGEST_COUNT)) != ():

@@ -18,7 +18,7 @@ def parse(
     """Check a decoded document against the format.
 
     Args:
-        document: the document; may hold NumPy arrays, and tuples for lists.
+        document: the document, perhaps with NumPy arrays, or tuples for lists.
         known: what an earlier call made of some of its parts, see `parts`, by their
             identity; they are taken as they are.
 
@@ -75,6 +75,7 @@ def _with_known(document: Any, known: Mapping[int, pydantic.BaseModel]) -> Any:
                 for each in document["channels"]
             ],
         }
+    # What it is instead, nobody can foresee: it may come from anywhere.
     except (KeyError, TypeError):  # no workspace: the schema says why
         return document
 

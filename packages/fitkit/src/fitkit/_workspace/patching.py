@@ -53,6 +53,7 @@ def _is_operation(value: Any) -> bool:
 
 def _apply(document: Any, operations: Any) -> Any:
     if not isinstance(operations, Sequence):
+        # `PatchSet` stands above this, and needs it.
         if hasattr(operations, "patches") or foreign.is_patchset(operations):
             raise WorkspaceError(
                 "`patch` is a patch set. Choose one of its points: "
@@ -114,7 +115,7 @@ def _is_plain(path: Any) -> bool:
 
 
 def _placed(at: Any, key: str, value: Any, add: bool) -> bool:
-    """Whether `at` is a container with such a place, which then holds the value."""
+    """Whether `at` is a container with such a place, which then has the value."""
     if isinstance(at, dict):
         if add or key in at:
             at[key] = value

@@ -9,13 +9,14 @@ import pydantic
 from pydantic import ConfigDict, Field
 
 from . import foreign
-from .combine import digest
+from .digest import digest
 from .document import copied, load
 from .error import WorkspaceError, explain
 from .patching import patched
 
 
 class _PatchMetadata(pydantic.BaseModel):
+    # As in pyhf's schema, releases may add keys to metadata, and to nothing else.
     model_config = ConfigDict(strict=True, extra="allow")
     name: str
     values: list[int | float | str]
@@ -63,6 +64,7 @@ class Patch:
         Raises:
             WorkspaceError: where one does not apply; says which.
         """
+        # Parts that no operation touches are the given document's own up to here.
         return copied(patched(document, self.operations))
 
 
@@ -97,6 +99,7 @@ class PatchSet:
         Raises:
             WorkspaceError: where there is none; names the closest.
         """
+        # Values that come from JSON are a list.
         wanted = key if isinstance(key, str) else tuple(key)
         for patch in self.patches:
             if wanted in (patch.name, patch.values):
@@ -184,6 +187,7 @@ def read_patchset(source: str | Path | Mapping[str, Any]) -> PatchSet:
         Patch(each.metadata.name, tuple(each.metadata.values), each.patch)
         for each in document.patches
     )
+    # Points are chosen by either; two of one name would hide each other.
     seen: dict[Any, int] = {}
     for number, patch in enumerate(patches):
         where = f"{name}patches[{number}].metadata"

@@ -40,8 +40,10 @@ def placed(
                 )
                 if each.name == name
             )
+            # Settings give a Poisson constraint's width as the count behind it.
             if field == "sigma" and setting.sigmas is None:
                 field = "factors"
+            # A model has its values in the order of its channels, a document by name.
             if index and parameter_types(workspace)[name] == "staterror":
                 order = listed_order(staterror_bins(workspace, name)).tolist()
                 index = [order.index(index[0])]

@@ -33,7 +33,7 @@ def read_workspace(
     Reads what pyhf reads (its schema 1.0.0), and gives the likelihood that pyhf gives.
 
     Args:
-        source: path of the file, or the decoded document, which may hold NumPy arrays.
+        source: path of the file, or the decoded document, perhaps with NumPy arrays.
         measurement: name or index of the measurement whose parameter settings and
             parameter of interest apply; by default the first.
         patch: a JSON Patch (RFC 6902) to apply first: its operations, the path of
@@ -43,8 +43,8 @@ def read_workspace(
             model, as in background-only documents, the model has none
             and one warning says so.
         normsys_code: interpolation of `normsys`, "1" or "4"; or by modifier name, the
-            default for others. The format does not hold this choice; the default is
-            pyhf's.
+            default for others. The format has no place for this choice; the default
+            is pyhf's.
         histosys_code: interpolation of `histosys`, "0", "2" or "4p"; likewise.
         staterror_constraint: the class `Normal` (as pyhf) or `Poisson`; likewise.
 
@@ -85,6 +85,7 @@ def read_workspace(
         model, without = model_of(workspace, choices)
         counts = observed_counts(workspace, model)
     except WorkspaceError as error:
+        # A file that cannot be read, and a patch's own, are named already.
         if name and not str(error).startswith(name):
             raise WorkspaceError(f"{name}{error}") from error.__cause__
         raise

@@ -58,6 +58,7 @@ class Structure:
         for channel in workspace.channels:
             for sample in channel.samples:
                 end = start + sample.content.numbers.size
+                # Exact in floating point up to 2^53, far beyond any document.
                 places.append(np.arange(start, end, dtype=float))
                 start = end
         self._choices = choices
@@ -82,6 +83,7 @@ class Structure:
         numbers = [s.content.numbers for c in workspace.channels for s in c.samples]
         side_by_side = np.concatenate([_NOTHING, *numbers])
         tables = {name: side_by_side[at] for name, at in self._places.items()}
+        # Tables are checked as in `Model`, whose rules saw places for numbers.
         if first_broken(tables) is not None:
             model_of(workspace, self._choices)  # which says where
         arrays = dataclasses.replace(self.model.arrays, **tables)

@@ -45,7 +45,7 @@ def model_of(
 
     Args:
         workspace: the document.
-        choices: what it does not hold.
+        choices: what it leaves open.
         numbers: for each sample what to put in the place of `SampleContent.numbers`;
             by default these.
         complete: whether the chosen measurement must be fit for use, see `settings_of`.
@@ -58,6 +58,7 @@ def model_of(
         WorkspaceError: for a choice that does not fit the document, or where the
             document makes no model.
     """
+    # What only a document can have wrong comes first, then what any model can.
     types = parameter_types(workspace)
     check_settings(workspace, types)
     chosen = chosen_measurement(workspace, choices.measurement)
@@ -92,6 +93,7 @@ def check(workspace: WorkspaceDocument) -> None:
         WorkspaceError: names the first place that refers to what is not there, or
             contradicts another place, or has a number that no model can have.
     """
+    # No parameter of interest and no width is needed to be a good document.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # for those who use the model
         model, _ = model_of(workspace, Choices(poi=None), complete=False)
@@ -105,7 +107,7 @@ def _check_other_measurements(
     types: Mapping[str, str],
 ) -> None:
     """Check the settings of the measurements that are not used."""
-    if len(workspace.measurements) == 1:
+    if len(workspace.measurements) == 1:  # as nearly all; the walk takes its time
         return
     collector = Collector("4", "4p")
     declare(collector, channels)
@@ -146,6 +148,7 @@ def _channel(
 
 def _sample(document: SampleDocument, numbers: np.ndarray, choices: Choices) -> Sample:
     bins = len(document.data)
+    # Parts of one array: to make an array of each takes longer than all else.
     modifiers, start = [], bins
     for modifier, listed in document.content.arrays:
         arrays = []

@@ -69,6 +69,7 @@ def validate(
     workspace = parse(document)
     check(workspace)
     observed = {each.name: np.asarray(each.data) for each in workspace.observations}
+    # Whichever measurement is used: signal is what any of them tests.
     pois = {each.config.poi for each in workspace.measurements}
     findings: list[Finding] = []
     for channel in workspace.channels:
@@ -170,6 +171,8 @@ def _sample(
     sample: SampleDocument, total: np.ndarray, largest_normalisation: float
 ) -> Iterator[Finding]:
     nominal = np.asarray(sample.data)
+    # Common where a process does not reach a region; the parameters that only scale it
+    # are another matter, see `_parameters`.
     if not nominal.any():
         yield Finding("note", "an empty template")
     if (bins := where(nominal < 0)) != ():
@@ -193,6 +196,7 @@ def _parameters(workspace: WorkspaceDocument) -> Iterator[Finding]:
         for sample in channel.samples:
             empty = not np.any(sample.data)
             for modifier in sample.modifiers:
+                # All other modifiers are factors.
                 idle = empty and modifier.type != "histosys"
                 if modifier.type == "normsys":
                     idle |= modifier.data.lo == modifier.data.hi == 1.0
@@ -247,6 +251,7 @@ def _measurement(
             for start, (low, high) in pairs
             if not low <= start <= high
         ]
+        # A parameter may well be fixed at a value that no fit would try.
         if outside and not setting.fixed:
             start, low, high = outside[0]
             yield Finding(

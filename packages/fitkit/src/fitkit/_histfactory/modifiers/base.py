@@ -99,7 +99,7 @@ class AbstractModifier(abc.ABC):
         """Enter this modifier of the sample at `place` into the tables."""
 
 
-# Fields of records that are no numbers.
+# Fields of records that are no numbers: compiled programs are for one value of these.
 _STATIC = ("name", "code", "constraint")
 
 
@@ -152,7 +152,7 @@ def check_code(modifier: str, name: str, code: str | None, codes: Sequence[str])
 _FLOAT = np.dtype(float)
 
 
-def as_values(value: ArrayLike, field: str, kind: str, name: str = "") -> Any:
+def as_values(value: Any, field: str, kind: str, name: str = "") -> Any:
     """Floating-point numbers: traced as they are, anything else in NumPy's float64.
 
     Args:

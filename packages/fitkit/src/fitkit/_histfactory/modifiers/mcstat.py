@@ -17,8 +17,9 @@ from .base import (
     record,
 )
 
-# A factor of a bin stays positive: at 0 the bin could not produce what it holds.
+# A factor of a bin stays positive: at 0 the bin could not produce what was counted.
 _SMALLEST_FACTOR = 1e-10
+# The choice is the class of the constraint: a word for it would need a table of words.
 _KINDS = {Normal: ParameterKind.MC_STAT, Poisson: ParameterKind.POISSON_STAT}
 
 
@@ -44,6 +45,7 @@ class ShapeSys(AbstractModifier):
 
     def declare(self, tables: Tables, place: Place) -> None:
         uncertainty = check_bins(self, place, "uncertainty")
+        # The width follows from yields and errors, which may be traced, at the end.
         tables.parameter(
             self.name,
             place,

@@ -19,6 +19,7 @@ from .base import (
     record,
 )
 
+# Start and bounds are pyhf's: documents leave them out and count on these.
 _FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0)
 
 
@@ -69,6 +70,7 @@ class NormSys(AbstractModifier):
 
     def declare(self, tables: Tables, place: Place) -> None:
         lo, hi = check_number(self, "lo"), check_number(self, "hi")
+        # The one declaration object of all systematics: see `Collector.parameter`.
         tables.parameter(self.name, place, INTERPOLATION)
         tables.normsys(self.name, place, lo, hi, self.code)
 
@@ -102,7 +104,7 @@ class Lumi(AbstractModifier):
                 True,
                 ParameterKind.NORMAL,
                 init=1.0,
-                lower=0.0,
+                lower=0.0,  # pyhf's, as wide as those of a free factor
                 upper=10.0,
                 aux=1.0,
                 sigma=sigma,

@@ -68,6 +68,7 @@ class ShapeFactor(AbstractModifier):
         tables.parameter(
             self.name,
             place,
+            # A vector, also for one bin: documents list its settings so.
             ParameterDeclaration(place.size, False, ParameterKind.FREE, 1.0, 0.0, 10.0),
         )
         tables.factor(self.name, place, np.arange(place.size))

@@ -87,14 +87,14 @@ def test_what_changes_from_call_to_call_is_traced():
     model = fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
     other = fitkit.uncorrelated_background([2.0, 1.0], [30.0, 52.0], [3.0, 0.0])
     data = model.data({"singlechannel": [51.0, 48.0]})
-    fitkit.fixed_poi_fit(1.0, model, data, bounds={"mu": (0.0, 5.0)})
+    fitkit.fixed_poi_fit(model.with_bounds({"mu": (0.0, 5.0)}), data, 1.0)
     fitkit.fit(model, data)
     with compilations() as names:
         fitkit.fit(model, model.data({"singlechannel": [60.0, 65.0]}))
         fitkit.fit(other, other.data({"singlechannel": [60.0, 65.0]}))
-        fitkit.fixed_poi_fit(0.5, model, data, bounds={"mu": (-1.0, 7.0)})
-        fitkit.fit(model, data, fixed={"uncorr_bkguncrt": True}, init={"mu": 0.3})
-        fitkit.fit(model, data, fixed={"uncorr_bkguncrt": [True, False]})
+        fitkit.fixed_poi_fit(model.with_bounds({"mu": (-1.0, 7.0)}), data, 0.5)
+        fitkit.fit(model.with_init({"mu": 0.3}).with_fixed("uncorr_bkguncrt"), data)
+        fitkit.fit(model.with_fixed(*{"uncorr_bkguncrt": [True, False]}), data)
     assert fits(names) == []
 
 

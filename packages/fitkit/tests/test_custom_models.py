@@ -124,7 +124,7 @@ def test_unbinned_fit(events):
     # extended: signal and background sum to the number of events
     total = found.params["signal"] + found.params["background"]
     np.testing.assert_allclose(total, 180.0, rtol=1e-9)
-    held = fitkit.fixed_poi_fit(5.0, model, events)
+    held = fitkit.fixed_poi_fit(model, events, 5.0)
     np.testing.assert_allclose(held.twice_nll, plain_fit(events, 5.0)[0], atol=1e-5)
 
 
@@ -172,9 +172,9 @@ def test_unbinned_test_and_limit(events):
             )
         return both[0] / both[1], stats.norm.sf(root_asimov) / 0.5
 
-    result = fitkit.hypotest(35.0, model, events)
+    result = fitkit.hypotest(model, events, 35.0)
     observed, expected = plain_cls(35.0)
-    np.testing.assert_allclose(result.cls_observed, observed, rtol=1e-4)
+    np.testing.assert_allclose(result.cls, observed, rtol=1e-4)
     np.testing.assert_allclose(result.cls_expected[2], expected, rtol=1e-4)
     limit = fitkit.upper_limit(model, events)
     np.testing.assert_allclose(plain_cls(float(limit.observed))[0], 0.05, rtol=1e-4)
@@ -335,8 +335,8 @@ def test_own_modifier_is_fitted_as_a_histosys(tilted, histfactory):
 
 
 def test_own_modifier_is_tested_as_a_histosys(tilted, histfactory):
-    ours, theirs = (fitkit.hypotest(1.0, *each) for each in (tilted, histfactory))
-    np.testing.assert_allclose(ours.cls_observed, theirs.cls_observed, rtol=1e-7)
+    ours, theirs = (fitkit.hypotest(*each, 1.0) for each in (tilted, histfactory))
+    np.testing.assert_allclose(ours.cls, theirs.cls, rtol=1e-7)
     np.testing.assert_allclose(ours.cls_expected, theirs.cls_expected, rtol=1e-7)
 
 

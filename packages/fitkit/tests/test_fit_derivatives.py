@@ -108,7 +108,9 @@ def test_on_the_edge_derivatives_are_right_handed_for_every_start(shift):
 
     def best(b, start, low):
         model, data = problem(b)
-        result = fitkit.fit(model, data, init={"mu": start}, bounds={"mu": (low, 10.0)})
+        result = fitkit.fit(
+            model.with_init({"mu": start}).with_bounds({"mu": (low, 10.0)}), data
+        )
         return result.params["mu"], result.on_edge["mu"]
 
     unbounded = (best(1.0 + STEP, 1.0, -9.0)[0] - best(1.0 - STEP, 1.0, -9.0)[0]) / (
@@ -140,7 +142,7 @@ def test_a_singular_lane_is_nan_and_harms_no_other():
 def test_a_test_without_any_signal_has_a_finite_value_and_gradient():
     def loss(s):
         model, data = two_bins(jnp.array([s, 1.0, 1.0, 1.0]), counted=(50.0, 50.0))
-        return fitkit.hypotest(1.0, model, data).log_cls_expected[2]
+        return fitkit.hypotest(model, data, 1.0).log_cls_expected[2]
 
     value, slope = jax.value_and_grad(loss)(0.0)
     np.testing.assert_allclose(value, 0.0, atol=1e-12)
@@ -182,11 +184,11 @@ def test_at_the_kink_both_minima_are_tried(
     # the published 0.054650 is not at the minimum (0.057341), at which it equals (10,
     # -10).
     model = landscape(u, d)
-    absent, present = fitkit.asimov_data(0.0, model), fitkit.asimov_data(1.0, model)
+    absent, present = fitkit.asimov_data(model, 0.0), fitkit.asimov_data(model, 1.0)
     five_digits = {"rtol": 3e-5}
-    test = fitkit.hypotest(1.0, model, absent)
+    test = fitkit.hypotest(model, absent, 1.0)
     np.testing.assert_allclose(test.cls_expected[2], cls, rtol=6e-5)
-    p0 = fitkit.hypotest(0.0, model, present, statistic=fitkit.Q0()).p0_observed
+    p0 = fitkit.discovery(model, present, statistic=fitkit.Q0()).p0
     np.testing.assert_allclose(p0, norm.sf(np.sqrt(scanned_q0(u, d))), rtol=1e-6)
     at_1 = {**model.init, "mu": jnp.array(1.0)}
     at_0 = {**model.init, "mu": jnp.array(0.0)}
@@ -214,8 +216,8 @@ def test_derivatives_beside_a_kink_are_those_of_refits():
         )
         signal = Sample("s", [5.0, 11.0], (NormFactor("mu"),))
         model = Model([Channel("c", [signal, background])], histosys_code="0")
-        data = fitkit.asimov_data(0.0, model)
-        return fitkit.hypotest(1.0, model, data).log_cls_expected[2]
+        data = fitkit.asimov_data(model, 0.0)
+        return fitkit.hypotest(model, data, 1.0).log_cls_expected[2]
 
     for point in (
         jnp.array([10.0, 9.0]),
@@ -243,8 +245,8 @@ def test_expected_cls_of_a_published_likelihood_follows_its_templates(likelihood
     def expected(values):
         arrays = dataclasses.replace(model.arrays, **values)
         changed = eqx.tree_at(lambda m: m.arrays, model, arrays)
-        data = fitkit.asimov_data(0.0, changed)
-        result = fitkit.hypotest(1.0, changed, data, throw=False)
+        data = fitkit.asimov_data(changed, 0.0)
+        result = fitkit.hypotest(changed, data, 1.0, throw=False)
         return result.log_cls_expected[2]
 
     nominal = {name: jnp.asarray(getattr(model.arrays, name)) for name in fields}

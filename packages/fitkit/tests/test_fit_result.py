@@ -66,11 +66,11 @@ def test_smallest_eigenvalue_and_its_direction(found):
 
 def test_fixed_entries_take_no_part(model):
     data = model.data({"SR": [78.0, 80.0]})
-    held = fitkit.fit(model, data, fixed={"gamma": True, "xs": True})
+    held = fitkit.fit(model.with_fixed("gamma", "xs"), data)
     np.testing.assert_allclose(held.smallest_eigenvalue, 1.0)
     assert held.flattest_direction == {"mu": pytest.approx(1.0)}
     everything = {"gamma": True, "xs": True, "mu": True}
-    nothing = fitkit.fit(model, data, fixed=everything)
+    nothing = fitkit.fit(model.with_fixed(*everything), data)
     assert float(nothing.smallest_eigenvalue) == np.inf
     assert float(nothing.largest_gradient) == 0
     assert "fixed" in repr(nothing)
@@ -109,7 +109,7 @@ def test_table_of_many_parameters_is_short():
     sample = Sample("s", [50.0], (*modifiers, NormFactor("mu")))
     model = Model([Channel("SR", [sample])])
     data = model.data({"SR": [60.0]})
-    result = fitkit.fit(model, data, bounds={"mu": (0.0, 1.0)})
+    result = fitkit.fit(model.with_bounds({"mu": (0.0, 1.0)}), data)
     lines = repr(result).splitlines()
     assert len(lines) <= 43
     assert any(re.search(r"mu +1 +at its upper bound", line) for line in lines)
@@ -150,8 +150,8 @@ def test_what_a_batch_says_of_each_of_its_fits(model):
 
 def test_a_value_held_beyond_its_bounds_is_fitted_as_one_inside(model):
     data = model.data({"SR": [78.0, 80.0]})
-    beyond = fitkit.fixed_poi_fit(30.0, model, data)  # mu is bounded by 10
-    inside = fitkit.fixed_poi_fit(30.0, model, data, bounds={"mu": (0.0, 50.0)})
+    beyond = fitkit.fixed_poi_fit(model, data, 30.0)  # mu is bounded by 10
+    inside = fitkit.fixed_poi_fit(model.with_bounds({"mu": (0.0, 50.0)}), data, 30.0)
     assert int(beyond.steps) == int(inside.steps)
     np.testing.assert_allclose(beyond.y, inside.y, rtol=1e-12)
     assert float(beyond.params["mu"]) == 30.0

@@ -59,14 +59,13 @@ def test_an_entry_that_its_bound_lets_go(likelihoods):
     bounds, and on those the Hessian is not positive definite."""
     path = likelihoods / "measurements" / "agc_ttbar.json"
     model, data = fitkit.read_workspace(path)
-    beside = fitkit.fixed_poi_fit(6.1, model, data)
+    beside = fitkit.fixed_poi_fit(model, data, 6.1)
     for value in (5.9, 6.0):
-        found = fitkit.fixed_poi_fit(value, model, data)
+        found = fitkit.fixed_poi_fit(model, data, value)
         again = fitkit.fixed_poi_fit(
-            value,
-            model,
+            model.with_init({k: v for k, v in beside.params.items() if k != model.poi}),
             data,
-            init={k: v for k, v in beside.params.items() if k != model.poi},
+            value,
         )
         assert int(found.steps) <= 30
         np.testing.assert_allclose(found.twice_nll, again.twice_nll, rtol=1e-10)

@@ -14,13 +14,13 @@ import fitkit
 def numbers(model, data):
     """Limits and significances, each observed and expected."""
     limit = fitkit.upper_limit(model, data)
-    test = fitkit.hypotest(0.0, model, data, statistic=fitkit.Q0())
+    test = fitkit.discovery(model, data, statistic=fitkit.Q0())
     return jnp.array(
         [
             limit.observed,
             limit.expected[2],
-            test.significance_observed,
-            test.significance_expected,
+            test.significance,
+            test.significance_expected[2],
         ]
     )
 

@@ -47,7 +47,7 @@ def test_counting_experiment(statistic):
     """No fit: mu-hat is (n - b) / s, and every number has a formula."""
     model = counting(10.0, 5.0)
     result = fitkit.hypotest(
-        1.0, model, model.data({"SR": [12.0]}), statistic=statistic
+        model, model.data({"SR": [12.0]}), 1.0, statistic=statistic
     )
     for value, expected in (
         (result.best, 0.7),
@@ -55,7 +55,7 @@ def test_counting_experiment(statistic):
         (result.statistic_asimov, 9.013877113318902),
         (result.p_sb, 0.2110331230531487),
         (1 - result.p_b, 0.9860777498628173),
-        (result.cls_observed, 0.21401266085),
+        (result.cls, 0.21401266085),
     ):
         np.testing.assert_allclose(value, expected, rtol=1e-8)
 
@@ -65,26 +65,24 @@ def test_limit_of_a_counting_experiment():
     limit = fitkit.upper_limit(model, model.data({"SR": [12.0]}))
     np.testing.assert_allclose(limit.observed, 1.3672549802429903, rtol=1e-8)
     # at the limit CLs is the level
-    result = fitkit.hypotest(limit.observed, model, model.data({"SR": [12.0]}))
-    np.testing.assert_allclose(result.cls_observed, 0.05, rtol=1e-7)
+    result = fitkit.hypotest(model, model.data({"SR": [12.0]}), limit.observed)
+    np.testing.assert_allclose(result.cls, 0.05, rtol=1e-7)
 
 
 def test_expected_band_of_a_counting_experiment():
     """The band is the `normal` one: its upper end is not clipped at q = 0."""
     model = counting(10.0, 50.0)
-    result = fitkit.hypotest(1.0, model, model.data({"SR": [50.0]}))
+    result = fitkit.hypotest(model, model.data({"SR": [50.0]}), 1.0)
     band = [0.019114146, 0.062484977, 0.183649086, 0.440782394, 0.766127097]
     np.testing.assert_allclose(result.cls_expected, band, rtol=2e-8)
 
 
 def test_discovery_with_a_control_region():
     model, data = on_off(25.0, 50.0, 7.0, 80.0)
-    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
-    np.testing.assert_allclose(
-        result.significance_observed, 2.657435872052299, rtol=1e-8
-    )
-    np.testing.assert_allclose(result.p0_observed, 0.003936878440204, rtol=1e-8)
-    np.testing.assert_allclose(result.significance_expected, 2.2201171535, rtol=1e-8)
+    result = fitkit.discovery(model, data, statistic=Q0())
+    np.testing.assert_allclose(result.significance, 2.657435872052299, rtol=1e-8)
+    np.testing.assert_allclose(result.p0, 0.003936878440204, rtol=1e-8)
+    np.testing.assert_allclose(result.significance_expected[2], 2.2201171535, rtol=1e-8)
     band = [1.220877e-5, 6.406911e-4, 0.0132054, 0.1112102, 0.4128900]
     np.testing.assert_allclose(result.p0_expected, band, rtol=3e-6)  # digits given
 
@@ -92,10 +90,10 @@ def test_discovery_with_a_control_region():
 def test_asimov_significance_with_a_control_region():
     """The closed form is the test of exactly the expected data, auxiliary ones too."""
     model, data = on_off(25.0, 50.0, 7.0, 75.0)
-    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+    result = fitkit.discovery(model, data, statistic=Q0())
     np.testing.assert_allclose(
         fitkit.asimov_significance(25.0, 50.0, 7.0),
-        result.significance_observed,
+        result.significance,
         rtol=1e-8,
     )
 
@@ -113,7 +111,7 @@ def li_ma(n, m, tau):
 )
 def test_li_ma(background, uncertainty, observed):
     model, data = on_off(25.0, background, uncertainty, observed)
-    result = fitkit.hypotest(0.0, model, data, statistic=Q0())
+    result = fitkit.discovery(model, data, statistic=Q0())
     m = (background / uncertainty) ** 2
     expected = li_ma(observed, m, m / background)
     np.testing.assert_allclose(result.statistic, expected, rtol=1e-8)
@@ -121,13 +119,13 @@ def test_li_ma(background, uncertainty, observed):
 
 def test_exclusion_with_a_control_region():
     model, data = on_off(10.0, 50.0, 7.0, 55.0)
-    result = fitkit.hypotest(1.0, model, data, statistic=QMu())
+    result = fitkit.hypotest(model, data, 1.0, statistic=QMu())
     np.testing.assert_allclose(result.statistic, 0.23960076181515, rtol=1e-8)
     np.testing.assert_allclose(result.statistic_asimov, 0.95693359144833, rtol=1e-8)
-    np.testing.assert_allclose(result.cls_observed, 0.4541865302155951, rtol=1e-8)
+    np.testing.assert_allclose(result.cls, 0.4541865302155951, rtol=1e-8)
     band = [0.0637179827, 0.1509650148, 0.3279606683, 0.6046087047, 0.8662627474]
     np.testing.assert_allclose(result.cls_expected, band, rtol=3e-9)
-    background_only = fitkit.fixed_poi_fit(0.0, model, data)
+    background_only = fitkit.fixed_poi_fit(model, data, 0.0)
     np.testing.assert_allclose(
         background_only.params["uncorr_bkguncrt"], [1.0494949494949495], rtol=1e-8
     )
@@ -169,9 +167,9 @@ def validation_case(case):
 def check(result, case):
     """Against the converged and the published numbers."""
     if case["test_stat"] == "q0":
-        observed, expected = result.p0_observed, result.p0_expected
+        observed, expected = result.p0, result.p0_expected
     else:
-        observed, expected = result.cls_observed, result.cls_expected
+        observed, expected = result.cls, result.cls_expected
     converged, published = case["converged"]["newton"], case["expected"]
     np.testing.assert_allclose(observed, converged["obs"], rtol=2e-6)
     np.testing.assert_allclose(expected, converged["exp"], rtol=3e-5)
@@ -184,7 +182,7 @@ def test_validation_models(name, load_json):
     (case,) = (c for c in load_json("acceptance_validation.json") if c["name"] == name)
     model, data = validation_case(case)
     statistic = {"q": QMu(), "q0": Q0()}[case["test_stat"]]
-    check(fitkit.hypotest(float(case["mu"]), model, data, statistic=statistic), case)
+    check(fitkit.hypotest(model, data, float(case["mu"]), statistic=statistic), case)
 
 
 def test_a_model_with_two_minima(load_json):
@@ -202,7 +200,7 @@ def test_a_model_with_two_minima(load_json):
             if poi is None:
                 yield float(fitkit.fit(model, data, **options).twice_nll)
             else:
-                held = fitkit.fixed_poi_fit(poi, model, data, **options)
+                held = fitkit.fixed_poi_fit(model, data, poi, **options)
                 yield float(held.twice_nll)
 
     tested, free = min(fits(1.0, (-0.5, 0.4))), min(fits(None, (-0.5, 0.4)))
@@ -213,12 +211,16 @@ def test_a_model_with_two_minima(load_json):
     # Between the deeper minima; the published 2.088 is local - free.
     np.testing.assert_allclose(tested - free, 1.58433, atol=1e-5)
     np.testing.assert_allclose(local - free, 2.088, atol=5e-4)
-    asimov = fitkit.asimov_data(0.0, model, data, init={nuisance: 0.4})
+    asimov = fitkit.asimov_data(model.with_init({nuisance: 0.4}), 0.0, data)
     at = (
         float(
-            fitkit.fixed_poi_fit(1.0, model, asimov, init={nuisance: -0.5}).twice_nll
+            fitkit.fixed_poi_fit(
+                model.with_init({nuisance: -0.5}), asimov, 1.0
+            ).twice_nll
         ),
-        float(fitkit.fit(model, asimov, init={"mu": 0.0, nuisance: 0.4}).twice_nll),
+        float(
+            fitkit.fit(model.with_init({"mu": 0.0, nuisance: 0.4}), asimov).twice_nll
+        ),
     )
     np.testing.assert_allclose(at[0] - at[1], 3.76731, atol=1e-5)
     tails = observed_tails(
@@ -237,13 +239,13 @@ def test_a_model_with_two_minima(load_json):
 def test_a_bin_without_uncertainty_has_no_nuisance_parameter():
     """pyhf's comparison with ROOT of a filtered `shapesys` entry, to its 1e-4."""
     model = fitkit.uncorrelated_background([20.0, 10.0], [100.0, 10.0], [10.0, 0.0])
-    result = fitkit.hypotest(1.0, model, observe(model, [100, 10]))
+    result = fitkit.hypotest(model, observe(model, [100, 10]), 1.0)
     root = [2.702197937866914e-05, 0.00037099917612576155, 0.004360634386335687]
     root += [0.03815031509701916, 0.20203027564155074]
-    np.testing.assert_allclose(result.cls_observed, 0.004360634405484502, atol=1e-4)
+    np.testing.assert_allclose(result.cls, 0.004360634405484502, atol=1e-4)
     np.testing.assert_allclose(result.cls_expected, root, atol=1e-4)
     # The data are as expected: what is observed is the median.
-    np.testing.assert_allclose(result.cls_observed, result.cls_expected[2], rtol=1e-7)
+    np.testing.assert_allclose(result.cls, result.cls_expected[2], rtol=1e-7)
 
 
 @pytest.mark.slow
@@ -279,9 +281,9 @@ class TestCombine:
         np.testing.assert_allclose(limit.expected, band, rtol=0.01)
 
     def test_no_excess_has_no_significance(self, case):
-        result = fitkit.hypotest(0.0, *case, statistic=Q0())
-        assert float(result.significance_observed) == 0.0
-        np.testing.assert_allclose(result.p0_observed, 0.5, rtol=1e-12)
+        result = fitkit.discovery(*case, statistic=Q0())
+        assert float(result.significance) == 0.0
+        np.testing.assert_allclose(result.p0, 0.5, rtol=1e-12)
 
 
 class TestCabinetry:
@@ -311,9 +313,9 @@ class TestCabinetry:
         ):
             data = model.data({"SR": [count]})
             best = fitkit.fit(model, data, **held)
-            error = fitkit.uncertainties(model, best.params, data, fixed=held["fixed"])[
-                "mu"
-            ]
+            error = fitkit.uncertainties(
+                model.with_fixed(*held["fixed"]), best.params, data
+            )["mu"]
             np.testing.assert_allclose(best.params["mu"], count / 56.98, rtol=1e-8)
             np.testing.assert_allclose(error, np.sqrt(count) / 56.98, rtol=1e-8)
             np.testing.assert_allclose(best.params["mu"], published, rtol=5e-4)
@@ -327,29 +329,33 @@ class TestCabinetry:
         np.testing.assert_allclose(limit.observed, 0.749, rtol=0.01)
         band = [0.303, 0.411, 0.581, 0.833, 1.160]
         np.testing.assert_allclose(limit.expected, band, rtol=0.01)
-        expected = fitkit.upper_limit(model, fitkit.asimov_data(0.0, model))
+        expected = fitkit.upper_limit(model, fitkit.asimov_data(model, 0.0))
         np.testing.assert_allclose(expected.observed, 0.586, rtol=0.01)
-        test = fitkit.hypotest(0.1, model, model.data({"SR": [160.0]}))
-        np.testing.assert_allclose(test.cls_observed, 0.780874, rtol=5e-4)
+        test = fitkit.hypotest(model, model.data({"SR": [160.0]}), 0.1)
+        np.testing.assert_allclose(test.cls, 0.780874, rtol=5e-4)
         band = [0.402421, 0.548538, 0.719383, 0.878530, 0.971678]
         np.testing.assert_allclose(test.cls_expected, band, rtol=5e-4)
 
     def test_significance(self):
         model = self.counting([50.0, 5.0], [150.0, 7.0])
         data = model.data({"SR": [196.0]})
-        result = fitkit.hypotest(0.0, model, data, statistic=Q0())
-        np.testing.assert_allclose(result.p0_observed, 0.00080517, rtol=5e-4)
-        np.testing.assert_allclose(result.significance_observed, 3.15402672, rtol=5e-4)
-        np.testing.assert_allclose(result.significance_expected, 3.40293444, rtol=5e-4)
+        result = fitkit.discovery(model, data, statistic=Q0())
+        np.testing.assert_allclose(result.p0, 0.00080517, rtol=5e-4)
+        np.testing.assert_allclose(result.significance, 3.15402672, rtol=5e-4)
+        np.testing.assert_allclose(
+            result.significance_expected[2], 3.40293444, rtol=5e-4
+        )
         np.testing.assert_allclose(result.p0_expected[2], 0.00033333, rtol=5e-4)
 
     def test_expected_significance(self):
         model = self.counting([30.0, 5.0], [150.0, 7.0])
-        data = fitkit.asimov_data(1.0, model)
-        result = fitkit.hypotest(0.0, model, data, statistic=Q0())
-        np.testing.assert_allclose(result.significance_observed, 2.04096523, rtol=5e-4)
-        np.testing.assert_allclose(result.significance_expected, 2.04096523, rtol=5e-4)
-        np.testing.assert_allclose(result.p0_observed, 0.02062714, rtol=5e-4)
+        data = fitkit.asimov_data(model, 1.0)
+        result = fitkit.discovery(model, data, statistic=Q0())
+        np.testing.assert_allclose(result.significance, 2.04096523, rtol=5e-4)
+        np.testing.assert_allclose(
+            result.significance_expected[2], 2.04096523, rtol=5e-4
+        )
+        np.testing.assert_allclose(result.p0, 0.02062714, rtol=5e-4)
 
     @pytest.mark.slow
     def test_goodness_of_fit(self):
@@ -394,10 +400,10 @@ def test_live_pyhf(documented, pyhf_model, load_json):
             "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
         )
         observed, band = pyhf.infer.hypotest(
-            1.0, case["data"], theirs, test_stat="qtilde", return_expected_set=True
+            case["data"], theirs, 1.0, test_stat="qtilde", return_expected_set=True
         )
-        ours = fitkit.hypotest(1.0, model, data)
-        np.testing.assert_allclose(ours.cls_observed, observed, rtol=1e-5)
+        ours = fitkit.hypotest(model, data, 1.0)
+        np.testing.assert_allclose(ours.cls, observed, rtol=1e-5)
         np.testing.assert_allclose(ours.cls_expected, band, rtol=1e-5)
 
 
@@ -419,26 +425,25 @@ def test_documented_model(documented, load_json):
         free = {"statistic": QMu(), "bounds": {"mu": (-10.0, 10.0)}}
         options = free if case["test_stat"] == "q" else {"statistic": QMuTilde()}
         result = fitkit.hypotest(
-            1.0, documented, observe(documented, case["obs"]), **options
+            documented, observe(documented, case["obs"]), 1.0, **options
         )
-        np.testing.assert_allclose(result.cls_observed, case["CLs"], rtol=2e-6)
+        np.testing.assert_allclose(result.cls, case["CLs"], rtol=2e-6)
         np.testing.assert_allclose(result.cls_expected, case["exp"], rtol=3e-5)
 
 
 def test_documented_numbers(documented):
-    result = fitkit.hypotest(1.0, documented, observe(documented, [51, 48]))
+    result = fitkit.hypotest(documented, observe(documented, [51, 48]), 1.0)
     published = [0.00260626, 0.01382005, 0.06445321, 0.23525644, 0.57303621]
-    np.testing.assert_allclose(result.cls_observed, 0.05251497, rtol=5e-4)
+    np.testing.assert_allclose(result.cls, 0.05251497, rtol=5e-4)
     np.testing.assert_allclose(result.cls_expected, published, rtol=5e-4)
     np.testing.assert_allclose(result.p_sb, 0.02332502, rtol=5e-4)
     np.testing.assert_allclose(1 - result.p_b, 0.4441594, rtol=5e-4)
     np.testing.assert_allclose(result.statistic, 3.93824492, rtol=5e-4)
     free = fitkit.hypotest(
-        1.0,
-        documented,
+        documented.with_bounds({"mu": (-10.0, 10.0)}),
         observe(documented, [51, 48]),
+        1.0,
         statistic=QMu(),
-        bounds={"mu": (-10.0, 10.0)},
     )
     np.testing.assert_allclose(free.statistic, 3.9549891, rtol=5e-4)
 
@@ -446,21 +451,21 @@ def test_documented_numbers(documented):
 def test_the_example_of_pyhfs_readme():
     """Two bins, and as many counts as background: observed is expected."""
     model = fitkit.uncorrelated_background([5.0, 10.0], [50.0, 60.0], [5.0, 12.0])
-    result = fitkit.hypotest(1.0, model, observe(model, [50, 60]))
-    np.testing.assert_allclose(result.cls_observed, 0.35998409, rtol=1e-6)
+    result = fitkit.hypotest(model, observe(model, [50, 60]), 1.0)
+    np.testing.assert_allclose(result.cls, 0.35998409, rtol=1e-6)
     np.testing.assert_allclose(result.cls_expected[2], 0.35998409, rtol=1e-6)
 
 
 def test_documented_discovery(documented):
     data = observe(documented, [60, 65])
-    result = fitkit.hypotest(0.0, documented, data, statistic=Q0())
+    result = fitkit.discovery(documented, data, statistic=Q0())
     np.testing.assert_allclose(result.statistic, 2.98339447, rtol=5e-4)
     best = fitkit.fit(documented, data).params
     np.testing.assert_allclose(best["mu"], 0.95260667, rtol=5e-4)
     np.testing.assert_allclose(
         best["uncorr_bkguncrt"], [0.99635345, 1.02140172], rtol=5e-4
     )
-    absent = fitkit.fixed_poi_fit(0.0, documented, data).params
+    absent = fitkit.fixed_poi_fit(documented, data, 0.0).params
     np.testing.assert_allclose(
         absent["uncorr_bkguncrt"], [1.03050845, 1.12128752], rtol=5e-4
     )
@@ -481,10 +486,10 @@ def test_limit_on_a_grid(documented):
     """Published with linear interpolation between eleven tested values."""
     data = observe(documented, [51, 48])
     tested = jnp.linspace(0, 5, 11)
-    results = jax.vmap(lambda mu: fitkit.hypotest(mu, documented, data, throw=False))(
+    results = jax.vmap(lambda mu: fitkit.hypotest(documented, data, mu, throw=False))(
         tested
     )
-    curves = np.column_stack([results.cls_observed, results.cls_expected])
+    curves = np.column_stack([results.cls, results.cls_expected])
     limits = [np.interp(0.05, curve[::-1], tested[::-1]) for curve in curves.T]
     published = [1.0262704738584554, 0.65765653, 0.87999725, 1.12453992, 1.50243428]
     np.testing.assert_allclose(limits, [*published, 2.09232927], rtol=5e-4)
@@ -514,8 +519,8 @@ def test_sbottom(point, sbottom, load_json):
         sbottom(f"Region{region}/BkgOnly.json"),
         patch=sbottom(f"Region{region}/patch.sbottom_{signal}.json"),
     )
-    result = fitkit.hypotest(1.0, model, data)
-    np.testing.assert_allclose(result.cls_observed, expected["CLs_obs"], rtol=2e-6)
+    result = fitkit.hypotest(model, data, 1.0)
+    np.testing.assert_allclose(result.cls, expected["CLs_obs"], rtol=2e-6)
     np.testing.assert_allclose(result.cls_expected, expected["CLs_exp"], rtol=3e-5)
     np.testing.assert_allclose(result.statistic, expected["q"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(result.statistic_asimov, expected["qA"], rtol=1e-4)
@@ -532,11 +537,11 @@ def test_1lbb_grid(likelihoods, load_json):
     assert len(patchset) == len(by_values) == 125
     for patch in patchset:
         model, data = fitkit.read_workspace(background, patch=patch)
-        result = fitkit.hypotest(1.0, model, data)
+        result = fitkit.hypotest(model, data, 1.0)
         known = by_values[patch.values]
         band = [known[k] for k in ("clsd2s", "clsd1s", "CLsexp", "clsu1s", "clsu2s")]
         np.testing.assert_allclose(
-            result.cls_observed, known["CLs"], rtol=2e-5, err_msg=patch.name
+            result.cls, known["CLs"], rtol=2e-5, err_msg=patch.name
         )
         np.testing.assert_allclose(
             result.cls_expected, band, rtol=2e-4, err_msg=patch.name
@@ -552,19 +557,19 @@ def test_1lbb_beside_pyhf(likelihoods, load_json, pyhf_model):
     for values in ((1000, 0), (550, 200), (650, 300)):
         document = patchset[values].apply(background)
         model, data = fitkit.read_workspace(document)
-        result = fitkit.hypotest(1.0, model, data)
+        result = fitkit.hypotest(model, data, 1.0)
         theirs = pyhf_model(document)
         pyhf.set_backend(
             "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
         )
         observed, band = pyhf.infer.hypotest(
-            1.0,
             theirs.data_vector(data),
             theirs.model,
+            1.0,
             test_stat="qtilde",
             return_expected_set=True,
         )
-        np.testing.assert_allclose(result.cls_observed, observed, rtol=1e-6)
+        np.testing.assert_allclose(result.cls, observed, rtol=1e-6)
         np.testing.assert_allclose(result.cls_expected, band, rtol=1e-6)
 
 
@@ -575,9 +580,9 @@ def test_3lrjr(likelihoods, load_json):
     patchset = fitkit.read_patchset(likelihoods / "3LRJR" / "patchset.json")
     for name, known in load_json("likelihoods/3LRJR/reference_true.json").items():
         model, data = fitkit.read_workspace(background, patch=patchset[name])
-        result = fitkit.hypotest(1.0, model, data)
+        result = fitkit.hypotest(model, data, 1.0)
         np.testing.assert_allclose(
-            result.cls_observed, known["CLs_obs"], rtol=1e-5, err_msg=name
+            result.cls, known["CLs_obs"], rtol=1e-5, err_msg=name
         )
         np.testing.assert_allclose(
             result.cls_expected, known["CLs_exp"], rtol=1e-5, err_msg=name
@@ -589,11 +594,11 @@ def test_asimov_significance_without_uncertainty():
     s, b = 12.0, 50.0
     expected = np.sqrt(2 * ((s + b) * np.log1p(s / b) - s))
     np.testing.assert_allclose(fitkit.asimov_significance(s, b), expected, rtol=1e-12)
-    result = fitkit.hypotest(
-        0.0, counting(s, b), counting(s, b).data({"SR": [62.0]}), statistic=Q0()
+    result = fitkit.discovery(
+        counting(s, b), counting(s, b).data({"SR": [62.0]}), statistic=Q0()
     )
-    np.testing.assert_allclose(result.significance_observed, expected, rtol=1e-8)
-    np.testing.assert_allclose(result.p0_observed, norm.sf(expected), rtol=1e-8)
+    np.testing.assert_allclose(result.significance, expected, rtol=1e-8)
+    np.testing.assert_allclose(result.p0, norm.sf(expected), rtol=1e-8)
 
 
 @pytest.mark.parametrize("uncertainty", [0.0, 7.0])
@@ -617,7 +622,7 @@ class TestBand:
     )
     def test_normal_and_clipped(self, case, clipped, highest):
         calculator = fitkit.Asymptotics(clipped=clipped)
-        result = fitkit.hypotest(1.0, *case, calculator=calculator)
+        result = fitkit.hypotest(*case, 1.0, calculator=calculator)
         lower = [0.019114146, 0.062484977, 0.183649086, 0.440782394]
         # the numbers are printed with nine digits
         np.testing.assert_allclose(result.cls_expected, [*lower, highest], atol=1e-9)
@@ -625,7 +630,7 @@ class TestBand:
 
     def test_quantiles(self, case):
         result = fitkit.hypotest(
-            1.0, *case, calculator=fitkit.Asymptotics(quantiles=True)
+            *case, 1.0, calculator=fitkit.Asymptotics(quantiles=True)
         )
         quantiles = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
         root = np.sqrt(float(result.statistic_asimov))
@@ -639,6 +644,6 @@ class TestBand:
     def test_a_limit_has_the_same_band(self, case):
         calculator = fitkit.Asymptotics(quantiles=True)
         limit = fitkit.upper_limit(*case, calculator=calculator)
-        at = fitkit.hypotest(limit.expected[3], *case, calculator=calculator)
+        at = fitkit.hypotest(*case, limit.expected[3], calculator=calculator)
         np.testing.assert_allclose(at.cls_expected[3], 0.05, rtol=1e-6)
         assert "quantiles" in repr(limit)

@@ -47,7 +47,7 @@ def profiled(mu):
 def test_a_held_value_that_the_nominal_start_does_not_allow(model, data, mu):
     nominal = model.expected_data({**model.init, "mu": jnp.asarray(mu)}).main["SR"]
     assert float(nominal[1]) < 0
-    found = fitkit.fixed_poi_fit(mu, model, data, bounds=WIDE)
+    found = fitkit.fixed_poi_fit(model.with_bounds(WIDE), data, mu)
     assert float(found.params["mu"]) == mu
     # A search by values alone finds a minimum to the root of their rounding.
     np.testing.assert_allclose(found.params["norm"], profiled(mu), atol=1e-6)
@@ -55,7 +55,7 @@ def test_a_held_value_that_the_nominal_start_does_not_allow(model, data, mu):
 
 def test_its_derivative_is_that_of_the_minimum(model, data):
     def norm(mu):
-        found = fitkit.fixed_poi_fit(mu, model, data, bounds=WIDE, throw=False)
+        found = fitkit.fixed_poi_fit(model.with_bounds(WIDE), data, mu, throw=False)
         return found.params["norm"]
 
     # The search's 1e-8 over the step, and the third derivative times its square.
@@ -66,12 +66,12 @@ def test_its_derivative_is_that_of_the_minimum(model, data):
 def test_where_no_start_is_possible_the_bins_are_named(model, data):
     # 1.35^5 = 4.5 times the background is all that the bounds of `norm` allow.
     with pytest.raises(fitkit.FitError, match=r"zero.*channel 'SR' bin 1 \(25 seen"):
-        fitkit.fixed_poi_fit(-30.0, model, data, bounds=WIDE)
+        fitkit.fixed_poi_fit(model.with_bounds(WIDE), data, -30.0)
 
 
 def test_a_lane_on_a_walk_harms_no_other(model, data):
     def fit(mu):
-        return fitkit.fixed_poi_fit(mu, model, data, bounds=WIDE, throw=False)
+        return fitkit.fixed_poi_fit(model.with_bounds(WIDE), data, mu, throw=False)
 
     values = jnp.array([1.0, -3.0, -30.0, 0.5])
     lanes = jax.vmap(fit)(values)
@@ -84,8 +84,8 @@ def test_a_lane_on_a_walk_harms_no_other(model, data):
 
 
 def test_an_impossible_start_of_what_is_fitted(model, data):
-    best = fitkit.fit(model, data, bounds=WIDE)
-    again = fitkit.fit(model, data, init={"mu": -3.0}, bounds=WIDE)
+    best = fitkit.fit(model.with_bounds(WIDE), data)
+    again = fitkit.fit(model.with_init({"mu": -3.0}).with_bounds(WIDE), data)
     np.testing.assert_allclose(again.y, best.y, rtol=1e-9)
 
 
@@ -93,13 +93,13 @@ def test_an_impossible_start_of_what_is_fitted(model, data):
 def test_less_signal_than_none_in_a_published_likelihood(likelihoods):
     path = likelihoods / "measurements" / "atlas_1Lbb_700_400.json"
     model, data = fitkit.read_workspace(path)
-    found = fitkit.fixed_poi_fit(-1.0, model, data)
+    found = fitkit.fixed_poi_fit(model, data, -1.0)
     # The same by hand, in steps after each of which the last minimum is possible.
     params = model.init
     for mu in np.linspace(1.0, -1.0, 21):
         init = params | {model.poi: mu}
         init_value = float(model.logpdf({**init, model.poi: jnp.asarray(mu)}, data))
         assert np.isfinite(init_value)
-        params = fitkit.fit(model, data, init=init, fixed={model.poi: True}).params
+        params = fitkit.fit(model.with_init(init).with_fixed(model.poi), data).params
     best = -2 * float(model.logpdf(params, data))
     np.testing.assert_allclose(found.twice_nll, best, atol=1e-8)

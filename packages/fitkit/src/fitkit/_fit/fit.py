@@ -2,7 +2,6 @@
 
 from jaxtyping import ArrayLike
 
-from .._custom_types import Vector
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
 from .._numerics.namespace import as_floats
@@ -49,8 +48,7 @@ def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
         >>> round(float(fixed.twice_nll - result.twice_nll), 6)
         0.15527
     """
-    parameters = model.parameter_vectors()
-    return _run(model, data, parameters, parameters.init, throw)
+    return _run(model, data, model.parameter_vectors(), throw)
 
 
 def fixed_poi_fit(
@@ -71,20 +69,15 @@ def fixed_poi_fit(
         ValueError: where the model has no parameter of interest; else as `fit`.
     """
     mask = poi_mask(model, "fixed_poi_fit")
-    parameters = model.parameter_vectors()
-    fixed = parameters.fixed_at(mask, as_floats(poi_value))
-    return _run(model, data, fixed, parameters.init, throw)
+    parameters = model.parameter_vectors().fixed_at(mask, as_floats(poi_value))
+    return _run(model, data, parameters, throw)
 
 
 def _run(
-    model: AbstractModel,
-    data: Data,
-    parameters: ParameterVectors,
-    inside: Vector,
-    throw: bool,
+    model: AbstractModel, data: Data, parameters: ParameterVectors, throw: bool
 ) -> FitResult:
     # By its class: of a bound method equinox makes a new object each time.
     likelihood = type(model).negative_log_likelihood(model, data)
     require_float64(likelihood, parameters)
-    result = result_of(minimised(likelihood, parameters, inside), model)
+    result = result_of(minimised(likelihood, parameters), model)
     return explain_failure(result, model, data) if throw else result

@@ -58,12 +58,13 @@ def minimise(
         likelihood: the model at its data.
         parameters: starts, bounds and fixed entries.
         inside: a point of which it is known that the likelihood is not zero there, to
-            begin at where it is zero at the start; by default the start itself.
+            begin at where it is zero at the start; by default the one that the model
+            declares.
         max_steps: after so many steps a search is given up.
     """
     start, movable = parameters.start()
     lower, upper = parameters.lower, parameters.upper
-    inside = start if inside is None else inside
+    inside = parameters.declared_init if inside is None else inside
     inside = xp.where(movable, xp.clip(inside, lower, upper), inside)
     if runs_on_numpy(likelihood, parameters, inside):
         search = search_on_numpy

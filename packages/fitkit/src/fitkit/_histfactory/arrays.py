@@ -104,6 +104,7 @@ class Arrays:
         counted: bins whose counts enter the likelihood; the others are masked.
         kind: `ParameterKind` of each entry of the parameter vector.
         init, lower, upper: start and bounds.
+        declared_init: the start before anybody chose another by `with_init` and others.
         lower_given, upper_given: where somebody chose the bounds.
         fixed, fixed_given: what the settings say about fixed entries, and where they
         do. aux, aux_given: nominal auxiliary data, and where the settings gave them.
@@ -127,6 +128,7 @@ class Arrays:
     partition: OneBinEach | Interpolated | None
     kind: Int[Array, " params"]
     init: Vector
+    declared_init: Vector
     lower: Vector
     lower_given: Mask
     upper: Vector

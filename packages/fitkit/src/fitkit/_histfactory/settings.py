@@ -129,6 +129,7 @@ def parameter_vectors(
     # and auxiliary counts are computed only where they say nothing.
     for field in ("lower", "upper", "fixed", "aux", "sigma"):
         vectors[f"{field}_given"] = _vector(given[field], bool)
+    vectors["declared_init"] = vectors["init"]
     return vectors
 
 

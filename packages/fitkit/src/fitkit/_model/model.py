@@ -135,9 +135,9 @@ class AbstractModel(eqx.Module):
             return xp.concatenate([np.zeros(0, dtype), *map(as_numpy, parts)])
 
         chosen = np.ones(self.parameter_shapes.size, dtype=bool)
-        return ParameterVectors(
-            *map(flat, ("init", "lower", "upper")), flat("fixed", bool), chosen, chosen
-        )
+        init, lower, upper = map(flat, ("init", "lower", "upper"))
+        fixed = flat("fixed", bool)
+        return ParameterVectors(init, lower, upper, fixed, chosen, chosen, init)
 
     def with_parameter_vectors(self, vectors: ParameterVectors) -> "AbstractModel":
         """Return the same model with other starts, bounds and fixed entries, flat.

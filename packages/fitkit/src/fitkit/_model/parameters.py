@@ -69,6 +69,8 @@ class ParameterVectors(NamedTuple):
         fixed: entries that are not fitted but stay at `init`, `[params]`.
         lower_given, upper_given: entries whose bound somebody chose; the others have
             the one that their modifier brings along.
+        declared_init: the start that the model declares, whatever was chosen later:
+            where a fit begins if the likelihood is zero at its own.
     """
 
     init: Vector
@@ -77,6 +79,7 @@ class ParameterVectors(NamedTuple):
     fixed: Mask
     lower_given: Mask
     upper_given: Mask
+    declared_init: Vector
 
     def fixed_at(self, mask: Mask, value: ArrayLike) -> "ParameterVectors":
         """The same, with the entries of `mask` fixed at `value`."""

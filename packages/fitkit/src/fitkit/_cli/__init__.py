@@ -8,7 +8,7 @@ import atexit
 import gc
 import sys
 
-from .process import INTERRUPTED
+from .process import INTERRUPTED, leave_at_once, leave_when_interrupted
 
 _OBJECTS = 200_000  # made before garbage is looked for
 
@@ -22,12 +22,17 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal or a file that has no "σ" gets a question mark, not a traceback.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    leave_when_interrupted()
     try:
         from .app import app
 
         app()
     except KeyboardInterrupt:  # while modules are imported
-        sys.exit(INTERRUPTED)
+        leave_at_once()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            leave_at_once()
+        raise
     except ImportError as error:
         if error.name not in ("typer", "rich", "click"):
             raise

@@ -95,7 +95,7 @@ def _fitted(read: Problem, result: Any, at_best: Any) -> dict[str, Any]:
     ):
         status[mask] = name
     errors = np.full(result.y.shape, np.nan)
-    if result.unique:
+    if result.unique and result.converged:
         sigma = fitkit.uncertainties(at_best, result.params, read.data)
         errors = np.where(where.free, read.model.ravel(sigma), np.nan)
     columns = zip(entries(read.model), result.y, errors, status, strict=True)

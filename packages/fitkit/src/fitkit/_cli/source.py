@@ -261,7 +261,7 @@ def check_name(option: str, name: str, document: Any, what: str) -> None:
     """
     names = names_in(document, what)
     if name not in names:
-        from .._workspace.schema import parse
+        from .._workspace.parse import parse
 
         parse(document)  # names the place of what is wrong
         known(option, name, names, what)

@@ -1,6 +1,5 @@
 """The command that looks for likely mistakes in a document: validate."""
 
-import re
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +9,8 @@ from .signature import with_options
 from .source import chosen_point, source
 
 INVALID = 4
-_SEVERITY = {"problem": "bold red", "warning": "yellow", "note": "dim"}
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _WORST = 3  # of many findings of one kind, those that are listed
+_STYLES = {"problem": "bold red", "warning": "yellow", "note": "dim"}
 
 
 @with_options
@@ -36,61 +34,33 @@ def validate(
 
     found = source(given)
     findings = fitkit.validate(found.patched(chosen_point(found, given.point)))
-    invalid = any(finding.severity == "problem" for finding in findings)
     content = {
-        "status": "problem" if invalid else "ok",
+        "status": "problem" if findings.counts["problem"] else "ok",
         "findings": [dataclasses.asdict(finding) for finding in findings],
     }
-    show.answer(content, output, lambda content: _print(content, everything))
-    if invalid:
+    show.answer(content, output, lambda _: _print(findings, everything))
+    if findings.counts["problem"]:
         raise typer.Exit(INVALID)
 
 
-def _print(content: dict[str, Any], everything: bool) -> None:
+def _print(findings: Any, everything: bool) -> None:
     from rich.text import Text
 
     from . import show
 
-    if not content["findings"]:
+    if not findings:
         show.line("Nothing to report.")
         return
-    kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for finding in content["findings"]:
-        kind = (finding["severity"], _NUMBER.sub("#", finding["message"]))
-        kinds.setdefault(kind, []).append(finding)
-    for (severity, _), alike in kinds.items():
-        alike.sort(key=_size, reverse=True)
-        worst = alike[0]["message"]
-        head = f": {worst}" if len(alike) == 1 else f" ({len(alike)}): {worst}"
-        show.out().print(
-            Text(severity, _SEVERITY[severity]) + Text(head), soft_wrap=True
-        )
-        listed = alike if everything else alike[:_WORST]
-        for finding in listed:
-            same = finding["message"] == worst
-            show.line(
-                f"  {_place(finding)}" + ("" if same else f": {finding['message']}")
-            )
-        if len(listed) < len(alike):
-            show.line(f"  … {len(alike) - len(listed)} more: --all")
-    counts = {
-        s: [f["severity"] for f in content["findings"]].count(s) for s in _SEVERITY
-    }
-    show.line(", ".join(f"{n} {s}{'s' * (n != 1)}" for s, n in counts.items()))
-
-
-def _place(finding: dict[str, Any]) -> str:
-    names = (finding["channel"], finding["sample"], finding["modifier"])
-    where = " / ".join(name for name in names if name)
-    if finding["bins"]:
-        where += f" [bin {', '.join(map(str, finding['bins']))}]"
-    return where
-
-
-def _size(finding: dict[str, Any]) -> tuple[float, int]:
-    """How bad one of several findings of a kind is.
-
-    Its numbers are percentages, counts and factors: far from 1 is bad for all of them.
-    """
-    numbers = map(float, _NUMBER.findall(finding["message"]))
-    return max((abs(x - 1) for x in numbers), default=0.0), len(finding["bins"])
+    for group in findings.groups:
+        head, *places = group.lines(None if everything else _WORST)
+        severity, rest = head[: len(group.severity)], head[len(group.severity) :]
+        text = Text(severity, _STYLES[group.severity]) + Text(rest, "default")
+        show.out().print(text, soft_wrap=True)
+        for place in places:
+            show.line(place)
+    counts = ", ".join(
+        f"{n} {name}{'s' * (n != 1)}" for name, n in findings.counts.items()
+    )
+    longest = max(len(group.findings) for group in findings.groups)
+    more = " (--all lists every place)" * (longest > _WORST and not everything)
+    show.line(counts + more)

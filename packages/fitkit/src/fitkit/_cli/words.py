@@ -16,7 +16,7 @@ _WORDS = (
         "Another start (--init), narrower bounds (--bounds) or fixed parameters "
         "(--fix) may help",
     ),
-    (r"`model\.with_free\('(.*?)'\)` frees it", r"--free '\1' frees it"),
+    (r"`model\.with_free\('(.*?)'\)`", r"--free '\1'"),
     (r"`(?:model\.)?with_fixed(?:\([^`]*\))?`", "--fix"),
     (r"`(?:model\.)?with_free(?:\([^`]*\))?`", "--free"),
     (r"`(?:model\.)?with_init(?:\([^`]*\))?`", "--init"),
@@ -25,6 +25,10 @@ _WORDS = (
     # arguments that are options
     (r"`poi=\.\.\.` \(None: no warning\)", "--poi"),
     (r"Give `poi=` where the model is made or read", "Name one with --poi"),
+    (
+        r"Give `poi=None` for a model without one(, or one of: .*)?\.",
+        "Choose another with --poi.",
+    ),
     (r"`poi='(.*?)'`", r"--poi '\1'"),
     (r"`poi=[^`]*`", "--poi"),
     (r"Give `values=`", "Give --range"),
@@ -40,11 +44,32 @@ _WORDS = (
     (r"`plot\.\w+\(top=[^`]*\)`", "--top"),
     (r"`plot\.\w+`", "--plot"),
     (r"`hepdata\.[\w.]+(?:\([^`]*\))?`", "--hepdata"),
+    # documents
+    (
+        r"Read it with `read_patchset`, and give one of its points as `patch`",
+        "Give it with --patchset, and one of its points with --point,",
+    ),
+    (
+        r"`patch` is a patch set\. Choose one of its points: `patch=[^`]*`",
+        "--patch names a patch set. Give it with --patchset, and one of its points "
+        "with --point",
+    ),
+    (r"Give it as `patch` together", "Give it with --patch, together"),
+    (
+        r"Give it to `read_workspace`, or to `read_patchset`",
+        "Give it a name that ends in .json",
+    ),
+    (
+        r"`fitkit\.read_archive\(path\)` gives its documents by name",
+        "Give it a name that ends in .zip or .tar.gz",
+    ),
+    (r"`hashlib` has", "There are"),
     # calls that are commands
     (r"`(?:fitkit\.)?fit`", "`fitkit fit`"),
     (r"`discovery`", "`fitkit significance`"),
     (r"`upper_limit`", "`fitkit limit`"),
     (r"`goodness_of_fit`", "`fitkit gof`"),
+    (r"`interval`", "`fitkit fit --interval`"),
     (r"`predicted_yields`", "`fitkit yields`"),
     (r"`(hypotest|scan|contour|ranking|grid)`", r"`fitkit \1`"),
 )

@@ -51,14 +51,19 @@ def workspace(
         seed: another one gives other templates and data.
     """
     rng = np.random.default_rng([seed, channels, bins, normsys, histosys])
-    backgrounds = ["b0"] if channels * bins < 10 else ["b0", "b1"]
+    small = channels * bins < 10
+    backgrounds = ["b0"] if small else ["b0", "b1"]
+    # With few events of signal the best fit of a small model is at its bound.
+    peak, at = (
+        (20, np.linspace(-1, 1, bins)) if small else (5, np.linspace(-2, 2, bins))
+    )
     listed, observed = [], []
     for c in range(channels):
         falling = np.exp(-np.linspace(0, 2, bins))
         samples = [
             {
                 "name": "signal",
-                "data": list(5 * np.exp(-(np.linspace(-2, 2, bins) ** 2))),
+                "data": list(peak * np.exp(-(at**2))),
                 "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
             }
         ]
@@ -97,6 +102,14 @@ def workspace(
     }
 
 
+def sbottom() -> dict[str, Any]:
+    """One signal point of region A of the sbottom search: 64 parameters."""
+    archive = fitkit.read_archive(DATA / "likelihoods" / "sbottom_SUSY-2018-31.tar.gz")
+    background = archive["RegionA/BkgOnly.json"]
+    patch = archive["RegionA/patch.sbottom_1300_205_60.json"]
+    return jsonpatch.apply_patch(background, patch)
+
+
 def published() -> Iterator[tuple[str, dict[str, Any]]]:
     """Published likelihoods with a parameter of interest, by name."""
     folder = DATA / "likelihoods"
@@ -105,12 +118,7 @@ def published() -> Iterator[tuple[str, dict[str, Any]]]:
         "1Lbb": "measurements/atlas_1Lbb_700_400.json",
         "ttZ-4l": "measurements/atlas_ttZ_4l.json",
     }
-    archive = fitkit.read_archive(folder / "sbottom_SUSY-2018-31.tar.gz")
-    (background,) = (n for n in archive if n.endswith("RegionA/BkgOnly.json"))
-    (patch,) = (
-        n for n in archive if n.endswith("RegionA/patch.sbottom_1300_205_60.json")
-    )
-    yield "sbottom A", jsonpatch.apply_patch(archive[background], archive[patch])
+    yield "sbottom A", sbottom()
     for name, path in measured.items():
         yield name, json.loads((folder / path).read_text())
     patches = fitkit.read_patchset(folder / "3LRJR" / "patchset.json")

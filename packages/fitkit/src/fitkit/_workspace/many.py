@@ -66,7 +66,3 @@ class SeriesReader:
             self._known = parts(document, parse(document))
         except WorkspaceError:  # which the patches may mend
             self._known = {}
-
-
-Form = Structure
-"""Its earlier name."""

@@ -22,7 +22,6 @@ from .._histfactory.settings import parameter_vectors
 from .._histfactory.spec import Channel, Sample
 from .check import check_settings, observed_counts
 from .choices import UNSET, Choices, check_codes, chosen_measurement, chosen_poi
-from .choices import Unset as Unset  # until `_grid` asks `choices` for it
 from .error import WorkspaceError
 from .place import placed
 from .schema import (

@@ -53,7 +53,7 @@ def comparison(dataset):
         "bad": [_pipeline(0.05), _pipeline(0.06)],
         "same": [_pipeline(0.6), _pipeline(0.65)],
     }
-    return compare(ways, dataset, replicas=60, key=KEY)
+    return compare(ways, dataset, replicas=20, key=KEY)
 
 
 def test_numbers_are_those_of_evaluate(comparison, dataset):

@@ -157,10 +157,11 @@ def test_with_edges_fixes_the_edges(pipeline):
 
 
 def test_cross_fit_scores_each_event_with_the_other_network(pipeline, control):
-    other = Pipeline(
-        NeuralObservable(2, (4,), key=jax.random.key(9)),
-        pipeline.binning,
-        pipeline.measurement,
+    # Of the same shape, so that all three are one compilation.
+    other = eqx.tree_at(
+        lambda p: p.observable.layers,
+        pipeline,
+        jax.tree.map(lambda x: -0.5 * x, pipeline.observable.layers),
     )
     both = CrossFit((pipeline, other))
     events = control.channels["SR"]["W"].nominal

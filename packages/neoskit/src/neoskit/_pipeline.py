@@ -259,3 +259,11 @@ class CrossFit(AbstractPipeline):
             for k, pipeline in enumerate(self.folds)
         ]
         return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)
+
+
+# A function of the pipeline's arrays, not of one pipeline: training, evaluation and
+# comparison of all pipelines with as many bins share one compilation.
+@eqx.filter_jit
+def fill_hard(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
+    """Hard templates, compiled."""
+    return pipeline.hard_templates(dataset)

@@ -17,11 +17,10 @@ import fitkit
 
 from .._checks import check_count
 from .._events import Dataset
-from .._pipeline import AbstractPipeline
+from .._pipeline import AbstractPipeline, fill_hard
 from .._progress import progress_bar
 from .._templates import Templates
 from .bootstrap import bootstrap
-from .evaluate import fill_hard
 from .numbers import NUMBERS, Numbers, numbers_of
 
 

@@ -13,7 +13,7 @@ import fitkit
 
 from .._custom_types import Yields
 from .._events import Dataset
-from .._pipeline import AbstractPipeline
+from .._pipeline import AbstractPipeline, fill_hard
 from .._templates import Templates
 from .numbers import Numbers, numbers_of
 
@@ -144,14 +144,6 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
                 "use fewer, or state a smallest yield with `Measurement(floor=...)`."
             )
     return filled
-
-
-# A function of the pipeline's arrays, not of one pipeline: all with as many bins share
-# one compilation.
-@eqx.filter_jit
-def fill_hard(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
-    """Hard templates, whatever is in them."""
-    return pipeline.hard_templates(dataset)
 
 
 @eqx.filter_jit

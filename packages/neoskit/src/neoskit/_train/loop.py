@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +17,7 @@ from .._custom_types import Rows, Scalar
 from .._events import Dataset, SampleKey, batches, sums_of_weights
 from .._gradient import AbstractEventObjective
 from .._objectives import Objective
-from .._pipeline import Pipeline
+from .._pipeline import Pipeline, fill_hard
 from .._progress import progress_bar
 from .state import Logarithm, TrainState, advance, initial_state
 
@@ -243,11 +242,12 @@ def _monitored(
     return dict(monitor)
 
 
-@eqx.filter_jit
 def _follow(
     pipeline: Pipeline, dataset: Dataset, objectives: tuple[Objective, ...]
 ) -> list[Scalar]:
-    model = pipeline.hard_model(dataset)
+    # Of concrete templates fitkit computes at once, on NumPy: to compile the fit of a
+    # number that is only looked at would take longer than many steps.
+    model = pipeline.measurement.model(fill_hard(pipeline, dataset))
     return [objective(model) for objective in objectives]
 
 

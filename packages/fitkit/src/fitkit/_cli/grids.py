@@ -1,12 +1,9 @@
 """The command that goes through many signal points: grid."""
 
-import concurrent.futures
-import contextlib
 import dataclasses
+import functools
 import itertools
-import multiprocessing
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, final
 
@@ -34,7 +31,7 @@ from .options import (
     Workspace,
 )
 from .pictures import prepare, write
-from .problem import Problem, of_document
+from .problem import Problem, chosen_model, of_document, require_poi
 from .signature import with_options
 from .source import Source, source
 
@@ -80,9 +77,6 @@ def grid(
     statistic: Annotated[
         ForLimits, typer.Option(help="Test statistic.")
     ] = ForLimits.qtilde,
-    workers: Annotated[
-        int, typer.Option(min=1, help="How many processes share the points.")
-    ] = 1,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -96,8 +90,6 @@ def grid(
     Points of one shape are fitted together. --plot and --hepdata need --limit, and
     points along one line.
     """
-    import numpy as np
-
     import fitkit
 
     from . import show
@@ -115,64 +107,35 @@ def grid(
         names = line.names
     patches = [found.points[name] for name in names]
     first = _first(found, patches, Choice(measurement, poi, mask), settings)
-    compute = fitkit.upper_limit if limit else fitkit.hypotest
-    how = {
-        "statistic": statistic_of(statistic),
-        "calculator": calculator_of(expected, PseudoExperiments()),
-    }
+    require_poi(first.model, "grid")
+    calculator = calculator_of(expected, PseudoExperiments())
     tested = {"level": level} if limit else {"poi_value": mu}
-    with (
-        _pool(workers) as executor,
-        show.counting("limits" if limit else "tests", output) as progress,
-    ):
+    with show.counting("limits" if limit else "tests", output) as progress:
         result = fitkit.grid(
             found.document,
             patches,
-            compute,
+            fitkit.upper_limit if limit else fitkit.hypotest,
             measurement=measurement,
             poi=fitkit.UNSET if poi is None else poi,
-            # Small enough that each process has its share.
-            chunk=min(32, -(-len(patches) // workers)),
-            executor=executor,
+            settings=functools.partial(chosen_model, mask=mask, settings=settings),
             folder=folder,
             progress=progress,
-            **how,
+            statistic=statistic_of(statistic),
+            calculator=calculator,
             **tested,
-            **first.options,
         )
     failed = int((~result.converged).sum())
     content = {
         "status": "failed" if failed else "ok",
         "poi": first.model.poi,
         "statistic": statistic.value,
-        "band": how["calculator"].band,
+        "band": calculator.band,
         **({"level": level} if limit else {"mu": mu}),
         "points": result.rows(),
     }
-
-    def human(content: dict[str, Any]) -> None:
-        about = content["poi"]
-        show.line(
-            f"{100 * (1 - level):g} % CLs upper limits on {about}"
-            if limit
-            else f"CLs of {about} = {mu:g}"
-        )
-        start = "" if limit else "cls_"
-        rows = []
-        for row in content["points"]:
-            numbers = (row[f"{start}observed"], *row[f"{start}expected"])
-            rows.append((row["name"], *map(show.number, numbers), row["message"]))
-        show.with_status(("signal point", "observed", *SIGMAS), rows)
-
-    show.answer(content, output, human)
+    show.answer(content, output, _print)
     if line is not None:
-        band, test = how["calculator"].band, type(how["statistic"]).__name__
-        columns = (result["observed"], result["expected"], result.converged)
-        limits = [
-            fitkit.UpperLimit(seen, wide, level, np.full(6, good), test, band)
-            for seen, wide, good in zip(*columns, strict=True)
-        ]
-        call = (line.values, limits)
+        call = line.values, _limits(result, level, statistic_of(statistic), calculator)
         write(
             files,
             lambda plot: plot.upper_limits(*call, parameter=line.name),
@@ -182,6 +145,50 @@ def grid(
         )
     if failed:
         raise fitkit.FitError(f"{failed} of {len(patches)} points have no result.")
+
+
+def _print(content: dict[str, Any]) -> None:
+    from . import show
+
+    poi, limit = content["poi"], "level" in content
+    show.line(
+        f"{100 * (1 - content['level']):g} % CLs upper limits on {poi}"
+        if limit
+        else f"CLs of {poi} = {content['mu']:g}"
+    )
+    observed, expected = ("observed", "expected") if limit else ("cls", "cls_expected")
+    rows = [
+        (
+            row["name"],
+            *map(show.number, (row[observed], *row[expected])),
+            row["message"],
+        )
+        for row in content["points"]
+    ]
+    show.with_status(("signal point", "observed", *SIGMAS), rows)
+
+
+def _limits(result: Any, level: float, statistic: Any, calculator: Any) -> Any:
+    """The rows of a grid as one result."""
+    import numpy as np
+
+    import fitkit
+
+    observed, expected = result["observed"], result["expected"]
+    six = np.column_stack([observed, expected])
+    return fitkit.UpperLimit(
+        observed=observed,
+        expected=expected,
+        observed_error=np.zeros_like(observed),
+        expected_error=np.zeros_like(expected),
+        level=np.full_like(observed, level),
+        converged=np.isfinite(six),
+        tested=np.zeros((len(result), 0)),
+        curves=np.zeros((len(result), 0, 6)),
+        failed=np.zeros((len(result), 0, 2), dtype=int),
+        test=type(statistic).__name__,
+        band=calculator.band,
+    )
 
 
 def _chosen(found: Source, given: Signals) -> list[str]:
@@ -198,7 +205,7 @@ def _chosen(found: Source, given: Signals) -> list[str]:
         names.sort(key=_by_numbers)
     if given.points is None:
         return names
-    wanted = {n for p in given.points for n in matching("--points", p, names, "points")}
+    wanted = set(matching("--points", given.points, names, "signal point"))
     return [name for name in names if name in wanted]
 
 
@@ -266,15 +273,3 @@ def _line(found: Source, names: list[str]) -> Line:
     count = itertools.count()
     of = _NUMBER.sub(lambda m: "x" if next(count) == index else m[0], names[0])
     return Line(f"x of {of}", values, sorted_names)
-
-
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[concurrent.futures.Executor | None]:
-    """So many processes; none for one, which is this."""
-    if workers == 1:
-        yield None
-        return
-    # Processes that fork inherit threads of jax that are not there.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
-        yield pool

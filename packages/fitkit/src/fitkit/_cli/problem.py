@@ -65,6 +65,20 @@ def of_document(
     return Problem(document, *_chosen(model, data, choice, settings))
 
 
+def chosen_model(
+    model: Any, *, mask: Collection[str] | None, settings: Settings | None
+) -> Any:
+    """The model with its masks, and with what holds in all fits.
+
+    Raises:
+        Mistake: for an unknown name, or what cannot be parsed.
+    """
+    masked = matching("--mask", mask, model.channel_names, "channel")
+    return (model if settings is None else with_settings(model, settings)).with_masked(
+        *masked
+    )
+
+
 def _chosen(
     model: Any, data: Any, choice: Choice, settings: Settings | None
 ) -> tuple[Any, Any]:
@@ -75,27 +89,18 @@ def _chosen(
 
     if choice.postfit and choice.asimov is None:
         raise Mistake("--postfit is about expected data: give --asimov MU too.")
-    fitted = model if settings is None else with_settings(model, settings)
-    masked = matching("--mask", choice.mask, model.channel_names, "channel")
-    # Whoever forgets the mask finds that there is nothing to see.
-    seen = fitkit.Data(
-        {
-            name: np.full(np.shape(counts), np.nan) if name in masked else counts
-            for name, counts in data.main.items()
-        },
-        data.aux,
-    )
+    blind = chosen_model(model, mask=choice.mask, settings=settings)
     if choice.asimov is None:
-        return fitted.with_masked(*masked), seen
+        # Whoever forgets the mask finds that there is nothing to see.
+        nothing = {n: data.main[n] * np.nan for n in blind.masked_channels}
+        return blind, fitkit.Data({**data.main, **nothing}, data.aux)
+    require_poi(model, "--asimov", free=False)
     if choice.postfit:
-        blind = fitted.with_masked(*masked)
-        require_poi(blind, "--asimov", free=False)
-        expected = fitkit.asimov_data(blind, choice.asimov, seen)
+        expected = fitkit.asimov_data(blind, choice.asimov, data)
     else:
-        require_poi(model, "--asimov", free=False)
         expected = fitkit.asimov_data(model, choice.asimov)
     # What is expected is known in all channels: none of them is masked any more.
-    return fitted, expected
+    return chosen_model(model, mask=None, settings=settings), expected
 
 
 def with_settings(model: Any, settings: Settings) -> Any:

@@ -55,7 +55,8 @@ ERRORS = {
         "Free it with --free 'xs'",
     ),
     "scanned, fixed": (["scan", "w.json", "xs", "--fix", "xs"], "Give --range"),
-    "digest": (["digest", "w.json", "--algorithm", "md6"], "'md6'"),
+    "digest": (["digest", "w.json", "--algorithm", "md6"], "Did you mean 'md5"),
+    "no length": (["digest", "w.json", "--algorithm", "shake_128"], "--algorithm"),
     "two": (["contour", "w.json", "mu", "mu"], "'mu' twice"),
 }
 
@@ -77,6 +78,13 @@ def test_a_wrong_option_ends_with_2(run):
     done = run("limt", "w.json")
     assert done.exit_code == 2
     assert "Did you mean 'limit'" in done.stderr
+
+
+def test_a_fault_of_our_own_is_no_message(run, monkeypatch):
+    """Its traceback says more than "takes 4 arguments but 5 were given"."""
+    monkeypatch.setattr("fitkit._fit.fit.fit", lambda: None)
+    monkeypatch.setattr("fitkit.fit", lambda: None)
+    assert isinstance(run("fit", "w.json").exception, TypeError)
 
 
 def test_debug_shows_where(run):

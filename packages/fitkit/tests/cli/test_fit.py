@@ -113,6 +113,17 @@ def test_expected_data_are_nominal_whatever_a_fit_fixes(answer, problem, same):
     same([each["value"] for each in found["parameters"]], best.y)
 
 
+def test_intervals_of_many(answer):
+    """All entries of a parameter by its name; of a pattern those that are fitted."""
+    found = answer("fit", "w.json", "--interval", "gamma", "--fix", "xs")
+    names = [each["name"] for each in found["intervals"]]
+    assert names == ["gamma[0]", "gamma[1]"]
+    found = answer(
+        "fit", "w.json", "--interval", "*", "--fix", "xs", "--fix", "gamma[0]"
+    )
+    assert [each["name"] for each in found["intervals"]] == ["mu", "gamma[1]"]
+
+
 def test_yields(answer, problem, same):
     (channel,) = answer("yields", "w.json")["channels"]
     same(channel["error"], fitkit.predicted_yields(*problem).error["SR"])

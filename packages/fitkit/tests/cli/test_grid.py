@@ -98,12 +98,22 @@ def test_a_failed_point_costs_no_other(run, patchset, document, saved, doubled_p
         ([*POINTS[1:], "--fix", "mu"], "--free mu"),
         ([*POINTS[1:], "--plot", "a.pdf"], "give --limit"),
         (
+            ["w.json", "--patchset", "words.json", "--limit", "--plot", "a.pdf"],
+            "'mass' has other values",
+        ),
+        (
             ["p.tar.gz", "--points", "S_3*", "--limit", "--plot", "a.pdf"],
             "along one line",
         ),
     ],
 )
-def test_mistakes_are_found_before_the_work(error, options, message):
+def test_mistakes_are_named_before_the_work(
+    error, document, patchset, saved, options, message
+):
+    words = patchset(fitkit.digest(document))
+    for patch, value in zip(words["patches"], ("light", "heavy"), strict=True):
+        patch["metadata"]["values"][0] = value
+    saved("words.json", words)
     with mock.patch("fitkit._grid.grid.run", side_effect=AssertionError):
         assert message in error("grid", *options)
 

@@ -73,6 +73,7 @@ def test_info(answer, printed, monkeypatch):
     found = answer("info")
     assert found["packages"]["jax"] == jax.__version__
     assert found["python"] == platform.python_version()
+    assert found["processors"] >= 1
     text = printed("info")
     assert f"jax {jax.__version__}" in text
     assert "OMP_NUM_THREADS=3" in text

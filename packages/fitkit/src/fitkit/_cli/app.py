@@ -9,7 +9,6 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from .names import Mistake
 from .process import INTERRUPTED, set_up
 
 EPILOG = (
@@ -44,11 +43,14 @@ class Commands(TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         if cmd_name in _HOMES and cmd_name not in self.commands:
             module = importlib.import_module(f".{_HOMES[cmd_name]}", __package__)
-            found, part = getattr(module, cmd_name), typer.Typer(rich_markup_mode=None)
-            if isinstance(found, typer.Typer):
-                part.add_typer(found, name=cmd_name)
+            command, part = (
+                getattr(module, cmd_name),
+                typer.Typer(rich_markup_mode=None),
+            )
+            if isinstance(command, typer.Typer):
+                part.add_typer(command, name=cmd_name)
             else:
-                part.command(cmd_name)(found)
+                part.command(cmd_name)(command)
             self.commands[cmd_name] = typer.main.get_group(part).commands[cmd_name]
         return super().get_command(ctx, cmd_name)
 
@@ -60,6 +62,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> object:
         with warnings.catch_warnings():
+            # A line of Python's source below each warning helps nobody here.
             warnings.showwarning = _warn
             try:
                 return super().invoke(ctx)
@@ -71,8 +74,10 @@ class Commands(TyperGroup):
                     raise  # the reader of a pipe has left: nothing is wrong
                 _error(_of_file(error))
                 raise typer.Exit(FAILED) from None
-            except (Mistake, ValueError, TypeError, RuntimeError) as error:
-                # typer.Exit and Abort are RuntimeErrors too
+            # Whatever else is raised, a TypeError too, is a fault of fitkit's own: a
+            # traceback says more about it than any message.
+            except (ValueError, RuntimeError) as error:
+                # typer.Exit and Abort are RuntimeErrors too.
                 if isinstance(error, (typer.Exit, typer.Abort)) or ctx.params["debug"]:
                     raise
                 _error(str(error) or type(error).__name__)
@@ -110,6 +115,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Help without rich: it takes longer to load than all the rest.
     rich_markup_mode=None,
     help="Fit HistFactory likelihoods, test them, set limits.",
     epilog=EPILOG,

@@ -1,18 +1,19 @@
 """Commands from documents to documents: combine, prune, rename, digest."""
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from .names import Mistake, splits
+from .names import Mistake, known, splits
 from .options import Algorithm, Input, Output, Workspace, Written
 from .signature import with_options
 from .source import (
     check_name,
     chosen_point,
     names_in,
-    source,
+    read_source,
 )
 
 _RENAMED = "OLD=NEW"
@@ -51,7 +52,7 @@ def combine(
 
     from . import show
 
-    both = (source(Input(path)).document for path in (left, right))
+    both = (read_source(Input(path)).document for path in (left, right))
     made = fitkit.combine(*both, join=join.value, merge_channels=merge_channels)
     show.document(made, written.output)
 
@@ -72,6 +73,7 @@ def prune(
     from . import show
 
     document = _patched(given)
+    # First, for the library names no option and lists all names that there are.
     for what, names in (
         ("channel", channel),
         ("sample", sample),
@@ -121,8 +123,8 @@ def rename(
 
 
 def _patched(given: Input) -> Any:
-    found = source(given)
-    return found.patched(chosen_point(found, given.point))
+    source = read_source(given)
+    return source.patched(chosen_point(source, given.point))
 
 
 def _renaming(what: str, text: str, document: Any) -> tuple[str, str]:
@@ -145,6 +147,10 @@ def digest(given: Input, output: Output, algorithm: Algorithm = None) -> None:
 
     from . import show
 
+    # Some of hashlib's make digests of any length, which must be told.
+    usable = [a for a in hashlib.algorithms_available if not a.startswith("shake")]
+    for name in algorithm or ():
+        known("--algorithm", name, sorted(usable), "algorithm")
     document = _patched(given)
     content = {a: fitkit.digest(document, a) for a in algorithm or ["sha256"]}
 

@@ -4,10 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .names import matching
 from .options import Choice, Files, Input, Output, Settings
 from .pictures import prepare, write
-from .problem import Problem, entries, problem
+from .problem import Problem, entries, entries_meant, read_problem
 from .signature import with_options
 
 _PAIRS = 10  # rows of the table of correlations
@@ -42,27 +41,28 @@ def fit(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
-    names = matching("--interval", interval, entries(read.model), "parameter")
+    problem = read_problem(given, choice, settings)
+    names = entries_meant("--interval", interval, problem.model)
     with show.working("fitting", output):
-        result = fitkit.fit(read.model, read.data, throw=False)
-        at_best = _fixed_where_not_free(read.model, result)
-        content = _fitted(read, result, at_best)
+        # The last point is printed also where it is no minimum: it shows what is odd.
+        result = fitkit.fit(problem.model, problem.data, throw=False)
+        at_best = _fixed_where_not_free(problem.model, result)
+        content = _fitted(problem, result, at_best)
         if names and result.converged:
-            intervals = fitkit.interval(read.model, read.data, names)
+            intervals = fitkit.interval(problem.model, problem.data, names)
             content["intervals"] = _ends(intervals)
         if correlation and result.converged:
-            matrix = fitkit.correlation(at_best, result.params, read.data)
-            content["correlation"] = {"names": entries(read.model), "matrix": matrix}
+            matrix = fitkit.correlation(at_best, result.params, problem.data)
+            content["correlation"] = {"names": entries(problem.model), "matrix": matrix}
     show.answer(content, output, _print)
     if not result.converged:
-        fitkit.fit(read.model, read.data)  # raises, with the reason
+        fitkit.fit(problem.model, problem.data)  # raises, with the reason
     write(
         files,
         lambda plot: (
             plot.correlation(result)
             if correlation
-            else plot.pulls(fitkit.pulls(read.model, read.data))
+            else plot.pulls(fitkit.pulls(problem.model, problem.data))
         ),
         lambda hepdata: [
             hepdata.parameters(result),
@@ -73,14 +73,17 @@ def fit(
 
 
 def _fixed_where_not_free(model: Any, result: Any) -> Any:
-    """The model with what lies at a bound fixed too: it has no uncertainty."""
+    """The model with what lies at a bound fixed too.
+
+    The data push it beyond, so that the inverse Hessian there is no uncertainty.
+    """
     vectors = model.parameter_vectors()
     return model.with_parameter_vectors(
         vectors._replace(fixed=~result.stationarity.free)
     )
 
 
-def _fitted(read: Problem, result: Any, at_best: Any) -> dict[str, Any]:
+def _fitted(problem: Problem, result: Any, at_best: Any) -> dict[str, Any]:
     import numpy as np
 
     import fitkit
@@ -95,13 +98,14 @@ def _fitted(read: Problem, result: Any, at_best: Any) -> dict[str, Any]:
     ):
         status[mask] = name
     errors = np.full(result.y.shape, np.nan)
+    # Away from a minimum second derivatives say nothing of uncertainties.
     if result.unique and result.converged:
-        sigma = fitkit.uncertainties(at_best, result.params, read.data)
-        errors = np.where(where.free, read.model.ravel(sigma), np.nan)
-    columns = zip(entries(read.model), result.y, errors, status, strict=True)
+        sigma = fitkit.uncertainties(at_best, result.params, problem.data)
+        errors = np.where(where.free, problem.model.ravel(sigma), np.nan)
+    columns = zip(entries(problem.model), result.y, errors, status, strict=True)
     return {
         "status": "ok" if result.converged else "failed",
-        "poi": read.model.poi,
+        "poi": problem.model.poi,
         "twice_nll": result.twice_nll,
         "edm": result.edm,
         "largest_gradient": result.largest_gradient,
@@ -113,18 +117,18 @@ def _fitted(read: Problem, result: Any, at_best: Any) -> dict[str, Any]:
     }
 
 
-def _ends(found: Any) -> list[dict[str, Any]]:
+def _ends(intervals: Any) -> list[dict[str, Any]]:
     columns = {
-        key: getattr(found, key)
+        key: getattr(intervals, key)
         for key in ("best", "low", "high", "low_at_bound", "high_at_bound")
     }
     return [
         {
             "name": name,
             **{key: values[i] for key, values in columns.items()},
-            "status": "ok" if found.converged[i] else "failed",
+            "status": "ok" if intervals.converged[i] else "failed",
         }
-        for i, name in enumerate(found.names)
+        for i, name in enumerate(intervals.names)
     ]
 
 
@@ -179,6 +183,7 @@ def _print_intervals(intervals: list[dict[str, Any]]) -> None:
 def _print_correlations(names: list[str], matrix: list[list[float]]) -> None:
     from . import show
 
+    # A matrix of hundreds of rows fits on no screen: --json has all of it.
     pairs = [
         (matrix[i][j], names[i], names[j])
         for i in range(len(names))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, final
 
 import typer
 
-from .hypotheses import SIGMAS, calculator_of, statistic_of
+from .calculator import SIGMAS, calculator_of, statistic_of
 from .names import Mistake, matching
 from .options import (
     Choice,
@@ -33,7 +33,7 @@ from .options import (
 from .pictures import prepare, write
 from .problem import Problem, chosen_model, of_document, require_poi
 from .signature import with_options
-from .source import Source, source
+from .source import Source, read_source
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -95,28 +95,30 @@ def grid(
     from . import show
 
     prepare(files)
-    found = source(
+    source = read_source(
         Input(given.workspace, given.member, None, given.patchset, None, given.verify)
     )
-    names = _chosen(found, given)
+    names = _chosen(source, given)
     line = None
     if files.plot or files.hepdata:
         if not limit:
             raise Mistake("grid: --plot and --hepdata show limits: give --limit too.")
-        line = _line(found, names)
+        line = _line(source, names)
         names = line.names
-    patches = [found.points[name] for name in names]
-    first = _first(found, patches, Choice(measurement, poi, mask), settings)
+    patches = [source.points[name] for name in names]
+    # Else a mistake in an option would be the message of each of two hundred points.
+    first = _first(source, patches, Choice(measurement, poi, mask), settings)
     require_poi(first.model, "grid")
     calculator = calculator_of(expected, PseudoExperiments())
     tested = {"level": level} if limit else {"poi_value": mu}
     with show.counting("limits" if limit else "tests", output) as progress:
         result = fitkit.grid(
-            found.document,
+            source.document,
             patches,
             fitkit.upper_limit if limit else fitkit.hypotest,
             measurement=measurement,
             poi=fitkit.UNSET if poi is None else poi,
+            # As a function, for each point has a model of its own.
             settings=functools.partial(chosen_model, mask=mask, settings=settings),
             folder=folder,
             progress=progress,
@@ -175,6 +177,7 @@ def _limits(result: Any, level: float, statistic: Any, calculator: Any) -> Any:
     import fitkit
 
     observed, expected = result["observed"], result["expected"]
+    # A grid has no errors of pseudo-experiments, and nothing that they tested.
     six = np.column_stack([observed, expected])
     return fitkit.UpperLimit(
         observed=observed,
@@ -191,17 +194,17 @@ def _limits(result: Any, level: float, statistic: Any, calculator: Any) -> Any:
     )
 
 
-def _chosen(found: Source, given: Signals) -> list[str]:
+def _chosen(source: Source, given: Signals) -> list[str]:
     """The names of the wanted points: as a patch set lists them, else by their numbers.
 
     An archive lists its files by letters, sbottom_1000 before sbottom_300.
     """
-    if not found.points:
+    if not source.points:
         raise Mistake(
             f"grid: {given.workspace} comes without signal points. Give --patchset."
         )
-    names = list(found.points)
-    if not found.labels:
+    names = list(source.points)
+    if not source.labels:
         names.sort(key=_by_numbers)
     if given.points is None:
         return names
@@ -216,15 +219,15 @@ def _by_numbers(name: str) -> list[str | float]:
 
 
 def _first(
-    found: Source, patches: list[Any], choice: Choice, settings: Settings
+    source: Source, patches: list[Any], choice: Choice, settings: Settings
 ) -> Problem:
     """The first point that can be read: what the options name is looked up in it."""
     import fitkit
 
     for patch in patches:
         try:
-            document = patch.apply(found.document)
-            return of_document(found.name, document, choice, settings)
+            document = patch.apply(source.document)
+            return of_document(source.name, document, choice, settings)
         except fitkit.WorkspaceError as error:
             problem = error
     raise problem
@@ -246,7 +249,7 @@ class Line:
     names: list[str]
 
 
-def _line(found: Source, names: list[str]) -> Line:
+def _line(source: Source, names: list[str]) -> Line:
     """The line on which the points lie, for a picture.
 
     Coordinates are those of the patch set; without one, the numbers in the names.
@@ -254,10 +257,10 @@ def _line(found: Source, names: list[str]) -> Line:
     Raises:
         Mistake: where there is no such line.
     """
-    given = [found.points[name].values for name in names]
+    given = [source.points[name].values for name in names]
     plain = {_NUMBER.sub("#", name) for name in names}
-    rows = given if found.labels else [tuple(_NUMBER.findall(n)) for n in names]
-    columns = list(zip(*rows, strict=True)) if found.labels or len(plain) == 1 else []
+    rows = given if source.labels else [tuple(_NUMBER.findall(n)) for n in names]
+    columns = list(zip(*rows, strict=True)) if source.labels or len(plain) == 1 else []
     varied = [i for i, column in enumerate(columns) if len(set(column)) > 1]
     if len(varied) != 1:
         raise Mistake(
@@ -265,11 +268,19 @@ def _line(found: Source, names: list[str]) -> Line:
             f"{len(names)} do not differ in one number alone. Choose with --points."
         )
     (index,) = varied
-    order = sorted(range(len(names)), key=lambda i: float(columns[index][i]))
-    values = [float(columns[index][i]) for i in order]
+    try:
+        numbers = [float(value) for value in columns[index]]
+    except ValueError:
+        raise Mistake(
+            f"grid: a picture needs numbers, and {source.labels[index]!r} has other "
+            "values."
+        ) from None
+    order = sorted(range(len(names)), key=numbers.__getitem__)
+    values = [numbers[i] for i in order]
     sorted_names = [names[i] for i in order]
-    if found.labels:
-        return Line(found.labels[index], values, sorted_names)
+    if source.labels:
+        return Line(source.labels[index], values, sorted_names)
+    # The number that changes is called x in the name that the others share.
     count = itertools.count()
     of = _NUMBER.sub(lambda m: "x" if next(count) == index else m[0], names[0])
     return Line(f"x of {of}", values, sorted_names)

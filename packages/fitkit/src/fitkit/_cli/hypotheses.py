@@ -1,12 +1,19 @@
 """Commands that test the parameter of interest: hypotest, significance, toys."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from .calculator import (
+    SIGMAS,
+    calculator_of,
+    experiments,
+    print_band,
+    reasons,
+    statistic_of,
+    way,
+)
 from .options import (
-    Band,
     Choice,
     Expected,
     Input,
@@ -17,99 +24,22 @@ from .options import (
     Statistic,
     Tested,
 )
-from .problem import Problem, experiments, problem, require_poi
+from .problem import Problem, read_problem, require_poi
 from .signature import with_options
 
-SIGMAS = ("-2σ", "-1σ", "median", "+1σ", "+2σ")
 _CUTS = (0.5, 0.84, 0.95, 0.99)  # quantiles of the distributions that toys lists
 
 
-def statistic_of(name: str) -> Any:
-    """The test statistic of a name."""
-    import fitkit
-
-    return {
-        "qtilde": fitkit.QMuTilde,
-        "q": fitkit.QMu,
-        "t": fitkit.TMu,
-        "ttilde": fitkit.TMuTilde,
-    }[name]()
-
-
-def calculator_of(
-    expected: Expected, pseudo: PseudoExperiments, progress: Any = None
-) -> Any:
-    """Pseudo-experiments where they are wanted, else the formulae and their band."""
-    import fitkit
-
-    return experiments(pseudo, progress) or fitkit.Asymptotics(
-        clipped=expected.band == Band.clipped_normal,
-        quantiles=expected.band == Band.quantiles,
-        nominal_aux=expected.nominal_aux,
-    )
-
-
-def way(content: dict[str, Any]) -> str:
-    """How the answer was worked out, in words."""
-    if content["calculator"] != "toys":
-        return f"band {content['band']}"
-    failed = content["failed_toys"]
-    note = f", {failed[0]} and {failed[1]} of them failed" if any(failed) else ""
-    return f"2 x {content['toys']} pseudo-experiments{note}"
-
-
-def reasons(read: Problem, *values: float) -> str:
-    """Why a test has no result: what is wrong with the fits that it is made of.
-
-    Args:
-        read: what is tested.
-        values: of the parameter of interest, at which it is fixed.
-
-    Returns:
-        A message; empty where the fits to the data are all right.
-    """
-    import fitkit
-
-    model, data = read.model, read.data
-    try:
-        fitkit.fit(model, data)
-    except fitkit.FitError as error:
-        return f"the free fit: {error}"
-    for value in values:
-        try:
-            fitkit.fixed_poi_fit(model, data, value)
-        except fitkit.FitError as error:
-            return f"the fit with {model.poi} = {value:g}: {error}"
-    return ""
-
-
-def _require(found: Any, command: str, read: Problem, *values: float) -> None:
+def _require(result: Any, command: str, problem: Problem, *values: float) -> None:
     """Raise where a fit found no minimum; after the answer, which says so too."""
     import fitkit
 
-    if not found.converged:
-        reason = reasons(read, *values)
+    if not result.converged:
+        reason = reasons(problem, *values)
         raise fitkit.FitError(
             f"{command}: a fit found no minimum. "
             + (reason or "It is one to the expected data (Asimov data) of the test.")
         )
-
-
-def print_band(
-    observed: float | None,
-    expected: Sequence[float | None],
-    observed_error: float | None = None,
-    expected_error: Sequence[float | None] | None = None,
-) -> None:
-    """Print an observed and five expected numbers, with their errors if any."""
-    from . import show
-
-    table = show.table("", "observed", *SIGMAS)
-    table.add_row("", *map(show.number, (observed, *expected)))
-    if expected_error is not None:
-        errors = (observed_error, *expected_error)
-        table.add_row("±", *(show.number(error, 2) for error in errors))
-    show.print_table(table)
 
 
 @with_options
@@ -130,39 +60,41 @@ def hypotest(
 
     from . import show
 
-    read = problem(given, choice, settings)
-    require_poi(read.model, "hypotest")
+    problem = read_problem(given, choice, settings)
+    require_poi(problem.model, "hypotest")
     with show.counting("testing", output) as progress:
-        found = fitkit.hypotest(
-            read.model,
-            read.data,
+        result = fitkit.hypotest(
+            problem.model,
+            problem.data,
             mu,
             statistic=statistic_of(statistic),
             calculator=calculator_of(expected, pseudo, progress),
             throw=False,
         )
+    # The keys are the attributes of the library's result.
     content = {
-        **_of_test(found, read, pseudo),
+        **_of_test(result, problem, pseudo),
         "mu": mu,
         "statistic": statistic.value,
-        "cls": found.cls,
-        "cls_expected": found.cls_expected,
-        "cl_sb": found.cl_sb,
-        "cl_b": found.cl_b,
+        "cls": result.cls,
+        "cls_expected": result.cls_expected,
+        "cl_sb": result.cl_sb,
+        "cl_b": result.cl_b,
     }
     if pseudo.toys:
         content |= {
-            "cls_error": found.cls_error,
-            "cls_expected_error": found.cls_expected_error,
-            "cl_sb_error": found.cl_sb_error,
-            "cl_b_error": found.cl_b_error,
+            "cls_error": result.cls_error,
+            "cls_expected_error": result.cls_expected_error,
+            "cl_sb_error": result.cl_sb_error,
+            "cl_b_error": result.cl_b_error,
         }
     else:
+        # Tails as small as 1e-400 are 0 as numbers, and differ as logarithms.
         content |= {
-            "log_cls": found.log_cls,
-            "log_cls_expected": found.log_cls_expected,
-            "log_cl_sb": found.log_cl_sb,
-            "log_cl_b": found.log_cl_b,
+            "log_cls": result.log_cls,
+            "log_cls_expected": result.log_cls_expected,
+            "log_cl_sb": result.log_cl_sb,
+            "log_cl_b": result.log_cl_b,
         }
 
     def human(content: dict[str, Any]) -> None:
@@ -177,27 +109,29 @@ def hypotest(
         show.line(f"CLs+b {show.number(cl_sb)}, CLb {show.number(cl_b)}")
 
     show.answer(content, output, human)
-    _require(found, "hypotest", read, mu)
+    _require(result, "hypotest", problem, mu)
 
 
-def _of_test(found: Any, read: Problem, pseudo: PseudoExperiments) -> dict[str, Any]:
+def _of_test(
+    result: Any, problem: Problem, pseudo: PseudoExperiments
+) -> dict[str, Any]:
     """What the answers to all tests have in common."""
     content = {
-        "status": "ok" if found.converged else "failed",
-        "poi": read.model.poi,
+        "status": "ok" if result.converged else "failed",
+        "poi": problem.model.poi,
         "calculator": "toys" if pseudo.toys else "asymptotics",
-        "band": found.band,
-        "best": found.best,
-        "observed_statistic": found.statistic,
+        "band": result.band,
+        "best": result.best,
+        "observed_statistic": result.statistic,
     }
     if pseudo.toys:
         content |= {
             "toys": pseudo.toys,
             "seed": pseudo.seed,
-            "failed_toys": found.failed,
+            "failed_toys": result.failed,
         }
     else:
-        content["asimov_statistic"] = found.statistic_asimov
+        content["asimov_statistic"] = result.statistic_asimov
     return content
 
 
@@ -218,29 +152,29 @@ def significance(
 
     from . import show
 
-    read = problem(given, choice, settings)
-    require_poi(read.model, "significance")
+    problem = read_problem(given, choice, settings)
+    require_poi(problem.model, "significance")
     with show.counting("testing", output) as progress:
-        found = fitkit.discovery(
-            read.model,
-            read.data,
+        result = fitkit.discovery(
+            problem.model,
+            problem.data,
             calculator=calculator_of(expected, pseudo, progress),
             throw=False,
         )
     content = {
-        **_of_test(found, read, pseudo),
-        "p0": found.p0,
-        "p0_expected": found.p0_expected,
-        "significance": found.significance,
-        "significance_expected": found.significance_expected,
+        **_of_test(result, problem, pseudo),
+        "p0": result.p0,
+        "p0_expected": result.p0_expected,
+        "significance": result.significance,
+        "significance_expected": result.significance_expected,
     }
     if pseudo.toys:
         content |= {
-            "p0_error": found.p0_error,
-            "p0_expected_error": found.p0_expected_error,
+            "p0_error": result.p0_error,
+            "p0_expected_error": result.p0_expected_error,
         }
     else:
-        content |= {"log_p0": found.log_p0, "log_p0_expected": found.log_p0_expected}
+        content |= {"log_p0": result.log_p0, "log_p0_expected": result.log_p0_expected}
 
     def human(content: dict[str, Any]) -> None:
         show.line(f"Absence of the signal of {content['poi']} (q0, {way(content)})")
@@ -254,7 +188,7 @@ def significance(
         show.print_table(table)
 
     show.answer(content, output, human)
-    _require(found, "significance", read, 0.0)
+    _require(result, "significance", problem, 0.0)
 
 
 @with_options
@@ -282,28 +216,28 @@ def toys(
 
     from . import show
 
-    read = problem(given, choice, settings)
-    require_poi(read.model, "toys")
+    problem = read_problem(given, choice, settings)
+    require_poi(problem.model, "toys")
     pseudo = PseudoExperiments(n, seed)
     with show.counting("fitting pseudo-experiments", output) as progress:
-        found = fitkit.hypotest(
-            read.model,
-            read.data,
+        result = fitkit.hypotest(
+            problem.model,
+            problem.data,
             mu,
             statistic=statistic_of(statistic),
             calculator=experiments(pseudo, progress),
             throw=False,
         )
     content = {
-        **_of_test(found, read, pseudo),
+        **_of_test(result, problem, pseudo),
         "mu": mu,
         "statistic": statistic.value,
-        "cl_sb": found.cl_sb,
-        "cl_b": found.cl_b,
-        "cl_sb_error": found.cl_sb_error,
-        "cl_b_error": found.cl_b_error,
-        "toys_sb": found.toys_sb,
-        "toys_b": found.toys_b,
+        "cl_sb": result.cl_sb,
+        "cl_b": result.cl_b,
+        "cl_sb_error": result.cl_sb_error,
+        "cl_b_error": result.cl_b_error,
+        "toys_sb": result.toys_sb,
+        "toys_b": result.toys_b,
     }
 
     def human(content: dict[str, Any]) -> None:
@@ -324,4 +258,4 @@ def toys(
         show.print_table(table)
 
     show.answer(content, output, human)
-    _require(found, "toys", read, mu)
+    _require(result, "toys", problem, mu)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .hypotheses import (
+from .calculator import (
     SIGMAS,
     calculator_of,
     print_band,
@@ -25,7 +25,7 @@ from .options import (
     Settings,
 )
 from .pictures import prepare, write
-from .problem import Problem, problem, require_poi
+from .problem import Problem, read_problem, require_poi
 from .signature import with_options
 
 _SIX = ("observed", *SIGMAS)
@@ -56,48 +56,49 @@ def limit(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
-    require_poi(read.model, "limit")
+    problem = read_problem(given, choice, settings)
+    require_poi(problem.model, "limit")
     with show.counting("searching the limit", output) as progress:
         calculator = calculator_of(expected, pseudo, progress)
         how = {"statistic": statistic_of(statistic), "calculator": calculator}
-        found = fitkit.upper_limit(
-            read.model, read.data, level=level, throw=False, **how
+        limits = fitkit.upper_limit(
+            problem.model, problem.data, level=level, throw=False, **how
         )
     content = {
-        "status": "ok" if found.converged[0] else "failed",
-        "poi": read.model.poi,
+        "status": "ok" if limits.converged[0] else "failed",
+        "poi": problem.model.poi,
         "level": level,
         "statistic": statistic.value,
         "calculator": "toys" if pseudo.toys else "asymptotics",
-        "band": found.band,
-        "observed": found.observed,
-        "expected": found.expected,
-        "converged": found.converged,
+        "band": limits.band,
+        "observed": limits.observed,
+        "expected": limits.expected,
+        "converged": limits.converged,
     }
     if pseudo.toys:
         content |= {
-            "observed_error": found.observed_error,
-            "expected_error": found.expected_error,
+            "observed_error": limits.observed_error,
+            "expected_error": limits.expected_error,
             "toys": pseudo.toys,
             "seed": pseudo.seed,
-            "tested": found.tested,
-            "failed_toys": found.failed.sum(axis=0),
+            "tested": limits.tested,
+            "failed_toys": limits.failed.sum(axis=0),
         }
     show.answer(content, output, _print)
-    if (files.plot or files.hepdata) and (top := _highest(found)):
+    if (files.plot or files.hepdata) and (top := _highest(limits)):
         with show.working("testing values around the limit", output):
-            tests = _around(top, read, how, pseudo)
+            tests = _around(top, problem, how, pseudo)
         write(
             files,
-            lambda plot: plot.cls_scan(tests, limit=found),
-            lambda hepdata: hepdata.cls_scan(tests, poi=read.model.poi),
+            lambda plot: plot.cls_scan(tests, limit=limits),
+            lambda hepdata: hepdata.cls_scan(tests, poi=problem.model.poi),
         )
-    missing = [n for n, ok in zip(_SIX, found.converged, strict=True) if not ok]
+    # One that is missing, as where CLs does not fall, is no reason to lose the others.
+    missing = [n for n, ok in zip(_SIX, limits.converged, strict=True) if not ok]
     if not missing:
         return
     message = f"limit: no limit at {', '.join(missing)}: " + (
-        reasons(read)
+        reasons(problem)
         or f"CLs does not fall to {level:g} there, or a fit on the way to it found no "
         "minimum."
     )
@@ -121,16 +122,16 @@ def _print(content: dict[str, Any]) -> None:
     )
 
 
-def _highest(found: Any) -> float:
+def _highest(limits: Any) -> float:
     """The highest of the limits that there are; 0 where there is none."""
     import numpy as np
 
-    limits = np.array([found.observed, *found.expected])
-    return float(np.max(limits[np.isfinite(limits)], initial=0.0))
+    six = np.array([limits.observed, *limits.expected])
+    return float(np.max(six[np.isfinite(six)], initial=0.0))
 
 
 def _around(
-    top: float, read: Problem, how: dict[str, Any], pseudo: PseudoExperiments
+    top: float, problem: Problem, how: dict[str, Any], pseudo: PseudoExperiments
 ) -> list[Any]:
     """Tests of values from zero to beyond the limits, for a picture."""
     import numpy as np
@@ -138,8 +139,9 @@ def _around(
     import fitkit
 
     count = _VALUES_OF_TOYS if pseudo.toys else _VALUES
+    # By pseudo-experiments not at 0, where both hypotheses are the same.
     values = np.linspace(0.0, 1.2 * top, count + 1)[1 if pseudo.toys else 0 :]
     return [
-        fitkit.hypotest(read.model, read.data, value, throw=False, **how)
+        fitkit.hypotest(problem.model, problem.data, value, throw=False, **how)
         for value in values
     ]

@@ -1,9 +1,10 @@
 """Commands that look: inspect a document or an archive; info of the installation."""
 
+import os
 from typing import Any
 
 from .options import Choice, Input, Output
-from .problem import problem
+from .problem import Problem, read_problem
 from .process import VARIABLES
 from .signature import with_options
 from .source import Folder, folders, is_archive
@@ -19,15 +20,16 @@ def inspect(given: Input, choice: Choice, output: Output) -> None:
     """What a document or an archive holds."""
     from . import show
 
+    # With one workspace there is nothing to choose, and its content is shown at once.
     if is_archive(given.workspace) and given.member is None:
         import fitkit
 
-        found = folders(fitkit.read_archive(given.workspace))
-        if sum(len(folder.workspaces) for folder in found) != 1:
-            show.answer({"folders": [_folder(f) for f in found]}, output, _archive)
+        regions = folders(fitkit.read_archive(given.workspace))
+        if sum(len(folder.workspaces) for folder in regions) != 1:
+            show.answer({"folders": [_folder(f) for f in regions]}, output, _archive)
             return
-    read = problem(given, choice)
-    show.answer(_contents(read), output, _workspace)
+    problem = read_problem(given, choice)
+    show.answer(_contents(problem), output, _workspace)
 
 
 def _folder(folder: Folder) -> dict[str, Any]:
@@ -56,11 +58,12 @@ def _archive(content: dict[str, Any]) -> None:
     show.line("Choose one with --member FOLDER; a signal point with --point NAME.")
 
 
-def _contents(read: Any) -> dict[str, Any]:
-    model, data = read.model, read.data
-    settings = model.parameters  # each look makes those of all parameters
+def _contents(problem: Problem) -> dict[str, Any]:
+    model, data = problem.model, problem.data
+    # Once: the property makes those of all parameters anew, minutes for hundreds.
+    settings = model.parameters
     types: dict[str, list[str]] = {}
-    for channel in read.document["channels"]:
+    for channel in problem.document["channels"]:
         for sample in channel["samples"]:
             for modifier in sample["modifiers"]:
                 seen = types.setdefault(modifier["name"], [])
@@ -70,7 +73,7 @@ def _contents(read: Any) -> dict[str, Any]:
         "poi": model.poi,
         "measurements": [
             {"name": m["name"], "poi": m["config"]["poi"]}
-            for m in read.document["measurements"]
+            for m in problem.document["measurements"]
         ],
         "channels": [
             {
@@ -99,6 +102,7 @@ def _contents(read: Any) -> dict[str, Any]:
 def _workspace(content: dict[str, Any]) -> None:
     from . import show
 
+    # A background's document names the signal's strength, which only a patch brings.
     names = {each["name"] for each in content["parameters"]}
     for measurement in content["measurements"]:
         poi = measurement["poi"] or "(none)"
@@ -121,30 +125,30 @@ def _workspace(content: dict[str, Any]) -> None:
             each["name"] + (" (POI)" if each["name"] == content["poi"] else ""),
             str(each["size"] or 1),
             _one(each["init"]),
-            "fixed" if fixed else f"{_one(each['lower'])} … {_one(each['upper'])}",
+            "fixed" if fixed else f"{_one(each['lower'], '-')} … {_one(each['upper'])}",
             each["constraint"] or "free",
             ", ".join(each["types"]),
         )
     show.print_table(table)
 
 
-def _one(values: Any) -> str:
-    """A number, or what all of them are."""
+def _one(values: Any, sign: str = "") -> str:
+    """A number, or what all of them are; infinite where there is none."""
     if not isinstance(values, list):
-        return "∞" if values is None else f"{values:g}"
-    return _one(values[0]) if len(set(values)) == 1 else "various"
+        return f"{sign}∞" if values is None else f"{values:g}"
+    return _one(values[0], sign) if len(set(values)) == 1 else "various"
 
 
 @with_options
 def info(output: Output) -> None:
     """Versions, platform and threads: for reports of faults."""
     import importlib.metadata
-    import os
     import platform
 
     from . import show
 
-    def version(package: str) -> str | None:
+    # From the metadata: importing jax only to ask it takes half a second.
+    def version_of(package: str) -> str | None:
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -153,18 +157,25 @@ def info(output: Output) -> None:
     content = {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "processors": _processors(),
+        "packages": {name: version_of(name) for name in _PACKAGES},
         "environment": {name: os.environ.get(name) for name in VARIABLES},
     }
 
     def human(content: dict[str, Any]) -> None:
         show.line(f"Python {content['python']} on {content['platform']}")
         show.line(f"{content['processors']} processors")
-        for name, found in content["packages"].items():
-            show.line(f"{name} {found or '(not installed)'}")
+        for name, version in content["packages"].items():
+            show.line(f"{name} {version or '(not installed)'}")
         for name, value in content["environment"].items():
             if value is not None:
                 show.line(f"{name}={value}")
 
     show.answer(content, output, human)
+
+
+def _processors() -> int:
+    """Those that this process may use: a batch job may have a few of many."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

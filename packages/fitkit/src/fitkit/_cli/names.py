@@ -22,6 +22,7 @@ def known(option: str, name: str, names: Collection[str], what: str) -> str:
     """
     if name in names:
         return name
+    # Imported where it is needed: jax comes with it.
     from .._model.parameters import hint
 
     raise Mistake(f"{option}: no {what} is called {name!r}. {hint(name, names)}")
@@ -45,10 +46,11 @@ def matching(
     from .._model.parameters import matching as meant
 
     try:
-        found = [name for each in patterns for name in meant(each, names, option, what)]
+        every = [name for each in patterns for name in meant(each, names, option, what)]
     except ValueError as error:
+        # The library quotes the name of a call where an option stands here.
         raise Mistake(str(error).replace(f"`{option}`", option)) from None
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(every))
 
 
 def splits(text: str) -> Iterator[tuple[str, str]]:
@@ -79,7 +81,7 @@ def number(option: str, text: str, way: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
+        value = math.nan  # as wrong here as a NaN that was typed
     if math.isnan(value):
         raise Mistake(f"{option}: {text!r} is no number. Write {option} {way}.")
     return value

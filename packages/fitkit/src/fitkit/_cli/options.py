@@ -16,6 +16,7 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+# A `str`, not a `Path`: `-` is standard input, and a member of an archive is no file.
 Workspace = Annotated[
     str,
     typer.Argument(
@@ -82,6 +83,7 @@ class Input:
 
     workspace: Workspace
     member: Member = None
+    # A list: the signal and a change of one's own may both be patches.
     patch: Annotated[
         list[str] | None,
         typer.Option(
@@ -274,6 +276,7 @@ class Expected:
     ] = False
 
 
+# What jax's random keys take without float64 as well.
 Seed = Annotated[
     int,
     typer.Option(metavar="N", min=0, max=2**32 - 1, help="Of the pseudo-experiments."),
@@ -304,6 +307,7 @@ Tested = Annotated[
         help="The tested value of the parameter of interest.",
     ),
 ]
+# 0 and 1 themselves are no levels; the library says why.
 Level = Annotated[
     float,
     typer.Option(

@@ -6,7 +6,7 @@ import typer
 
 from .options import Input, Output, Workspace, Written
 from .signature import with_options
-from .source import Source, chosen_point, read_json, source
+from .source import Source, point_of, read_json, read_source
 
 PatchsetFile = Annotated[
     str, typer.Argument(metavar="PATCHSET", help="A patch set.", show_default=False)
@@ -80,8 +80,8 @@ def apply(
     from . import show
 
     given = Input(workspace, patchset=patchset, point=point, verify=verify)
-    found = source(given)
-    show.document(found.patched(chosen_point(found, point)), written.output)
+    source = read_source(given)
+    show.document(source.patched(point_of(source, point)), written.output)
 
 
 @patchset.command()
@@ -94,6 +94,6 @@ def extract(patchset: PatchsetFile, point: Point, written: Written) -> None:
 
     read = fitkit.read_patchset(read_json(patchset))
     points = {patch.name: patch for patch in read}
-    found = Source(patchset, {}, [], points, read.labels)
-    chosen = chosen_point(found, point)
+    source = Source(patchset, {}, [], points, read.labels)
+    chosen = point_of(source, point)
     show.document(list(chosen.operations), written.output)

@@ -18,6 +18,7 @@ def prepare(files: Files) -> None:
     """
     if files.plot is not None:
         _module("plot")
+        # matplotlib would say it after the fits, in its own words.
         if files.plot.suffix.lower() not in _FORMATS:
             raise Mistake(
                 f"--plot {files.plot}: the name must end in {', '.join(_FORMATS)}."

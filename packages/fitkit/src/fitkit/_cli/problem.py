@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any, final
 
 from .names import Mistake, finite, interval, matching, splits
-from .options import Choice, Input, PseudoExperiments, Settings
-from .source import check_name, chosen_point, source
+from .options import Choice, Input, Settings
+from .source import check_name, chosen_point, read_source
 
 _FIX = "NAME or NAME=VALUE, such as lumi or lumi=1.02"
 _INIT = "NAME=VALUE, such as mu=0.5"
@@ -30,16 +30,18 @@ class Problem:
     data: Any
 
 
-def problem(given: Input, choice: Choice, settings: Settings | None = None) -> Problem:
+def read_problem(
+    given: Input, choice: Choice, settings: Settings | None = None
+) -> Problem:
     """Read the document that the options name, and make what they say of it.
 
     Raises:
         Mistake: for an option that does not fit.
         WorkspaceError: for a document that cannot be used.
     """
-    found = source(given)
-    document = found.patched(chosen_point(found, given.point))
-    return of_document(found.name, document, choice, settings)
+    source = read_source(given)
+    document = source.patched(chosen_point(source, given.point))
+    return of_document(source.name, document, choice, settings)
 
 
 def of_document(
@@ -95,6 +97,8 @@ def _chosen(
         nothing = {n: data.main[n] * np.nan for n in blind.masked_channels}
         return blind, fitkit.Data({**data.main, **nothing}, data.aux)
     require_poi(model, "--asimov", free=False)
+    # Nominal data do not know what a fit fixes: `--asimov 1 --fix jes=1` shows how far
+    # the fixed parameter pulls the others away.
     if choice.postfit:
         expected = fitkit.asimov_data(blind, choice.asimov, data)
     else:
@@ -109,6 +113,7 @@ def with_settings(model: Any, settings: Settings) -> Any:
     Raises:
         Mistake: for an unknown parameter, or what cannot be parsed.
     """
+    # `--fix` comes last: it may name a start that `--init` gives.
     for text in settings.free or ():
         model = model.with_free(*_entries("--free", text, model))
     for text in settings.init or ():
@@ -119,6 +124,7 @@ def with_settings(model: Any, settings: Settings) -> Any:
         ends = interval("--bounds", value, _BOUNDS)
         model = model.with_bounds(dict.fromkeys(names, ends))
     for text in settings.fix or ():
+        # A name may hold `=`: the whole text is looked up before it is split.
         try:
             model = model.with_fixed(*_entries("--fix", text, model))
         except Mistake:
@@ -133,6 +139,7 @@ def with_settings(model: Any, settings: Settings) -> Any:
 def _entries(option: str, pattern: str, model: Any) -> list[str]:
     """Parameters, or single ones of their entries, that a name or a pattern means."""
     names: Collection[str] = model.parameter_names
+    # Without brackets a pattern means parameters, which are fewer than their entries.
     if pattern not in names and "[" in pattern:
         names = list(dict.fromkeys([*names, *entries(model)]))
     return matching(option, [pattern], names, "parameter")
@@ -150,6 +157,24 @@ def entries(model: Any) -> list[str]:
     from .._model.parameters import entry_names
 
     return entry_names(model.parameter_shapes)
+
+
+def entries_meant(option: str, patterns: list[str] | None, model: Any) -> list[str]:
+    """The entries that names and patterns mean, all of a parameter per bin by its name.
+
+    A fixed one is meant only where it is named: `'*'` is all that are fitted.
+    """
+    names, fixed = entries(model), model.parameter_vectors().fixed
+    free = [name for name, no in zip(names, fixed, strict=True) if not no]
+    meant: list[str] = []
+    for pattern in patterns or ():
+        if pattern in model.parameter_names and pattern not in names:
+            meant += names[model.parameter_shapes.places[pattern]]
+        else:
+            meant += matching(
+                option, [pattern], names if pattern in names else free, "parameter"
+            )
+    return list(dict.fromkeys(meant))
 
 
 def require_poi(model: Any, command: str, *, free: bool = True) -> None:
@@ -177,19 +202,3 @@ def require_poi(model: Any, command: str, *, free: bool = True) -> None:
             f"{command} compares with the best fit of the parameter of interest, and "
             f"{model.poi!r} is fixed. Free it with --free {shlex.quote(model.poi)}."
         )
-
-
-def experiments(pseudo: PseudoExperiments, progress: Any) -> Any:
-    """The pseudo-experiments that the options ask for, or None.
-
-    Args:
-        pseudo: the options.
-        progress: told how many of how many are done, or None.
-    """
-    if pseudo.toys is None:
-        return None
-    import jax
-
-    import fitkit
-
-    return fitkit.Toys(jax.random.key(pseudo.seed), pseudo.toys, progress=progress)

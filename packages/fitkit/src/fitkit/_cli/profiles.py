@@ -8,7 +8,7 @@ import typer
 from .names import Mistake, interval, known, matching
 from .options import Choice, Files, Input, Output, Settings
 from .pictures import prepare, write
-from .problem import Problem, entries, problem, require_poi
+from .problem import Problem, entries, read_problem, require_poi
 from .signature import with_options
 
 _RANGE = "LOW:HIGH, such as 0:3"
@@ -26,8 +26,8 @@ _IMPACTS = (
 )
 
 
-def _parameter(read: Problem, name: str) -> str:
-    return known("PARAMETER", name, entries(read.model), "parameter")
+def _parameter(problem: Problem, name: str) -> str:
+    return known("PARAMETER", name, entries(problem.model), "parameter")
 
 
 def _require(good: Any, what: str) -> None:
@@ -76,11 +76,12 @@ def scan(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
-    name = parameter or read.model.poi
+    problem = read_problem(given, choice, settings)
+    # Any parameter can be scanned: a model without one of interest is no fault here.
+    name = parameter or problem.model.poi
     if name is None:
         raise Mistake("scan: the model has no parameter of interest. Name a parameter.")
-    name = _parameter(read, name)
+    name = _parameter(problem, name)
     values = None
     if span is not None:
         ends = interval("--range", span, _RANGE)
@@ -88,22 +89,22 @@ def scan(
             raise Mistake(f"--range: {span!r} is not finite. Write --range {_RANGE}.")
         values = np.linspace(*ends, points)
     with show.working("scanning", output):
-        call = (read.model, read.data, name, values)
-        found = fitkit.scan(*call, points=points)
+        call = (problem.model, problem.data, name, values)
+        result = fitkit.scan(*call, points=points)
     content = {
-        "status": "ok" if found.converged.all() else "failed",
+        "status": "ok" if result.converged.all() else "failed",
         "parameter": name,
-        "best": found.best,
-        "values": found.values,
-        "delta_twice_nll": found.delta,
-        "converged": found.converged,
+        "best": result.best,
+        "values": result.values,
+        "delta_twice_nll": result.delta,
+        "converged": result.converged,
     }
 
     def human(content: dict[str, Any]) -> None:
         show.line(f"best fit {name} = {show.number(content['best'], 6)}")
         keys = ("values", "delta_twice_nll", "converged")
         rows = [
-            # not the rounding of the likelihood's minimum
+            # 0 at the minimum, not the rounding of the difference of two likelihoods.
             (
                 f"{value:.5g}",
                 show.number(None if delta is None else round(delta, 9) + 0.0),
@@ -116,10 +117,10 @@ def scan(
     show.answer(content, output, human)
     write(
         files,
-        lambda plot: plot.scan(found),
-        lambda hepdata: hepdata.scan(found),
+        lambda plot: plot.scan(result),
+        lambda hepdata: hepdata.scan(result),
     )
-    _require(found.converged, "fits of the scan")
+    _require(result.converged, "fits of the scan")
 
 
 @with_options
@@ -147,24 +148,24 @@ def contour(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
-    names = (_parameter(read, first), _parameter(read, second))
+    problem = read_problem(given, choice, settings)
+    names = (_parameter(problem, first), _parameter(problem, second))
     levels = {"levels": tuple(level)} if level else {}
     with show.working("searching the contours", output):
-        call = (read.model, read.data, names)
-        found = fitkit.contour(*call, angles=angles, **levels)
+        call = (problem.model, problem.data, names)
+        result = fitkit.contour(*call, angles=angles, **levels)
     content = {
-        "status": "ok" if found.converged.all() else "failed",
+        "status": "ok" if result.converged.all() else "failed",
         "parameters": names,
-        "best": found.best,
+        "best": result.best,
         "contours": [
             {
                 "level": value,
-                "points": found.points[i],
-                "at_bound": found.at_bound[i],
-                "converged": found.converged[i],
+                "points": result.points[i],
+                "at_bound": result.at_bound[i],
+                "converged": result.converged[i],
             }
-            for i, value in enumerate(found.levels)
+            for i, value in enumerate(result.levels)
         ],
     }
 
@@ -175,9 +176,10 @@ def contour(
         )
         show.line(f"best fit {', '.join(values)}")
         table = show.table(
-            "contour", f"{names[0]} from", "to", f"{names[1]} from", "to "
+            "contour", f"{names[0]} from", "to", f"{names[1]} from", "to"
         )
         for line in content["contours"]:
+            # Where the search did not end there is no point.
             points = [p for p in line["points"] if None not in p]
             ends = [
                 f((p[i] for p in points), default=None)
@@ -191,10 +193,10 @@ def contour(
     show.answer(content, output, human)
     write(
         files,
-        lambda plot: plot.contour(found),
-        lambda hepdata: hepdata.contour(found),
+        lambda plot: plot.contour(result),
+        lambda hepdata: hepdata.contour(result),
     )
-    _require(found.converged, "points of the contours")
+    _require(result.converged, "points of the contours")
 
 
 @with_options
@@ -221,24 +223,24 @@ def ranking(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
-    require_poi(read.model, "ranking")
+    problem = read_problem(given, choice, settings)
+    require_poi(problem.model, "ranking")
     with show.working("ranking", output):
-        found = fitkit.ranking(read.model, read.data)
-    columns = {key: getattr(found, key) for key in _IMPACTS}
+        result = fitkit.ranking(problem.model, problem.data)
+    columns = {key: getattr(result, key) for key in _IMPACTS}
     content = {
-        "status": "ok" if found.converged.all() else "failed",
-        "poi": found.poi,
-        "best": found.best,
-        "total": found.total,
-        "statistical": found.statistical,
+        "status": "ok" if result.converged.all() else "failed",
+        "poi": result.poi,
+        "best": result.best,
+        "total": result.total,
+        "statistical": result.statistical,
         "parameters": [
             {"name": name, **{key: values[i] for key, values in columns.items()}}
-            for i, name in enumerate(found.names)
+            for i, name in enumerate(result.names)
         ],
         "groups": {
-            name: found.group(names)
-            for name, names in _groups(group, read, found.names).items()
+            name: result.group(names)
+            for name, names in _groups(group, problem, result.names).items()
         },
     }
 
@@ -252,7 +254,8 @@ def ranking(
                 show.change(each[key])
                 for key in ("pull", "down", "up", "by_observable")
             )
-            if each["pull"] is None:  # free: no auxiliary measurement
+            # 0 without an auxiliary measurement, which is no small impact.
+            if each["pull"] is None:
                 by_observable = show.change(None)
             width = show.number(each["constraint"], 3)
             status = "" if each["converged"] else "not converged"
@@ -267,22 +270,23 @@ def ranking(
     show.answer(content, output, human)
     write(
         files,
-        lambda plot: plot.ranking(found, top=top),
-        lambda hepdata: hepdata.ranking(found),
+        lambda plot: plot.ranking(result, top=top),
+        lambda hepdata: hepdata.ranking(result),
     )
-    _require(found.converged, "parameters of the ranking")
+    _require(result.converged, "parameters of the ranking")
 
 
 def _groups(
-    texts: list[str] | None, read: Problem, ranked: Sequence[str]
+    texts: list[str] | None, problem: Problem, ranked: Sequence[str]
 ) -> dict[str, list[str]]:
     """The ranked entries of each group.
 
     A group's name ends at the first `=`: those of parameters may hold one.
     """
+    # `gamma` is no entry, and means all of its own.
     whole = [
         name
-        for name, shape in read.model.parameter_shapes.items()
+        for name, shape in problem.model.parameter_shapes.items()
         if shape and f"{name}[0]" in ranked
     ]
     names = list(dict.fromkeys([*ranked, *whole]))

@@ -113,6 +113,7 @@ def answer(content: dict[str, Any], output: Output, human: Callable[..., None]) 
         output: what was asked for.
         human: prints the content as a table.
     """
+    # JSON has no NaN and no infinity; Python's own `NaN` is no JSON.
     content = plain(content)
     if output.as_json:
         sys.stdout.write(json.dumps(content, allow_nan=False) + "\n")
@@ -178,6 +179,7 @@ def with_status(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
     """Print a table with a last column `status`, if any row has one to tell."""
+    # A column without a word only takes place.
     told = any(row[-1] for row in rows)
     made = table(*columns, *["status"] * told, title=title)
     for row in rows:

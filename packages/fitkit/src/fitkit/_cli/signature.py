@@ -24,6 +24,7 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if name in groups:
             spread += _fields(groups[name])
         else:
+            # Typer calls with keywords; so options with a default may come first.
             spread.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
@@ -33,6 +34,7 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
             given[name] = group(**{field: given.pop(field) for field in fields})
         return command(**given)
 
+    # Typer looks at both, depending on its version.
     called.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in spread}
     return called

@@ -18,7 +18,7 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".zip")
 
 def is_archive(path: str) -> bool:
     """Whether the name is that of an archive."""
-    return path.endswith(_ARCHIVES)
+    return path.lower().endswith(_ARCHIVES)
 
 
 @final
@@ -43,11 +43,12 @@ def folders(archive: "fitkit.Archive") -> list[Folder]:
     """The regions of an archive; decodes no patch."""
     import fitkit
 
-    found: dict[str, Folder] = {}
+    regions: dict[str, Folder] = {}
+    # A release has hundreds of patches of a megabyte: their first bytes are enough.
     for member, text in archive.contents.items():
         path = PurePosixPath(member)
         name = "" if str(path.parent) == "." else str(path.parent)
-        folder = found.setdefault(name, Folder(name, [], [], {}))
+        folder = regions.setdefault(name, Folder(name, [], [], {}))
         if text[:64].lstrip()[:1] == b"[":  # a list of operations
             folder.patches[path.stem.removeprefix("patch.")] = member
             continue
@@ -61,7 +62,7 @@ def folders(archive: "fitkit.Archive") -> list[Folder]:
                 folder.workspaces.append(member)
             elif "patches" in document:
                 folder.patchsets.append(member)
-    return [found[name] for name in sorted(found)]
+    return [regions[name] for name in sorted(regions)]
 
 
 def read_json(path: str) -> Any:
@@ -111,7 +112,7 @@ class Source:
         return document if point is None else point.apply(document)
 
 
-def source(given: Input) -> Source:
+def read_source(given: Input) -> Source:
     """Read what the options name.
 
     Raises:
@@ -126,8 +127,8 @@ def source(given: Input) -> Source:
         document = read_json(given.workspace)
         patches = [read_json(path) for path in given.patch or ()]
         patchset = None if given.patchset is None else read_json(given.patchset)
-        found = _points(patchset, document, given)
-        return Source(given.workspace, document, patches, *found)
+        points = _points(patchset, document, given)
+        return Source(given.workspace, document, patches, *points)
     archive = fitkit.read_archive(given.workspace)
     folder, member = _member(archive, given.member)
     document = archive[member]
@@ -140,6 +141,7 @@ def source(given: Input) -> Source:
         return read_json(path)
 
     patches = [beside(path) for path in given.patch or ()]
+    # Beside a workspace there is one patch set at most, which is the one for it.
     patchset = given.patchset or (folder.patchsets[0] if folder.patchsets else None)
     name = f"{given.workspace}:{member}"
     if patchset is None:
@@ -149,26 +151,26 @@ def source(given: Input) -> Source:
 
 def _member(archive: "fitkit.Archive", wanted: str | None) -> tuple[Folder, str]:
     """The one workspace that is meant, and its folder."""
-    found = {name: f for f in folders(archive) for name in f.workspaces}
-    if not found:
+    workspaces = {name: f for f in folders(archive) for name in f.workspaces}
+    if not workspaces:
         raise Mistake(f"{archive.path} holds no workspace.")
     if wanted is not None:
-        chosen = [n for n, f in found.items() if wanted.rstrip("/") in (n, f.name)]
+        chosen = [n for n, f in workspaces.items() if wanted.rstrip("/") in (n, f.name)]
         if not chosen:
             known(
                 "--member",
                 wanted,
-                [*found, *(f.name for f in found.values())],
+                [*workspaces, *(f.name for f in workspaces.values())],
                 "workspace of the archive",
             )
     else:
-        chosen = list(found)
+        chosen = list(workspaces)
     if len(chosen) > 1:
         raise Mistake(
             f"{archive.path} holds {len(chosen)} workspaces: choose with --member "
             f"among {', '.join(chosen)}."
         )
-    return found[chosen[0]], chosen[0]
+    return workspaces[chosen[0]], chosen[0]
 
 
 def _points(
@@ -180,6 +182,7 @@ def _points(
     if patchset is None:
         return {}, ()
     read = fitkit.read_patchset(patchset)
+    # Of a document without any patch: that is what a patch set is made for.
     if given.verify:
         read.verify(document)
     return {patch.name: patch for patch in read}, read.labels
@@ -205,22 +208,29 @@ class _Members(Mapping[str, "fitkit.Patch"]):
         return len(self.members)
 
 
-def chosen_point(found: Source, wanted: str | None) -> "fitkit.Patch | None":
-    """The signal point of a name, or of values such as `900,400`."""
-    if wanted is None:
-        return None
-    if not found.points:
+def chosen_point(source: Source, wanted: str | None) -> "fitkit.Patch | None":
+    """The signal point of a name, or of values such as `900,400`; None for none."""
+    return None if wanted is None else point_of(source, wanted)
+
+
+def point_of(source: Source, wanted: str) -> "fitkit.Patch":
+    """The signal point of a name, or of values such as `900,400`.
+
+    Raises:
+        Mistake: where there is none, with the closest name.
+    """
+    if not source.points:
         raise Mistake(
-            f"--point {wanted}: {found.name} comes without signal points. Give "
+            f"--point {wanted}: {source.name} comes without signal points. Give "
             "--patchset."
         )
-    if wanted in found.points:
-        return found.points[wanted]
-    if found.labels:  # else files, which have no values
-        for point in found.points.values():
+    if wanted in source.points:
+        return source.points[wanted]
+    if source.labels:  # else files, which have no values
+        for point in source.points.values():
             if ",".join(map(str, point.values)) == wanted.replace(" ", ""):
                 return point
-    return found.points[known("--point", wanted, found.points, "signal point")]
+    return source.points[known("--point", wanted, source.points, "signal point")]
 
 
 def names_in(document: Any, what: str) -> list[str]:
@@ -230,12 +240,12 @@ def names_in(document: Any, what: str) -> list[str]:
     """
     if what == "measurement":
         return _names(_items([document], "measurements"))
-    found = _items([document], "channels")
+    items = _items([document], "channels")
     for inner in {"channel": (), "sample": ("samples",)}.get(
         what, ("samples", "modifiers")
     ):
-        found = _items(found, inner)
-    return _names(found)
+        items = _items(items, inner)
+    return _names(items)
 
 
 def _items(values: list[Any], key: str) -> list[Any]:
@@ -263,5 +273,6 @@ def check_name(option: str, name: str, document: Any, what: str) -> None:
     if name not in names:
         from .._workspace.parse import parse
 
-        parse(document)  # names the place of what is wrong
+        # Of a document that is formally wrong the place is told, not that names lack.
+        parse(document)
         known(option, name, names, what)

@@ -6,7 +6,7 @@ import typer
 
 from .options import Input, Output
 from .signature import with_options
-from .source import chosen_point, source
+from .source import chosen_point, read_source
 
 INVALID = 4
 _WORST = 3  # of many findings of one kind, those that are listed
@@ -32,8 +32,8 @@ def validate(
 
     from . import show
 
-    found = source(given)
-    findings = fitkit.validate(found.patched(chosen_point(found, given.point)))
+    source = read_source(given)
+    findings = fitkit.validate(source.patched(chosen_point(source, given.point)))
     content = {
         "status": "problem" if findings.counts["problem"] else "ok",
         "findings": [dataclasses.asdict(finding) for finding in findings],
@@ -51,6 +51,7 @@ def _print(findings: Any, everything: bool) -> None:
     if not findings:
         show.line("Nothing to report.")
         return
+    # A published document may have thousands, of a few kinds.
     for group in findings.groups:
         head, *places = group.lines(None if everything else _WORST)
         severity, rest = head[: len(group.severity)], head[len(group.severity) :]

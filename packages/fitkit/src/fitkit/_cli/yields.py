@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from .calculator import experiments
 from .options import Choice, Files, Input, Output, PseudoExperiments, Settings
 from .pictures import prepare, write
-from .problem import experiments, problem
+from .problem import read_problem
 from .signature import with_options
 
-_CELL = 11  # characters of a number in a table
+_CELL = 11  # characters of a number in a table, with the space before it
 _TOTALS = {"expected": "total", "±": "error", "data": "observed"}
 
 
@@ -33,30 +34,30 @@ def yields(
     from . import show
 
     prepare(files)
-    read = problem(given, choice, settings)
+    problem = read_problem(given, choice, settings)
     with show.working("fitting", output):
-        data = None if prefit else read.data
-        found = fitkit.predicted_yields(read.model, data)
+        data = None if prefit else problem.data
+        result = fitkit.predicted_yields(problem.model, data)
     content = {
         "prefit": prefit,
         "channels": [
             {
                 "name": name,
-                "observed": read.data.main[name],
+                "observed": problem.data.main[name],
                 "total": total,
-                "error": found.error[name],
-                "sum": found.channel_total[name],
-                "sum_error": found.channel_error[name],
-                "samples": found.samples[name],
+                "error": result.error[name],
+                "sum": result.channel_total[name],
+                "sum_error": result.channel_error[name],
+                "samples": result.samples[name],
             }
-            for name, total in found.total.items()
+            for name, total in result.total.items()
         ],
     }
     show.answer(content, output, _print)
     write(
         files,
-        lambda plot: plot.yields(found, read.data),
-        lambda hepdata: hepdata.yields(found, read.data),
+        lambda plot: plot.yields(result, problem.data),
+        lambda hepdata: hepdata.yields(result, problem.data),
     )
 
 
@@ -107,21 +108,21 @@ def gof(
 
     from . import show
 
-    read = problem(given, choice, settings)
+    problem = read_problem(given, choice, settings)
     with show.counting("fitting", output) as progress:
         toys = experiments(pseudo, progress)
-        found = fitkit.goodness_of_fit(read.model, read.data, toys=toys)
+        result = fitkit.goodness_of_fit(problem.model, problem.data, toys=toys)
     content: dict[str, Any] = {
-        "statistic": found.statistic,
-        "degrees_of_freedom": found.degrees_of_freedom,
-        "p_value": found.p_value,
+        "statistic": result.statistic,
+        "degrees_of_freedom": result.degrees_of_freedom,
+        "p_value": result.p_value,
     }
     if pseudo.toys:
         content |= {
-            "p_value_error": found.p_value_error,
+            "p_value_error": result.p_value_error,
             "toys": pseudo.toys,
             "seed": pseudo.seed,
-            "failed_toys": found.failed,
+            "failed_toys": result.failed,
         }
 
     def human(content: dict[str, Any]) -> None:

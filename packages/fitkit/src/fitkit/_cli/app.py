@@ -43,10 +43,9 @@ class Commands(TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         if cmd_name in _HOMES and cmd_name not in self.commands:
             module = importlib.import_module(f".{_HOMES[cmd_name]}", __package__)
-            command, part = (
-                getattr(module, cmd_name),
-                typer.Typer(rich_markup_mode=None),
-            )
+            command = getattr(module, cmd_name)
+            # Typer makes a command of a function only inside a group.
+            part = typer.Typer(rich_markup_mode=None)
             if isinstance(command, typer.Typer):
                 part.add_typer(command, name=cmd_name)
             else:

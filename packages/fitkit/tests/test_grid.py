@@ -9,14 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import jax
 import numpy as np
 import pytest
 
 import fitkit
+from fitkit._grid import batch as _grid_batch
+from fitkit._grid.cache import key_of
+from fitkit._grid.chunk import Task
+from fitkit._grid.points import Point
+from fitkit._numerics.batch import Batched
+from fitkit._workspace.choices import Choices
 
-# The same program on one lane and on many: sums in another order.
+# NumPy and a program of one member or many: sums in another order.
 SAME = {"rtol": 1e-10, "atol": 1e-12}
 
 
@@ -77,11 +84,11 @@ def same(result, wanted):
 class TestAgainstSingleCalls:
     def test_cls(self, serial):
         for name, observed, expected in zip(
-            serial.names, serial["cls_observed"], serial["cls_expected"], strict=True
+            serial.names, serial["cls"], serial["cls_expected"], strict=True
         ):
             model, data = fitkit.read_workspace(document(), patch=PATCHES[name])
-            single = fitkit.hypotest(1.0, model, data)
-            np.testing.assert_allclose(observed, single.cls_observed, rtol=1e-8)
+            single = fitkit.hypotest(model, data)
+            np.testing.assert_allclose(observed, single.cls, rtol=1e-8)
             np.testing.assert_allclose(expected, single.cls_expected, rtol=1e-8)
         assert serial.converged.all()
 
@@ -89,7 +96,7 @@ class TestAgainstSingleCalls:
         result = fitkit.grid(document(), PATCHES, chunk=2, poi_value=[0.5, 1.0])
         assert result["cls_expected"].shape == (6, 2, 5)
         np.testing.assert_allclose(
-            result["cls_observed"][:, 1], serial["cls_observed"], rtol=1e-8
+            result["cls"][:, 1], serial["cls"], rtol=1e-8
         )
 
     def test_fits(self):
@@ -99,24 +106,15 @@ class TestAgainstSingleCalls:
         np.testing.assert_allclose(result["best"][3], single.params["mu"], rtol=1e-7)
         np.testing.assert_allclose(result["twice_nll"][3], single.twice_nll, rtol=1e-12)
 
-    def test_lanes_in_turn(self, monkeypatch):
-        """As many parameters would do; a size of chunk that is not yet compiled."""
-        side_by_side = fitkit.grid(document(), PATCHES, fitkit.fit, chunk=2)
-        monkeypatch.setattr("fitkit._fit.lanes._MOST_PARAMETERS", 0)
-        in_turn = []
-        monkeypatch.setattr(
-            "jax.lax.map", lambda *args, m=jax.lax.map: in_turn.append(m) or m(*args)
+    def test_discovery(self):
+        result = fitkit.grid(document(), PATCHES, fitkit.discovery, chunk=4)
+        model, data = fitkit.read_workspace(document(), patch=PATCHES["s3"])
+        single = fitkit.discovery(model, data)
+        np.testing.assert_allclose(result["p0"][3], single.p0, rtol=1e-8)
+        np.testing.assert_allclose(
+            result["significance_expected"][3], single.significance_expected, rtol=1e-8
         )
-        same(fitkit.grid(document(), PATCHES, fitkit.fit, chunk=3), side_by_side)
-        assert in_turn
 
-    def test_more_lanes_than_go_side_by_side(self):
-        """Of a model without histosys, whose table of them has no entries."""
-        patches = {f"s{k}": replaced([4.0 + k / 9, 3.0 + k / 7]) for k in range(70)}
-        whole = fitkit.grid(document(), patches, chunk=70)
-        same(whole, fitkit.grid(document(), patches, chunk=35))
-
-    @pytest.mark.slow
     def test_limits(self):
         result = fitkit.grid(document(), PATCHES, fitkit.upper_limit, chunk=2)
         model, data = fitkit.read_workspace(document(), patch=PATCHES["s3"])
@@ -124,6 +122,77 @@ class TestAgainstSingleCalls:
         # the tolerance of the search
         np.testing.assert_allclose(result["observed"][3], single.observed, rtol=1e-7)
         np.testing.assert_allclose(result["expected"][3], single.expected, rtol=1e-7)
+
+    @pytest.mark.parametrize("side_by_side", [40, 0])
+    def test_compiled_they_are_the_same(self, monkeypatch, side_by_side):
+        """As with so many points that a program is sooner; side by side or in turn."""
+        one_by_one = fitkit.grid(document(), PATCHES, fitkit.fit)
+        monkeypatch.setattr("fitkit._numerics.batch.compiling_is_sooner", _always)
+        monkeypatch.setattr("fitkit._numerics.batch._MOST_PARAMETERS", side_by_side)
+        fits, compiled = Batched(_grid_batch._fit), []
+        program = fits._compiled
+        monkeypatch.setattr(
+            fits, "_compiled", lambda *args: compiled.append(1) or program(*args)
+        )
+        monkeypatch.setattr("fitkit._grid.chunk.fits", fits)
+        same(fitkit.grid(document(), PATCHES, fitkit.fit), one_by_one)
+        assert compiled == [1]
+
+
+def _always(each, left, taken, parameters, *, known):
+    return left > 0
+
+
+def blind(model):
+    """What holds in the fits of a grid, as a function that pickles."""
+    return model.with_masked("CR").with_fixed(xs=0.5)
+
+
+def with_control_region():
+    control = {"name": "CR", "samples": [document()["channels"][0]["samples"][1]]}
+    whole = document()
+    whole["channels"].append(control)
+    whole["observations"].append({"name": "CR", "data": [70.0, 40.0]})
+    return whole
+
+
+class TestSettings:
+    def test_masks_and_fixed_parameters(self, tmp_path, caplog):
+        result = fitkit.grid(with_control_region(), PATCHES, settings=blind)
+        model, data = fitkit.read_workspace(with_control_region(), patch=PATCHES["s2"])
+        single = fitkit.hypotest(blind(model), data)
+        np.testing.assert_allclose(result["cls"][2], single.cls, rtol=1e-8)
+        free = fitkit.grid(with_control_region(), PATCHES)
+        assert (abs(free["cls"] / result["cls"] - 1) > 0.01).all()
+
+    def test_a_starved_parameter_stays_fixed(self):
+        """What is fixed since a bin is empty follows from each point's numbers."""
+        start = document()
+        uncertainty = {"name": "mc", "type": "staterror", "data": [2.0, 1.0]}
+        start["channels"][0]["samples"][1]["modifiers"].append(uncertainty)
+        empty = [
+            {"op": "replace", "path": f"/channels/0/samples/1/{where}", "value": value}
+            for where, value in (
+                ("data/1", 0.0),
+                ("modifiers/1/data/1", 0.0),
+            )
+        ]
+        patches = {"full": [], "empty": empty}
+        keep = fitkit.grid(start, patches, fitkit.fit, settings=lambda model: model)
+        same(keep, fitkit.grid(start, patches, fitkit.fit))
+
+    def test_what_is_wrong_with_them(self):
+        with pytest.raises(TypeError, match="returns the model with settings"):
+            fitkit.grid(document(), PATCHES, settings=lambda model: None)
+        result = fitkit.grid(
+            document(), PATCHES, settings=lambda model: model.with_fixed("jes")
+        )
+        assert not result.converged.any()
+        assert "no parameter is called 'jes'" in result.messages[0]
+        fixed = fitkit.grid(
+            document(), PATCHES, settings=lambda model: model.with_fixed("mu")
+        )
+        assert "'mu' is fixed" in fixed.messages[0]
 
 
 class TestBadPoints:
@@ -138,7 +207,7 @@ class TestBadPoints:
         assert np.isnan(result["cls_expected"][1]).all()
         keep = [0, 2, 3, 4, 5]
         np.testing.assert_allclose(
-            result["cls_observed"][keep], serial["cls_observed"][keep], rtol=1e-8
+            result["cls"][keep], serial["cls"][keep], rtol=1e-8
         )
         assert "1 without a result" in repr(result)
 
@@ -156,8 +225,17 @@ class TestBadPoints:
         patches = dict(PATCHES)
         patches["s0"] = [{"op": "remove", "path": "/channels/0/samples/0"}]
         result = fitkit.grid(document(), patches, chunk=2)
-        assert "'mu' is no parameter of the model" in result.messages[0]
+        assert "no parameter of interest" in result.messages[0]
+        assert "Apply the signal's patch" not in result.messages[0]
         assert result.converged.sum() == 5
+        assert fitkit.grid(document(), patches, fitkit.fit).converged.all()
+
+    def test_one_without_an_observed_limit(self):
+        """A signal of nothing: its limits are missing, the others stand."""
+        patches = {"s1": PATCHES["s1"], "none": replaced([0.0, 0.0])}
+        result = fitkit.grid(document(), patches, fitkit.upper_limit)
+        assert result.converged.tolist() == [True, False]
+        assert "may not reach the level" in result.messages[1]
 
 
 def test_rows_are_json(serial):
@@ -168,11 +246,18 @@ def test_rows_are_json(serial):
     )
 
 
+def task(document):
+    """A group of one point with this document."""
+    point = Point("a", document=document)
+    return Task((point,), fitkit.fit, {}, Choices())
+
+
 class TestOnDisk:
-    def restart(self, folder, caplog, patches=PATCHES, **options):
+    def restart(self, folder, caplog, patches=PATCHES, start=None, **options):
         caplog.clear()
+        start = start or document()
         with caplog.at_level(logging.INFO, "fitkit.grid"):
-            result = fitkit.grid(document(), patches, chunk=2, folder=folder, **options)
+            result = fitkit.grid(start, patches, chunk=2, folder=folder, **options)
         return result, caplog.text
 
     def test_it_goes_on_where_it_ended(self, serial, tmp_path, caplog):
@@ -209,7 +294,7 @@ class TestOnDisk:
         self.restart(tmp_path, caplog)
         path = sorted(tmp_path.iterdir())[0]
         content = json.loads(path.read_text())
-        content["rows"][0]["cls_observed"] += 0.1
+        content["rows"][0]["cls"] += 0.1
         path.write_text(json.dumps(content))
         result, log = self.restart(tmp_path, caplog)
         assert "damaged" in log
@@ -220,9 +305,59 @@ class TestOnDisk:
         patches = {**PATCHES, "s5": replaced([20.0, 3.0])}
         result, log = self.restart(tmp_path, caplog, patches)
         assert "skipped 2 of 3 groups" in log
-        assert result["cls_observed"][5] < serial["cls_observed"][5]
+        assert result["cls"][5] < serial["cls"][5]
         _, log = self.restart(tmp_path, caplog, statistic=fitkit.QMu())
         assert "skipped 0 of 3 groups" in log
+
+    def test_the_last_digit_of_an_option_counts(self, tmp_path, caplog):
+        """A `repr` of an array has eight digits."""
+        value = np.array([1.0, 2.0])
+        changed = value + 1e-12
+        assert repr(value) == repr(changed)
+        for poi_value in (value, changed):
+            _, log = self.restart(tmp_path, caplog, poi_value=poi_value)
+            assert "skipped 0 of 3 groups" in log
+
+    def test_arrays_in_documents_count_whole(self, tmp_path):
+        """Digests of both documents differ where their `repr` is the same."""
+        counts = np.full(3000, 50.0)
+        changed = counts.copy()
+        changed[1500] += 1e-12
+        assert repr(counts) == repr(changed)
+        assert key_of(task({"data": counts})) != key_of(task({"data": changed}))
+        assert key_of(task({"data": counts})) == key_of(task({"data": counts.copy()}))
+
+    def test_types_and_bounds_of_values_count(self):
+        """What JSON, or one text after another, would confuse."""
+        inputs = [{"a": 1}, {"a": 1.0}, {"a": True}, {"a": "1"}, {"a": [1]}, {"a": None}]
+        inputs += [{"a": "bc", "d": ""}, {"a": "b", "cd": ""}, {"a": ["b", "c"]}]
+        keys = {key_of(task(each)) for each in inputs}
+        assert len(keys) == len(inputs)
+        with pytest.raises(TypeError, match="told apart by their bytes; got a object"):
+            key_of(task({"a": object()}))
+
+    @pytest.mark.parametrize("package", ["fitkit", "equinox", "optimistix", "jax", "numpy"])
+    def test_another_version_is_another_input(self, monkeypatch, package):
+        before = key_of(task({}))
+        version = metadata.version
+        monkeypatch.setattr(
+            metadata, "version", lambda n: "0" if n == package else version(n)
+        )
+        assert key_of(task({})) != before
+
+    def test_settings_count_by_what_they_do(self, tmp_path, caplog):
+        start = with_control_region()
+        same_name = [
+            lambda model: model.with_masked("CR"),
+            lambda model: model.with_fixed(xs=0.5),
+            lambda model: model.with_fixed(xs=0.5 + 1e-15),
+        ]
+        for settings in same_name:
+            for skipped in (0, 3):
+                _, log = self.restart(
+                    tmp_path, caplog, start=start, settings=settings
+                )
+                assert f"skipped {skipped} of 3 groups" in log
 
 
 class TestExecutors:
@@ -396,8 +531,10 @@ class TestMessages:
     def test_options(self):
         with pytest.raises(ValueError, match=r"has no option 'levl'.*level"):
             fitkit.grid(document(), PATCHES, fitkit.upper_limit, levl=0.1)
-        with pytest.raises(ValueError, match="one of hypotest, upper_limit, fit"):
+        with pytest.raises(ValueError, match="one of hypotest, upper_limit, discovery"):
             fitkit.grid(document(), PATCHES, fitkit.scan)
+        with pytest.raises(ValueError, match="does not take the statistic `Q0`"):
+            fitkit.grid(document(), PATCHES, statistic=fitkit.Q0())
         toys = fitkit.Toys(jax.random.key(0), 10)
         with pytest.raises(ValueError, match="must be `Asymptotics`"):
             fitkit.grid(document(), PATCHES, calculator=toys)

@@ -1,110 +1,114 @@
-"""Models of one shape, stacked and fitted in one call, side by side or in turn."""
+"""Points of one shape, stacked, and what is computed of each."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Float
 
-from .._numerics.compiled import compiled
 from .._custom_types import Mask
-from .._numerics.batch import in_lanes
-from .._fit.minimise import FitOptions, minimise
+from .._fit.minimise import minimise
+from .._hypotest import discovery, hypotest
 from .._hypotest.asymptotics import Asymptotics
-from .._hypotest.hypotest import result_of_test
+from .._hypotest.fits import fits_of_test, pick
 from .._hypotest.limit import asymptotic_limits
-from .._hypotest.fits import Held, fit_twins, pick
-from .._hypotest.statistic import AbstractTestStatistic
+from .._hypotest.statistic import Q0, AbstractTestStatistic
 from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.parameters import ParameterVectors
+from .._numerics.batch import Batched
+from .._numerics.namespace import xp
 
 
-class Lane(NamedTuple):
+@final
+class Member(NamedTuple):
     """One point without its names: what a batch stacks.
 
     Attributes:
         likelihood: the model at its data.
-        options: of all its fits.
+        parameters: starts, bounds and fixed entries of all its fits.
         poi: the entry of the parameter of interest; none for a plain fit.
     """
 
     likelihood: AbstractNegativeLogLikelihood
-    options: FitOptions
+    parameters: ParameterVectors
     poi: Mask | np.ndarray
 
     def shape(self) -> tuple[Any, ...]:
-        """What the lanes of one batch have in common."""
+        """What the members of one batch have in common."""
         leaves, structure = jax.tree.flatten(self)
         return structure, tuple((np.shape(x), np.result_type(x)) for x in leaves)
 
 
-def stacked(lanes: Sequence[Lane], size: int) -> Lane:
-    """Lanes of one shape side by side, the last repeated up to `size`."""
-    padded = [*lanes, *[lanes[-1]] * (size - len(lanes))]
-    return jax.tree.map(lambda *leaves: np.array(leaves), *padded)
+def stacked(members: Sequence[Member]) -> Member:
+    """Members of one shape side by side."""
+    return jax.tree.map(lambda *leaves: np.array(leaves), *members)
 
 
-@compiled
-def tests(
-    lanes: Lane,
-    poi_value: Float[Array, "*values"],
-    statistic: AbstractTestStatistic,
-    calculator: Asymptotics,
-    solver: optx.AbstractMinimiser | None,
-    columns: tuple[str, ...],
+# The attributes of results that become columns, with their shapes for each point.
+_BAND = (5,)
+EXCLUSION: dict[str, tuple[int, ...]] = {
+    "cls": (),
+    "cls_expected": _BAND,
+    "log_cls": (),
+    "log_cls_expected": _BAND,
+    "statistic": (),
+    "statistic_asimov": (),
+    "best": (),
+}
+DISCOVERY: dict[str, tuple[int, ...]] = {
+    "p0": (),
+    "p0_expected": _BAND,
+    "significance": (),
+    "significance_expected": _BAND,
+    "statistic": (),
+    "statistic_asimov": (),
+    "best": (),
+}
+LIMITS: dict[str, tuple[int, ...]] = {"observed": (), "expected": _BAND}
+BEST_FIT: dict[str, tuple[int, ...]] = {"best": (), "twice_nll": (), "edm": ()}
+
+
+def _test(
+    common: tuple[Float[Array, "*values"], AbstractTestStatistic, Asymptotics],
+    member: Member,
 ) -> dict[str, Array]:
-    """`hypotest` of all lanes: the named attributes of its results."""
-
-    def one(lane: Lane) -> dict[str, Array]:
-        twin, held = fit_twins(*lane, poi_value, statistic, solver, calculator)
-
-        def of_value(tested: Array, held: Held) -> dict[str, Array]:
-            result = result_of_test(tested, twin, held, statistic, calculator)
-            return {name: getattr(result, name) for name in columns}
-
-        each = jax.vmap(of_value) if poi_value.ndim else of_value
-        return each(poi_value, held)
-
-    return in_lanes(one, lanes, lanes.poi.shape[-1])
+    tested, statistic, calculator = common
+    free, conditional = fits_of_test(*member, tested, statistic, calculator)
+    result = hypotest.result_of_fits(tested, free, conditional, statistic, calculator)
+    # The best fit is one for all values.
+    columns = {name: getattr(result, name) for name in EXCLUSION}
+    columns["best"] = xp.broadcast_to(columns["best"], xp.shape(tested))
+    return columns | {"converged": result.converged}
 
 
-@compiled
-def limits(
-    lanes: Lane,
-    level: Float[Array, ""],
-    statistic: AbstractTestStatistic,
-    calculator: Asymptotics,
-    tolerance: float,
-    solver: optx.AbstractMinimiser | None,
+def _discovery(common: tuple[Q0, Asymptotics], member: Member) -> dict[str, Array]:
+    statistic, calculator = common
+    free, conditional = fits_of_test(*member, np.zeros(()), statistic, calculator)
+    result = discovery.result_of_fits(free, conditional, statistic, calculator)
+    columns = {name: getattr(result, name) for name in DISCOVERY}
+    return columns | {"converged": result.converged}
+
+
+def _limit(
+    common: tuple[Array, AbstractTestStatistic, Asymptotics, Array], member: Member
 ) -> dict[str, Array]:
-    """`upper_limit` of all lanes."""
-
-    def one(lane: Lane) -> dict[str, Array]:
-        found, converged = asymptotic_limits(
-            *lane, jnp.log(level), statistic, calculator, solver, tolerance
-        )
-        return {
-            "observed": found[0],
-            "expected": found[1:],
-            "converged": jnp.all(converged),
-        }
-
-    return in_lanes(one, lanes, lanes.poi.shape[-1])
+    level, statistic, calculator, tolerance = common
+    limits, converged = asymptotic_limits(
+        *member, xp.log(level), statistic, calculator, tolerance
+    )
+    return {"observed": limits[0], "expected": limits[1:], "converged": converged}
 
 
-@compiled
-def fits(lanes: Lane, solver: optx.AbstractMinimiser | None) -> dict[str, Array]:
-    """`fit` of all lanes."""
+def _fit(common: tuple[()], member: Member) -> dict[str, Array]:
+    minimum = minimise(member.likelihood, member.parameters)
+    return {
+        "best": xp.where(xp.any(member.poi), pick(minimum.y, member.poi), np.nan),
+        "twice_nll": minimum.twice_nll,
+        "edm": minimum.edm,
+        "converged": minimum.converged,
+    }
 
-    def one(lane: Lane) -> dict[str, Array]:
-        found = minimise(lane.likelihood, lane.options, solver)
-        return {
-            "best": jnp.where(jnp.any(lane.poi), pick(found.y, lane.poi), jnp.nan),
-            "twice_nll": found.twice_nll,
-            "edm": found.edm,
-            "converged": found.converged,
-        }
 
-    return in_lanes(one, lanes, lanes.poi.shape[-1])
+# Each runs on NumPy, point by point, until a program for the rest would be sooner.
+tests, discoveries, limits, fits = map(Batched, (_test, _discovery, _limit, _fit))

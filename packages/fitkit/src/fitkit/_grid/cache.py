@@ -1,44 +1,102 @@
-"""Results of groups on disk: found again, or redone where the inputs changed."""
+"""Results of groups on disk: read again, or redone where the inputs changed."""
 
 import contextlib
+import dataclasses
+import enum
 import hashlib
 import json
 import logging
 import os
+import struct
 import tempfile
+from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .chunk import Row, Task
+import numpy as np
+
+from .chunk import Row, Task, settings_of
 
 # The format of the files; another one is another input.
-_VERSION = 1
+_VERSION = 2
+# What the numbers come from.
+_PACKAGES = ("fitkit", "equinox", "optimistix", "jax", "jaxlib", "numpy", "scipy")
 _log = logging.getLogger("fitkit.grid")
 
 
 def key_of(task: Task) -> str:
-    """A digest of everything that the rows of a group depend on."""
+    """A digest of everything that the rows of a group depend on.
+
+    Of the bytes of all numbers, and of the versions of what computes with them. What
+    `settings` does is told by the models that come of it: a function has no digest.
+
+    Raises:
+        TypeError: for an input of which no digest can be made.
+    """
     content = hashlib.sha256()
-    parts: list[Any] = [
-        _VERSION,
-        task.compute.__name__,
-        {name: repr(value) for name, value in sorted(task.options.items())},
-        {name: repr(value) for name, value in sorted(task.reading._asdict().items())},
-    ]
-    for part in parts:
-        content.update(json.dumps(part).encode())
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    for part in (_VERSION, versions, task.compute.__name__, task.options, task.reading):
+        _add(content, part)
     shared: dict[int, bytes] = {}  # one document is digested once
     for point in task.points:
         if id(point.document) not in shared:
-            shared[id(point.document)] = _digest(point.document)
-        content.update(shared[id(point.document)] + _digest(point.patch))
-        content.update(json.dumps([point.name, point.problem]).encode())
+            document = hashlib.sha256()
+            _add(document, point.document)
+            shared[id(point.document)] = document.digest()
+        content.update(shared[id(point.document)])
+        _add(content, (point.name, point.patch, point.problem))
+    _add(content, settings_of(task))
     return content.hexdigest()
 
 
-def _digest(value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).digest()
+def _add(content: Any, value: Any) -> None:
+    """Add a value to a digest: its type, how long it is, and all of its bytes."""
+
+    def tagged(tag: str, data: bytes = b"") -> None:
+        content.update(f"{tag}:{len(data)}:".encode() + data)
+
+    match value:
+        case None | bool():
+            tagged(str(value))
+        case enum.Enum():
+            tagged("enum", str(value).encode())
+        case str():
+            tagged("str", value.encode())
+        case int():
+            tagged("int", str(value).encode())
+        case float():
+            tagged("float", struct.pack(">d", value))
+        case type():
+            tagged("type", f"{value.__module__}.{value.__qualname__}".encode())
+        case Mapping():
+            tagged("mapping", str(len(value)).encode())
+            for key in sorted(value):
+                _add(content, key)
+                _add(content, value[key])
+        case list() | tuple():
+            tagged("sequence", str(len(value)).encode())
+            for each in value:
+                _add(content, each)
+        case _ if dataclasses.is_dataclass(value):
+            _add(content, type(value))
+            fields = dataclasses.fields(value)
+            _add(content, {each.name: getattr(value, each.name) for each in fields})
+        case _ if hasattr(value, "__array__"):
+            array = np.asarray(value)
+            if array.dtype.hasobject:
+                raise TypeError(_no_digest(value))
+            tagged("array", f"{array.dtype.str}{array.shape}".encode())
+            tagged("bytes", array.tobytes())
+        case _:
+            raise TypeError(_no_digest(value))
+
+
+def _no_digest(value: Any) -> str:
+    return (
+        "`grid(folder=...)` needs inputs that can be told apart by their bytes; got a "
+        f"{type(value).__name__}. Leave `folder` out, or give plain numbers."
+    )
 
 
 def load_rows(folder: Path, key: str, points: int) -> list[Row] | None:

@@ -1,197 +1,226 @@
 """One group of points as a pure function of contents and options, for any process."""
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, final
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._fit.diagnose import FitError
-from .._fit.fit import fit, fit_options, fixed_poi_fit, poi_mask
-from .._fit.minimise import FitOptions
+from .._fit.fit import fit, fixed_poi_fit
+from .._fit.poi import free_poi_mask
+from .._histfactory.likelihood import HistFactoryLikelihood, derived
+from .._histfactory.model import Model
 from .._hypotest.asymptotics import Asymptotics
+from .._hypotest.discovery import discovery
 from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit
-from .._hypotest.statistic import QMuTilde
+from .._hypotest.results import names_of_missing
+from .._hypotest.statistic import Q0, QMuTilde
+from .._numerics.namespace import as_floats
 from .._workspace import WorkspaceError, read_workspace
-from .._workspace.many import Form, SeriesReader
-from .._workspace.to_model import Choices
-from .batch import Lane, fits, limits, stacked, tests
+from .._workspace.choices import Choices
+from .._workspace.many import SeriesReader
+from .batch import (
+    BEST_FIT,
+    DISCOVERY,
+    EXCLUSION,
+    LIMITS,
+    Member,
+    discoveries,
+    fits,
+    limits,
+    stacked,
+    tests,
+)
 from .points import Point
 
-# What each computation takes beside the options of its fits, and its columns with
-# their shapes for each point.
-_FITS: dict[str, Any] = {"init": None, "fixed": None, "bounds": None, "solver": None}
-_TESTS = {"statistic": QMuTilde(), "calculator": Asymptotics()}
+Settings = Callable[[Model], Model]
+"""What holds in all fits of a point, as a function of its model."""
+
+# What each computation takes.
 OPTIONS: dict[Callable[..., Any], dict[str, Any]] = {
-    hypotest: {"poi_value": 1.0, **_TESTS, **_FITS},
-    upper_limit: {"level": 0.05, "tolerance": 1e-8, **_TESTS, **_FITS},
-    fit: _FITS,
+    hypotest: {
+        "poi_value": 1.0,
+        "statistic": QMuTilde(),
+        "calculator": Asymptotics(),
+    },
+    upper_limit: {
+        "level": 0.05,
+        "tolerance": 1e-8,
+        "statistic": QMuTilde(),
+        "calculator": Asymptotics(),
+    },
+    discovery: {"statistic": Q0(), "calculator": Asymptotics()},
+    fit: {},
 }
-_BAND = (5,)
-_EXCLUSION: dict[str, tuple[int, ...]] = {
-    "cls_observed": (),
-    "cls_expected": _BAND,
-    "log_cls_observed": (),
-    "log_cls_expected": _BAND,
-    "statistic": (),
-    "statistic_asimov": (),
-    "best": (),
-}
-_DISCOVERY: dict[str, tuple[int, ...]] = {
-    "p0_observed": (),
-    "p0_expected": _BAND,
-    "significance_observed": (),
-    "significance_expected": (),
-    "statistic": (),
-    "statistic_asimov": (),
-    "best": (),
-}
+_COLUMNS = {hypotest: EXCLUSION, upper_limit: LIMITS, discovery: DISCOVERY, fit: BEST_FIT}
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A group of points and what to compute of each; it pickles.
+    """A group of points and what to compute of each; it pickles where `settings` does.
 
     Attributes:
         points: the group.
-        compute: `hypotest`, `upper_limit` or `fit`.
+        compute: `hypotest`, `upper_limit`, `discovery` or `fit`.
         options: all of its keyword arguments.
         reading: what `read_workspace` is told.
-        lanes: how many points make a full batch.
+        settings: what holds in all fits, or None.
     """
 
     points: tuple[Point, ...]
     compute: Callable[..., Any]
     options: Mapping[str, Any]
     reading: Choices
-    lanes: int
+    settings: Settings | None = None
 
     @property
     def columns(self) -> dict[str, tuple[int, ...]]:
         """The numbers that each point gets, with their shapes."""
-        if self.compute is upper_limit:
-            return {"observed": (), "expected": _BAND}
-        if self.compute is fit:
-            return {"best": (), "twice_nll": (), "edm": ()}
-        values = np.shape(self.options["poi_value"])
-        discovery = self.options["statistic"].discovery
-        return {
-            name: values + shape
-            for name, shape in (_DISCOVERY if discovery else _EXCLUSION).items()
-        }
+        values = np.shape(self.options.get("poi_value", 0.0))
+        return {name: values + shape for name, shape in _COLUMNS[self.compute].items()}
 
 
 Row = dict[str, Any]
 """Of one point: its columns, `converged`, and a `message` where something is wrong."""
 
 
-def run(task: Task, reader: SeriesReader | None = None) -> list[Row]:
+def run(task: Task, reader: SeriesReader | None = None, ahead: int = 0) -> list[Row]:
     """Read the points of a group, fit those of one shape together, and say how it went.
 
     Args:
         task: the group.
         reader: that of other groups in this process, with the same `reading`.
+        ahead: how many points this process will have in other groups.
 
     Returns:
         One row for each point, in order, of plain numbers and lists.
     """
-    # A worker process starts with jax's defaults; only this call changes them.
-    with jax.enable_x64(True):
-        return _run(task, reader or SeriesReader(task.reading))
-
-
-class _Lanes:
-    """Makes lanes of points; what those of one form share is made once."""
-
-    def __init__(self, task: Task, reader: SeriesReader):
-        self._task, self._reader = task, reader
-        self._shared: dict[Form, tuple[FitOptions, np.ndarray, int]] = {}
-        self._shapes: dict[Hashable, int] = {}
-
-    def __call__(self, point: Point) -> tuple[Lane, int]:
-        """The lane of a point, and the number of its shape."""
-        if point.problem:
-            raise WorkspaceError(point.problem)
-        form, likelihood = self._reader(point.document, point.patch)
-        if form not in self._shared:
-            options, poi = self._options(form)
-            lane = Lane(likelihood, options, poi)
-            number = self._shapes.setdefault(lane.shape(), len(self._shapes))
-            self._shared[form] = options, poi, number
-        *shared, shape = self._shared[form]
-        return Lane(likelihood, *shared), shape
-
-    def _options(self, form: Form) -> tuple[FitOptions, np.ndarray]:
-        model, given = form.model, self._task.options
-        options = fit_options(model, given["init"], given["fixed"], given["bounds"])
-        if self._task.compute is fit and model.poi is None:
-            return options, np.zeros(options.init.given.shape, dtype=bool)
-        if form.without_poi:
-            raise WorkspaceError(form.without_poi)
-        return options, poi_mask(model, "grid")
-
-
-def _run(task: Task, reader: SeriesReader) -> list[Row]:
+    reader = reader or SeriesReader(task.reading)
     rows: list[Row] = [{} for _ in task.points]
-    lanes: dict[int, Lane] = {}
-    groups: dict[int, list[int]] = {}
-    lane_of = _Lanes(task, reader)
+    members: dict[int, Member] = {}
+    groups: dict[Hashable, list[int]] = {}
     for number, point in enumerate(task.points):
         try:
-            lanes[number], shape = lane_of(point)
-            groups.setdefault(shape, []).append(number)
+            members[number] = _member(task, point, reader)
         except (WorkspaceError, ValueError) as error:
             rows[number] = {"converged": False, "message": str(error)}
-    for members in groups.values():
-        # Powers of two, so that groups of any size share a few compilations.
-        size = min(task.lanes, 1 << (len(members) - 1).bit_length())
-        batch = stacked([lanes[number] for number in members], size)
-        found = {k: np.asarray(v) for k, v in _computed(task, batch).items()}
-        of_all = found["converged"].reshape(size, -1)
-        good: list[bool] = np.all(of_all, axis=1).tolist()
-        listed = {name: column.tolist() for name, column in found.items()}
-        for i, number in enumerate(members):
-            row = {name: values[i] for name, values in listed.items()}
-            row["converged"] = good[i]
-            row["message"] = "" if good[i] else _why(task, task.points[number])
-            rows[number] = row
+            continue
+        groups.setdefault(members[number].shape(), []).append(number)
+    for numbers in groups.values():
+        batch = stacked([members[number] for number in numbers])
+        columns = _computed(task, batch, ahead)
+        converged = columns.pop("converged")
+        listed = {name: column.tolist() for name, column in columns.items()}
+        for i, number in enumerate(numbers):
+            values = {name: column[i] for name, column in listed.items()}
+            good, message = _status(task, task.points[number], converged[i])
+            rows[number] = values | {"converged": good, "message": message}
     return rows
 
 
-def _computed(task: Task, lanes: Lane) -> dict[str, Any]:
-    options = task.options
+def _read(
+    task: Task, point: Point, reader: SeriesReader
+) -> tuple[Model, HistFactoryLikelihood]:
+    """The model of a point with what holds in its fits, and its likelihood."""
+    if point.problem:
+        raise WorkspaceError(point.problem)
+    structure, likelihood = reader(point.document, point.patch)
+    # The model of the structure, with the numbers of this document.
+    model = copy.copy(structure.model)
+    object.__setattr__(model, "arrays", likelihood.arrays)
+    if task.settings is None:
+        return model, likelihood
+    model = task.settings(model)
+    if not isinstance(model, Model):
+        raise TypeError(
+            "`grid(settings=...)` returns the model with settings, such as "
+            f"`model.with_fixed(...)`; got {type(model).__name__}."
+        )
+    constraints, interpolation = derived(model.arrays)
+    likelihood = dataclasses.replace(
+        likelihood,
+        arrays=model.arrays,
+        constraints=constraints,
+        interpolation=interpolation,
+    )
+    return model, likelihood
+
+
+def _member(task: Task, point: Point, reader: SeriesReader) -> Member:
+    model, likelihood = _read(task, point, reader)
+    parameters = model.parameter_vectors()
+    if model.poi is not None:
+        return Member(likelihood, parameters, free_poi_mask(model, "grid"))
     if task.compute is fit:
-        return fits(lanes, options["solver"])
+        return Member(likelihood, parameters, np.zeros(parameters.init.shape, bool))
+    of = "the document" if point.patch is None else "the patched document"
+    raise WorkspaceError(
+        f"{of} has no parameter of interest: no sample of it has the modifier that its "
+        "measurement names. Is the signal missing? `poi=...` chooses another parameter, "
+        f"and `grid(..., compute=fit)` needs none."
+    )
+
+
+def settings_of(task: Task) -> Any:
+    """What `settings` makes of each point: masks, starts, bounds, fixed entries."""
+    if task.settings is None:
+        return None
+    reader, told = SeriesReader(task.reading), []
+    for point in task.points:
+        try:
+            model, likelihood = _read(task, point, reader)
+            told.append((tuple(model.parameter_vectors()), likelihood.arrays.counted))
+        except (WorkspaceError, ValueError) as error:
+            told.append(str(error))
+    return told
+
+
+def _computed(task: Task, members: Member, ahead: int) -> dict[str, np.ndarray]:
+    options = task.options
+    rest = members, members.poi.shape[-1], None, ahead
+    if task.compute is fit:
+        return fits((), *rest)
+    how = options["statistic"], options["calculator"]
+    if task.compute is discovery:
+        return discoveries(how, *rest)
     if task.compute is upper_limit:
-        level = jnp.asarray(options["level"], dtype=float)
-        last = options["tolerance"], options["solver"]
-        return limits(lanes, level, options["statistic"], options["calculator"], *last)
-    poi_value = jnp.asarray(options["poi_value"], dtype=float)
-    names = (*task.columns, "converged")
-    how = options["statistic"], options["calculator"], options["solver"]
-    return tests(lanes, poi_value, *how, names)
+        level, tolerance = map(as_floats, (options["level"], options["tolerance"]))
+        return limits((level, *how, tolerance), *rest)
+    return tests((as_floats(options["poi_value"]), *how), *rest)
+
+
+def _status(task: Task, point: Point, converged: np.ndarray) -> tuple[bool, str]:
+    """Whether a point has its result, and what is wrong with it."""
+    if task.compute is not upper_limit:
+        good = bool(np.all(converged))
+        return good, "" if good else _why(task, point)
+    if not converged[0]:
+        return False, _why(task, point)
+    missing = names_of_missing(converged)
+    return True, f"no limit at {missing}; the others stand" if missing else ""
 
 
 def _why(task: Task, point: Point) -> str:
     """Why a point has not converged: the fits to its data again, one at a time."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it has no POI: it is fitted
+        warnings.simplefilter("ignore", UserWarning)  # reading has said it all before
         model, data = read_workspace(
             point.document, patch=point.patch, **task.reading._asdict()
         )
-    how = {name: task.options[name] for name in _FITS}
+    if task.settings is not None:
+        model = task.settings(model)
     try:
-        fit(model, data, **how)
+        fit(model, data)
         if task.compute is not fit:
-            fixed_poi_fit(task.options["statistic"].asimov_poi, model, data, **how)
+            fixed_poi_fit(model, data, task.options["statistic"].asimov_poi)
         if task.compute is hypotest:
             for value in np.atleast_1d(task.options["poi_value"]):
-                fixed_poi_fit(float(value), model, data, **how)
+                fixed_poi_fit(model, data, float(value))
     except FitError as error:
         return str(error)
     if task.compute is upper_limit:

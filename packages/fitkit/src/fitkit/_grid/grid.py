@@ -9,16 +9,18 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from .._model.constraints import Normal, Poisson
 from .._hypotest.asymptotics import Asymptotics
+from .._hypotest.discovery import discovery
 from .._hypotest.hypotest import hypotest
-from .._numerics.precision import require_float64
+from .._hypotest.limit import upper_limit
+from .._hypotest.statistic import require_statistic
+from .._model.constraints import Normal, Poisson
 from .._workspace import UNSET, Patch, PatchSet
+from .._workspace.choices import Choices, Unset
 from .._workspace.many import SeriesReader
-from .._workspace.to_model import Choices, Unset
-from .points import Document, Point, points_of
 from .cache import key_of, load_rows, save_rows
-from .chunk import OPTIONS, Row, Task, run
+from .chunk import OPTIONS, Row, Settings, Task, run
+from .points import Document, Point, points_of
 
 _log = logging.getLogger("fitkit.grid")
 # Points that a `repr` lists.
@@ -30,16 +32,17 @@ _LISTED = 20
 class GridResult:
     """What a grid gave, one row for each point, in the order of the points.
 
-    `result["cls_observed"]` is a column; the columns are named as the attributes of a
-    single result.
+    `result["cls"]` is a column; the columns are named as the attributes of a single
+    result.
 
     Attributes:
         names: of the points.
         labels: of their coordinates, as a patch set has them.
         values: their coordinates.
         columns: numbers by name, each `[points, ...]`; NaN where a point has none.
-        converged: whether all fits of a point found their minima.
-        messages: why a point was not read or did not converge; empty where it did.
+        converged: whether a point has its result: all fits found their minima, and the
+            observed limit exists.
+        messages: why it has none, or which expected limits are missing; else empty.
     """
 
     names: tuple[str, ...]
@@ -104,6 +107,7 @@ def grid(
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
+    settings: Settings | None = None,
     chunk: int = 64,
     executor: concurrent.futures.Executor | None = None,
     folder: str | Path | None = None,
@@ -112,38 +116,45 @@ def grid(
 ) -> GridResult:
     """Test, limit or fit many points: those of one shape together.
 
+    What the documents of all points have in common is read once. Points are fitted on
+    NumPy, one after the other; where there are so many that a program for the rest
+    would be sooner, those of one shape are compiled and run together.
+
     Args:
         documents: the document that the patches are for, as a path or decoded; without
             patches a document, or a sequence of them.
         patches: a patch set, some of its patches, or patches by name.
-        compute: `hypotest` (default), `upper_limit` or `fit`.
+        compute: `hypotest` (default), `upper_limit`, `discovery` or `fit`.
         measurement, poi, normsys_code, histosys_code, staterror_constraint: as in
             `read_workspace`.
+        settings: what holds in the fits of every point, as a function of its model:
+            `lambda model: model.with_masked("VR*").with_fixed(jes=0.0)`. For workers in
+            other processes it must pickle, as a function of a module does.
         chunk: how many points are fitted together at most. Bounds the memory; a chunk
             is what an executor hands to a worker and what a file on disk holds.
         executor: any `concurrent.futures.Executor`, such as a `ProcessPoolExecutor`
             that spawns, or Dask's `Client.get_executor()`; by default this process.
-        folder: where the results of each chunk are kept, so that an interrupted call
-            goes on where it ended. What has other inputs or options is computed anew,
-            and so is a damaged file; the logger `fitkit.grid` says so.
+        folder: where the results of each chunk are written, so that an interrupted call
+            goes on where it ended. What has other inputs or options, or was made by
+            another version of fitkit, jax, NumPy and the like, is computed anew, and so
+            is a damaged file; the logger `fitkit.grid` says so.
         progress: called with the points that are done and all points.
         **options: of `compute`: `poi_value` (default 1; a sequence tests each point at
             each) of `hypotest`, `level` and `tolerance` of `upper_limit`, `statistic`
-            and `calculator` of both, `init`, `fixed`, `bounds`, `solver` of all.
+            and `calculator` of all but `fit`.
 
     Returns:
         A row for each point, also for those that cannot be read or do not converge.
 
     Raises:
         ValueError: for an unknown option, no points, or names that come twice.
+        TypeError: where `settings` does not return a model; with `folder`, for inputs
+            that have no digest.
         WorkspaceError: where the document that all points share cannot be read.
         concurrent.futures.BrokenExecutor: where a worker process died; chunks that are
             in `folder` are not lost.
-        RuntimeError: where float64 is off.
 
     Example:
-        >>> import jax
-        >>> jax.config.update("jax_enable_x64", True)
         >>> import fitkit
         >>> background = {
         ...     "channels": [{"name": "SR", "samples": [
@@ -159,10 +170,9 @@ def grid(
         ...     f"s = {s}": [{"op": "replace", "path": place, "value": [s]}]
         ...     for s in (10.0, 20.0)}
         >>> result = fitkit.grid(background, patches)
-        >>> result["cls_observed"].round(4)
+        >>> result["cls"].round(4)
         array([0.214 , 0.0019])
     """
-    require_float64()
     chosen = _options(compute, options)
     if chunk < 1:
         raise ValueError(f"`grid(chunk=...)` must be at least 1; got {chunk}.")
@@ -171,10 +181,10 @@ def grid(
         measurement, poi, normsys_code, histosys_code, staterror_constraint
     )
     # Chunks of the same size but for the last.
-    lanes = -(-len(points) // -(-len(points) // chunk))
+    size = -(-len(points) // -(-len(points) // chunk))
     tasks = [
-        Task(tuple(points[i : i + lanes]), compute, chosen, reading, lanes)
-        for i in range(0, len(points), lanes)
+        Task(tuple(points[i : i + size]), compute, chosen, reading, settings)
+        for i in range(0, len(points), size)
     ]
     rows: list[Row] = []
     done = _all_rows(tasks, executor, folder and Path(folder), progress)
@@ -197,11 +207,28 @@ def _options(compute: Callable[..., Any], given: Mapping[str, Any]) -> dict[str,
     if not isinstance(chosen.get("calculator", Asymptotics()), Asymptotics):
         raise ValueError(
             "`grid(calculator=...)` must be `Asymptotics`. For pseudo-experiments call "
-            "`hypotest` on each point."
+            f"`{compute.__name__}` on each point."
         )
+    _check_statistic(compute, chosen.get("statistic"))
     if np.ndim(chosen.get("poi_value", 0.0)) > 1:
         raise ValueError("`grid(poi_value=...)` must be a number or a list of numbers.")
     return chosen
+
+
+def _check_statistic(compute: Callable[..., Any], statistic: Any) -> None:
+    """Refuse a statistic that the computation does not take, before any fit."""
+    if statistic is None:
+        return
+    call = f"grid(compute={compute.__name__})"
+    require_statistic(call, statistic)
+    if statistic.discovery != (compute is discovery) or (
+        compute is upper_limit and statistic.two_sided
+    ):
+        raise ValueError(
+            f"`{call}` does not take the statistic `{type(statistic).__name__}`. "
+            "`Q0` is for `discovery`, the others are for `hypotest`, and those that "
+            "exclude for `upper_limit`."
+        )
 
 
 def _all_rows(
@@ -210,7 +237,7 @@ def _all_rows(
     folder: Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> dict[int, list[Row]]:
-    """The rows of each task, from disk or computed; each is kept as it comes."""
+    """The rows of each task, from disk or computed; each is written as it comes."""
     done: dict[int, list[Row]] = {}
     keys: list[str] = []
     if folder is not None:
@@ -220,7 +247,7 @@ def _all_rows(
             rows = load_rows(folder, key, len(tasks[number].points))
             if rows is not None:
                 done[number] = rows
-        _log.info("skipped %d of %d groups found in %s", len(done), len(tasks), folder)
+        _log.info("skipped %d of %d groups that are in %s", len(done), len(tasks), folder)
     total = sum(len(task.points) for task in tasks)
 
     def tell() -> None:
@@ -245,8 +272,10 @@ def _computed(
     """Number and rows of each task that is left, as they come."""
     if executor is None:
         reader = SeriesReader(tasks[0].reading)
+        ahead = sum(len(tasks[number].points) for number in left)
         for number in left:
-            yield number, run(tasks[number], reader)
+            ahead -= len(tasks[number].points)
+            yield number, run(tasks[number], reader, ahead)
         return
     futures = {executor.submit(run, tasks[number]): number for number in left}
     try:

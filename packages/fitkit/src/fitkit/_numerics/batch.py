@@ -105,6 +105,7 @@ class Batched:
         batch: Any,
         parameters: int,
         progress: Callable[[int, int], object] | None = None,
+        ahead: int = 0,
     ) -> Any:
         """The results, with a leading axis.
 
@@ -113,6 +114,7 @@ class Batched:
             batch: a tree of arrays with a leading axis, of at least one member.
             parameters: of each fit.
             progress: called with how many of how many are done.
+            ahead: members of later calls, which the same program would serve.
         """
         if traced(common, batch):
             return self._together(common, batch, parameters)
@@ -122,7 +124,9 @@ class Batched:
         parts: list[Any] = []
         done = 0
         if runs_on_numpy(*common):
-            done = self._one_by_one(common, batch, parameters, count, parts, tell)
+            done = self._one_by_one(
+                common, batch, parameters, count, ahead, parts, tell
+            )
         while done < count:
             some = range(done, min(done + _SIDE_BY_SIDE, count))
             # Always as many, so that one program serves batches of every size.
@@ -138,7 +142,14 @@ class Batched:
         return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
     def _one_by_one(
-        self, common: Any, batch: Any, parameters: int, count: int, parts: list, tell
+        self,
+        common: Any,
+        batch: Any,
+        parameters: int,
+        count: int,
+        ahead: int,
+        parts: list[Any],
+        tell: Callable[[int, int], object],
     ) -> int:
         """Fit members in turn as long as that is sooner; how many have been."""
         known = count > 1 and self._program(common, batch) in self._known
@@ -150,7 +161,8 @@ class Batched:
                 results.append(self._function(common, member))
             tell(i + 1, count)
             taken = time.thread_time() - start
-            if compiling_is_sooner(taken, i + 1, count, parameters, known=known):
+            left = (count - i - 1 + ahead) if i + 1 < count else 0
+            if compiling_is_sooner(taken / (i + 1), left, taken, parameters, known=known):
                 break
         parts.append(jax.tree.map(lambda *x: np.stack(x), *results))
         return len(results)
@@ -165,19 +177,19 @@ class Batched:
 
 
 def compiling_is_sooner(
-    taken: float, done: int, count: int, parameters: int, *, known: bool
+    each: float, left: int, taken: float, parameters: int, *, known: bool
 ) -> bool:
     """Whether a program for the rest of a batch would end before NumPy does.
 
     Args:
-        taken: seconds that NumPy has taken for the first members.
-        done: how many these are.
-        count: how many there are altogether.
+        each: seconds that NumPy takes for a member.
+        left: how many members are left.
+        taken: for so many seconds NumPy has been timed.
         parameters: of each fit.
         known: whether the program is compiled already.
     """
     if taken < _MEASURED and not known:
         return False
     large = parameters > _MOST_PARAMETERS
-    gain = (count - done) * taken / done * (1 - 1 / _FASTER[large])
+    gain = left * each * (1 - 1 / _FASTER[large])
     return gain > (_LEAST_GAIN if known else _COMPILING[large])

@@ -249,14 +249,14 @@ def patchset(**changes):
 
 @pytest.mark.parametrize("key", ["point_400_50", (400, 50), [400, 50.0]])
 def test_a_signal_point_by_name_and_by_values(key):
-    found = fitkit.read_patchset(patchset())
-    assert len(found) == 2
-    assert found.labels == ("m1", "m2")
-    assert [patch.name for patch in found] == ["point_300_50", "point_400_50"]
-    assert found[key].values == (400, 50.0)
-    patched = found.apply(BASE, key)
+    points = fitkit.read_patchset(patchset())
+    assert len(points) == 2
+    assert points.labels == ("m1", "m2")
+    assert [patch.name for patch in points] == ["point_300_50", "point_400_50"]
+    assert points[key].values == (400, 50.0)
+    patched = points.apply(BASE, key)
     assert patched["channels"][0]["samples"][0]["data"] == [400, 400]
-    model, _ = fitkit.read_workspace(BASE, patch=found[key])
+    model, _ = fitkit.read_workspace(BASE, patch=points[key])
     np.testing.assert_array_equal(
         model.expected_yields(model.init)["SR"][0], [400.0, 400.0]
     )
@@ -268,11 +268,11 @@ def test_an_unknown_signal_point():
 
 
 def test_a_patch_set_of_another_document():
-    found = fitkit.read_patchset(patchset())
+    points = fitkit.read_patchset(patchset())
     other = fitkit.prune(BASE, modifiers=["xs"])
     with pytest.raises(fitkit.WorkspaceError, match="sha256"):
-        found.apply(other, "point_300_50")
-    assert found.apply(other, "point_300_50", verify=False)["version"] == "1.0.0"
+        points.apply(other, "point_300_50")
+    assert points.apply(other, "point_300_50", verify=False)["version"] == "1.0.0"
 
 
 BAD_PATCHSETS = {
@@ -305,11 +305,11 @@ def test_bad_patch_sets(case):
 def test_published_patch_set(likelihoods, load_json):
     """64 signal points whose digest verifies, all applied."""
     background = load_json("likelihoods/3LRJR/BkgOnly.json")
-    found = fitkit.read_patchset(likelihoods / "3LRJR" / "patchset.json")
-    assert len(found) == 64
-    found.verify(background)
+    points = fitkit.read_patchset(likelihoods / "3LRJR" / "patchset.json")
+    assert len(points) == 64
+    points.verify(background)
     before = copy.deepcopy(background)
-    for patch in found:
+    for patch in points:
         model, _ = fitkit.read_workspace(background, patch=patch)
         assert model.poi == "mu_SIG"
     assert background == before
@@ -317,10 +317,10 @@ def test_published_patch_set(likelihoods, load_json):
 
 def test_published_patch_set_with_a_stale_digest(likelihoods, load_json):
     background = load_json("likelihoods/1Lbb_simplified/BkgOnly.json")
-    found = fitkit.read_patchset(likelihoods / "1Lbb_simplified" / "patchset.json")
+    points = fitkit.read_patchset(likelihoods / "1Lbb_simplified" / "patchset.json")
     with pytest.raises(fitkit.WorkspaceError, match="verify=False"):
-        found.apply(background, found.patches[0].name)
-    assert len(found.apply(background, (1000, 0), verify=False)["channels"]) == 8
+        points.apply(background, points.patches[0].name)
+    assert len(points.apply(background, (1000, 0), verify=False)["channels"]) == 8
 
 
 # --- archives ------------------------------------------------------------------------

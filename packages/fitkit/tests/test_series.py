@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 
 import jax
@@ -216,6 +217,10 @@ BAD = {
         "replace", "/measurements/0/config/poi", "mc_SR"
     ),
     "no workspace": operation("replace", "", 3),
+    "a factor of zero": operation("replace", f"{BACKGROUND}/modifiers/0/data/lo", 0.0),
+    "a negative error": operation("replace", f"{BACKGROUND}/modifiers/2/data/0", -1.0),
+    "a negative width": operation("replace", f"{SETTINGS}/0/sigmas/0", -0.1),
+    "a patch set": operation("replace", "", {"patches": []}),
 }
 
 
@@ -282,6 +287,27 @@ def test_bad_patches_give_the_message_that_they_give_alone(name):
         assert problem(reader, given, BAD[name]) == wanted
         same(reader, given, PATCHES["a sample"])
         same(reader, given, PATCHES["nothing"])
+
+
+def test_errors_that_are_left_out_are_told_as_alone():
+    given, reader = document(), SeriesReader(Choices())
+    negative = operation("replace", f"{BACKGROUND}/data/0", -1.0)
+    *_, wanted = alone(given, negative)
+    assert "negative yields" in wanted
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=re.escape(wanted)):
+            reader(given, negative)
+
+
+def test_a_document_of_arrays():
+    """Its parts are known all the same."""
+    plain, given, reader = document(), document(), SeriesReader(Choices())
+    given["channels"][0]["samples"][0]["data"] = np.array([5.0, 6.0])
+    for name in ("a sample", "one number", "all numbers", "nothing"):
+        _, likelihood = reader(given, PATCHES[name])
+        _, wanted, _ = alone(plain, PATCHES[name])
+        for leaf, of in zip(*map(jax.tree.leaves, (likelihood, wanted)), strict=True):
+            np.testing.assert_array_equal(leaf, of)
 
 
 def test_a_document_that_only_its_patches_make_valid():

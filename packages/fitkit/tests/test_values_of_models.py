@@ -88,7 +88,7 @@ def document(*modifiers, background=(50.0, 60.0), parameters=()):
 
 
 WHERE = "channel 'SR', sample 'background'"
-# (how to make it, the place in words, what is said of it)
+# (how to make it, the message)
 IN_PYTHON = {
     "yield NaN": (lambda: model(background=(NAN, 60.0)), f"{WHERE}, `yields`, bin 0"),
     "yield infinite": (

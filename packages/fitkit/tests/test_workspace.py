@@ -1,4 +1,4 @@
-"""Reading and writing documents: what is chosen, applied and kept."""
+"""Reading and writing documents: what is chosen, applied and written."""
 
 import copy
 import json

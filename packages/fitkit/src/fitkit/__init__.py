@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ._workspace import rename as rename
     from ._workspace import digest as digest
     from ._workspace import Finding as Finding
+    from ._workspace import FindingGroup as FindingGroup
+    from ._workspace import Findings as Findings
     from ._workspace import validate as validate
     from ._fit.fit import fit as fit
     from ._fit.fit import fixed_poi_fit as fixed_poi_fit
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from ._hypotest.asymptotics import Asymptotics as Asymptotics
     from ._hypotest.toys import Toys as Toys
     from ._hypotest.asimov import asimov_data as asimov_data
+    from ._hypotest.fits import ActiveBoundWarning as ActiveBoundWarning
     from ._hypotest.hypotest import hypotest as hypotest
     from ._hypotest.results import HypotestResult as HypotestResult
     from ._hypotest.discovery import discovery as discovery
@@ -112,6 +115,7 @@ _MODULES = {
     ),
     "._histfactory.simple": "uncorrelated_background correlated_background",
     "._workspace": (
+        "Findings FindingGroup "
         "UNSET WorkspaceError read_workspace write_workspace Patch PatchSet "
         "read_patchset Archive read_archive combine prune rename digest Finding "
         "validate"
@@ -128,6 +132,7 @@ _MODULES = {
     "._hypotest.asymptotics": "Asymptotics",
     "._hypotest.toys": "Toys",
     "._hypotest.asimov": "asimov_data",
+    "._hypotest.fits": "ActiveBoundWarning",
     "._hypotest.hypotest": "hypotest",
     "._hypotest.discovery": "discovery",
     "._hypotest.limit": "upper_limit MissingLimitWarning",
@@ -185,6 +190,8 @@ __all__ = [
     "rename",
     "digest",
     "Finding",
+    "Findings",
+    "FindingGroup",
     "validate",
     "fit",
     "fixed_poi_fit",
@@ -216,6 +223,7 @@ __all__ = [
     "upper_limit",
     "UpperLimit",
     "MissingLimitWarning",
+    "ActiveBoundWarning",
     "scan",
     "Scan",
     "contour",

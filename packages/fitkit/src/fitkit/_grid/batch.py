@@ -94,7 +94,7 @@ def _limit(
     common: tuple[Array, AbstractTestStatistic, Asymptotics, Array], member: Member
 ) -> dict[str, Array]:
     level, statistic, calculator, tolerance = common
-    limits, converged = asymptotic_limits(
+    limits, converged, _ = asymptotic_limits(
         *member, xp.log(level), statistic, calculator, tolerance
     )
     return {"observed": limits[0], "expected": limits[1:], "converged": converged}

@@ -29,7 +29,7 @@ def uncorrelated_background(
 
     Returns:
         A model with one channel "singlechannel", parameter of interest `mu` in
-        [0, 10] and `uncorr_bkguncrt`, the names that pyhf's function of this name uses.
+        [0, inf) and `uncorr_bkguncrt`, the names that pyhf's function of this name uses.
 
     Example:
         >>> import fitkit, jax.numpy as jnp
@@ -66,7 +66,7 @@ def correlated_background(
 
     Returns:
         A model with one channel "single_channel", parameter of interest `mu` in
-        [0, 10] and `correlated_bkg_uncertainty`, the names that pyhf's function of
+        [0, inf) and `correlated_bkg_uncertainty`, the names that pyhf's function of
         this name uses.
 
     Example:

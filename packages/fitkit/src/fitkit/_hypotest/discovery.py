@@ -9,7 +9,7 @@ from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import as_floats
 from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
-from .fits import ConditionalFits, FreeFits, fits_of_test
+from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
 from .results import DiscoveryResult
 from .statistic import Q0, require_statistic
 from .toys import NO_TOYS, Toys, discovery_by_toys, fit_of_toys
@@ -74,6 +74,7 @@ def discovery(
             likelihood, parameters, poi, np.zeros(()), statistic, calculator
         )
         result = result_of_fits(free, conditional, statistic, calculator)
+    warn_of_active_bounds(model, result.best, statistic, "discovery")
     return checked(result, result.converged, "discovery") if throw else result
 
 

@@ -1,5 +1,6 @@
 """The fits behind a test: of the data and of Asimov data, free and conditional."""
 
+import warnings
 from typing import Any, NamedTuple, final
 
 import jax
@@ -10,10 +11,11 @@ from .._custom_types import Mask, Vector
 from .._fit.minimise import Minimum, minimise
 from .._fit.search import IMPOSSIBLE
 from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import factorise, substitute
 from .._numerics.compiled import numpy_or_compiled
-from .._numerics.namespace import as_floats, choose, freeze, scan, xp
+from .._numerics.namespace import as_floats, choose, freeze, scan, traced, xp
 from .asymptotics import Asymptotics
 from .statistic import AbstractTestStatistic
 
@@ -66,6 +68,32 @@ def near(minimum: Minimum, poi: Mask) -> Near:
     return freeze(Near(minimum.y, xp.where(known, slope, unit)))
 
 
+class ActiveBoundWarning(UserWarning):
+    """A bound that was given decides a test: another statistic than its name says."""
+
+
+def warn_of_active_bounds(
+    model: AbstractModel,
+    best: Float[Array, ""],
+    statistic: AbstractTestStatistic,
+    call: str,
+) -> None:
+    """Tell where the best fit of a test lies on a bound that somebody gave."""
+    if traced(best) or model.poi is None:
+        return
+    poi = model.parameters[model.poi]
+    at_zero = (statistic.physical or statistic.discovery) and best == 0
+    for side, bound in (("lower", poi.lower), ("upper", poi.upper)):
+        if not traced(bound) and best == bound and not at_zero:
+            warnings.warn(
+                f"`{call}`: the best fit of {model.poi!r} is on its {side} bound "
+                f"{float(bound):g}: with other bounds the answer would be another. "
+                f"`model.with_bounds({model.poi}=...)` widens them.",
+                ActiveBoundWarning,
+                stacklevel=3,
+            )
+
+
 @final
 class ConditionalFits(NamedTuple):
     """Fits with the parameter of interest fixed at tested values.
@@ -92,7 +120,9 @@ def free_parameters(
 
     A bound that nobody chose is none: the answer would depend on it.
     """
-    if statistic.physical:
+    # Of a discovery a negative best fit says no more than one at 0, where no bin can
+    # be left without expected events.
+    if statistic.physical or statistic.discovery:
         lower = xp.maximum(0.0, xp.where(parameters.lower_given, parameters.lower, 0.0))
         parameters = parameters.at_least(poi, lower)
     return parameters.without_default_bounds(poi)

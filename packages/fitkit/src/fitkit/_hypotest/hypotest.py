@@ -10,7 +10,7 @@ from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import as_floats
 from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails
-from .fits import ConditionalFits, FreeFits, fits_of_test
+from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
 from .results import HypotestResult
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
 from .toys import NO_TOYS, Toys, fit_of_toys, hypotest_by_toys
@@ -81,6 +81,7 @@ def hypotest(
             likelihood, parameters, poi, tested, statistic, calculator
         )
         result = result_of_fits(tested, free, conditional, statistic, calculator)
+    warn_of_active_bounds(model, result.best, statistic, "hypotest")
     return checked(result, result.converged, "hypotest") if throw else result
 
 

@@ -20,7 +20,14 @@ from .._numerics.namespace import as_floats, choose, filter_custom_jvp, freeze, 
 from .._numerics.precision import require_float64
 from .._numerics.roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
-from .fits import ConditionalFits, FreeFits, conditional_fit, fits_of_test, succeeded
+from .fits import (
+    ConditionalFits,
+    FreeFits,
+    conditional_fit,
+    fits_of_test,
+    succeeded,
+    warn_of_active_bounds,
+)
 from .results import UpperLimit, names_of_missing
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
 from .toy_limit import limits_by_toys
@@ -109,9 +116,10 @@ def upper_limit(
     require_float64(likelihood, parameters, level)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
-    limits, converged = asymptotic_limits(
+    limits, converged, best = asymptotic_limits(
         likelihood, parameters, poi, xp.log(level), statistic, formulae, tolerance
     )
+    warn_of_active_bounds(model, best, statistic, "upper_limit")
     if isinstance(calculator, Toys):
         fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)
         result = limits_by_toys(fits, limits, level)
@@ -234,7 +242,7 @@ def asymptotic_limits(
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
     tolerance: ArrayLike,
-) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
+) -> tuple[Float[Array, "6"], Bool[Array, "6"], Float[Array, ""]]:
     """The observed limit and the five of the band, differentiable.
 
     Args:
@@ -245,14 +253,16 @@ def asymptotic_limits(
         statistic, calculator, tolerance: as in `upper_limit`.
 
     Returns:
-        The limits, and whether all fits and the search of each ended.
+        The limits, whether all fits and the search of each ended, and the best fit of
+        the parameter of interest.
     """
     # The program of `hypotest`.
     fits = fits_of_test(
         likelihood, parameters, poi, as_floats(_FIRST), statistic, calculator
     )
     subject = _Subject(likelihood, parameters, poi, *fits, log_level)
-    return _search(subject, statistic, calculator, as_floats(tolerance))
+    found = _search(subject, statistic, calculator, as_floats(tolerance))
+    return *found, subject.free.best
 
 
 @numpy_or_compiled

@@ -23,6 +23,7 @@ from .._numerics.namespace import as_floats, custom_jvp, xp
 _SERIES_REACH = 0.01
 # From this count on, Stirling's series to n^-9 is exact to float64.
 _STIRLING_FROM = 20.0
+_LOG_OF_NOTHING = np.log(np.finfo(float).tiny)
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
 
@@ -103,7 +104,10 @@ def _poisson_deviance_jvp(primals, tangents):
     by_rate = xp.where(
         rate > 0, (nu - count) / nu, xp.where(has_count, -xp.inf, 1.0)
     )
-    by_count = xp.where(has_count, -xp.log1p((nu - n) / n), -xp.log(nu))
+    # Of an empty bin without expected events the slope is infinite; infinite times a
+    # count that does not change would be NaN. The largest logarithm has its sign.
+    log_nu = xp.where(rate > 0, xp.log(nu), _LOG_OF_NOTHING)
+    by_count = xp.where(has_count, -xp.log1p((nu - n) / n), -log_nu)
     return poisson_deviance(count, rate), by_rate * rate_dot + by_count * count_dot
 
 

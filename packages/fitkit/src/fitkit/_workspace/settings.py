@@ -17,8 +17,8 @@ from .schema import MeasurementDocument, ParameterDocument, WorkspaceDocument
 # Start, bounds and nominal auxiliary data that a reader assumes: only what differs is
 # written. The luminosity has none, and shapesys computes its own auxiliary data.
 _ASSUMED = {
-    "NormFactor": (1.0, (0.0, 10.0), None),
-    "ShapeFactor": (1.0, (0.0, 10.0), None),
+    "NormFactor": (1.0, (0.0, np.inf), None),
+    "ShapeFactor": (1.0, (0.0, np.inf), None),
     "NormSys": (0.0, (-5.0, 5.0), 0.0),
     "HistoSys": (0.0, (-5.0, 5.0), 0.0),
     "StatError": (1.0, (1e-10, 10.0), 1.0),

@@ -20,7 +20,8 @@ from .base import (
 )
 
 # Start and bounds are pyhf's: documents leave them out and count on these.
-_FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0)
+# No upper bound: pyhf's default of 10 caps the best fit of a weak signal, silently.
+_FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, np.inf)
 
 
 @final
@@ -28,7 +29,7 @@ _FREE = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, 0.0, 10.0)
 class NormFactor(AbstractModifier):
     """A free factor: signal strengths, normalisations measured in control channels.
 
-    Start 1, bounds (0, 10) unless the settings say otherwise.
+    Start 1, lower bound 0 and no upper one, unless the settings say otherwise.
 
     Attributes:
         name: the parameter.

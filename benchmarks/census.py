@@ -1,19 +1,33 @@
 """Does every published likelihood fit? From the nominal start, nothing tuned.
 
 Fits every model in the folder of published likelihoods (`--data`, or the environment
-variable `NEOSKIT_TEST_DATA`; `README.md` says where the files come from) with default
-settings, and asks of each fit: did it converge, to an EDM below 1e-6, in at most 30
-steps, to a minimum that is not above the recorded one, and what was compiled on the
-way. Prints a table; the exit status is 1 where anything fails, with the names.
+variable `NEOSKIT_TEST_DATA`; `README.md` says where the files come from) on NumPy:
 
-`--starts N` fits each model again from N scattered starts and notes where a lower
-minimum exists, which no fit from the nominal start is asked to find.
+- freely: did it converge, to an EDM below 1e-6, in at most 30 steps, to a minimum that
+  is not above the recorded one;
+- with the parameter of interest at 0, 1/2, 1, 2, 5, 10, 50 and at the upper limit;
+- all the same to the Asimov data of no signal.
+
+The free fits then on the compiled engine, one program for each shape: is the answer the
+same, to 1e-9 of -2 log L and 1e-7 of each parameter's uncertainty, with the same status
+and the same parameters at bounds. Prints tables, and a sentence for each fit that did
+not converge; the exit status is 1 where anything is wrong. A fit of status 3, where the
+likelihood is zero wherever the search could go, has its sentence and is no fault.
+
+    census.py [--quick] [--only GROUP] [--numpy-only] [--starts N]
+
+`--quick` takes every twentieth model of a group. `--starts N` fits each again from
+N scattered starts and notes where a lower minimum exists, which no fit from the nominal
+start is asked to find.
 """
 
 import argparse
+import collections
+import itertools
 import json
-import logging
+import math
 import os
+import statistics
 import sys
 import time
 import warnings
@@ -24,19 +38,33 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
+import numpy as np
 from _measure import table
 
 import fitkit
+from fitkit._fit.minimise import Minimum, minimise
+from fitkit._fit.uncertainty import covariance_of
 
 _DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 _LARGEST_EDM = 1e-6
 _MOST_STEPS = 30
+_POI_VALUES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
 # What a fit may lie above a recorded minimum: those of 3LRJR were computed with forty
 # digits, the others are the better of two minimisers' results.
 _RECORDED, _EXACT = 1e-4, 1e-6
+# How far the engines may be apart: in -2 log L, relative where it is above 1, and in
+# uncertainties of each parameter.
+_SAME_VALUE, _SAME_PARAMETER = 1e-9, 1e-7
 # Signal points differ in the modifiers of their signal; a model of the background alone
 # may have a shape of its own.
 _MOST_COMPILATIONS = {"sbottom A": 2, "1Lbb simplified": 2}
+_QUICK = 20
+_IMPOSSIBLE = 3
+_STATUS = {
+    1: "no step lowers the function",
+    2: "it took too many steps",
+    _IMPOSSIBLE: "the likelihood is zero wherever the search could go",
+}
 
 
 class Case(NamedTuple):
@@ -57,52 +85,50 @@ class Case(NamedTuple):
     tolerance: float = _RECORDED
 
 
-class Outcome(NamedTuple):
-    """What one fit gave."""
+class Group:
+    """What is found out about the models of one analysis.
 
-    name: str
-    converged: bool
-    edm: float
-    steps: int
-    excess: float | None
-    tolerance: float
-    seconds: float
-    lower: float
-    unique: bool
+    Attributes:
+        name: of the analysis.
+        free: the free fits to data.
+        counts: by kind of fit, how many there were and how many converged.
+        excesses: how far free fits are above recorded minima.
+        apart: by quantity, how far the engines are apart.
+        faults, notes: sentences.
+        spent: seconds of the processor for each fit on NumPy.
+    """
 
-    @property
-    def faults(self) -> str:
-        """What is wrong with it, empty if nothing."""
-        rules = {
-            "not converged": not self.converged,
-            f"EDM {self.edm:.1e}": not self.edm < _LARGEST_EDM,
-            f"{self.steps} steps": self.steps > _MOST_STEPS,
-        }
-        if self.excess is not None:
-            above = not self.excess <= self.tolerance
-            rules[f"{self.excess:.1e} above the recorded minimum"] = above
-        return ", ".join(rule for rule, broken in rules.items() if broken)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.free: list[fitkit.FitResult] = []
+        self.counts: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
+        self.excesses: list[float] = []
+        self.apart: dict[str, list[float]] = collections.defaultdict(list)
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        self.spent: list[float] = []
 
+    def fitted(self, kind: str, what: str, fit: Callable[[], Any]) -> Any:
+        """A fit, counted; a sentence where it did not converge."""
+        start = time.process_time()
+        found = fit()
+        self.spent.append(time.process_time() - start)
+        self.counts[kind][0] += 1
+        self.counts[kind][1] += bool(found.converged)
+        if not found.converged:
+            status = int(found.status)
+            why = _STATUS.get(status, "its value is not finite")
+            sentence = (
+                f"{self.name}, {what}: did not converge in {int(found.steps)} steps, "
+                f"EDM {float(found.edm):.1e}: {why}."
+            )
+            (self.notes if status == _IMPOSSIBLE else self.faults).append(sentence)
+        return found
 
-class Compilations(logging.Handler):
-    """Counts the fits that jax compiles."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        self.count += message.startswith("Compiling ") and "minimise" in message
-
-
-def counting() -> Compilations:
-    """Install the counter."""
-    counter, logger = Compilations(), logging.getLogger("jax")
-    logger.addHandler(counter)
-    logger.propagate = False
-    jax.config.update("jax_log_compiles", True)
-    return counter
+    def fault(self, what: str, rules: Mapping[str, bool]) -> None:
+        """Note the rules that are broken."""
+        if broken := ", ".join(rule for rule, wrong in rules.items() if wrong):
+            self.faults.append(f"{self.name}, {what}: {broken}.")
 
 
 def decoded(path: Path) -> Any:
@@ -165,52 +191,145 @@ def groups(folder: Path) -> dict[str, Callable[[], Iterable[Case]]]:
     }
 
 
-def outcome(case: Case, starts: int) -> Outcome:
-    """Read and fit one model, with default settings."""
+def examine(group: Group, case: Case, options: argparse.Namespace) -> None:
+    """Make all fits of one model."""
     with warnings.catch_warnings():  # background-only documents have no POI
         warnings.simplefilter("ignore", UserWarning)
         model, data = fitkit.read_workspace(case.document, patch=case.patch)
-    start = time.perf_counter()
-    found = jax.block_until_ready(fitkit.fit(model, data, throw=False))
-    seconds = time.perf_counter() - start
-    value = float(found.twice_nll)
-    lower = 0.0
-    if starts:
+    found = group.fitted(
+        "free", f"{case.name}, free", lambda: fitkit.fit(model, data, throw=False)
+    )
+    group.free.append(found)
+    rules = {
+        f"EDM {float(found.edm):.1e}": bool(
+            found.converged and not found.edm < _LARGEST_EDM
+        ),
+        f"{int(found.steps)} steps": bool(found.steps > _MOST_STEPS),
+    }
+    if case.minimum is not None:
+        group.excesses.append(float(found.twice_nll) - case.minimum)
+        above = not group.excesses[-1] <= case.tolerance
+        rules[f"{group.excesses[-1]:.1e} above the recorded minimum"] = above
+    group.fault(case.name, rules)
+    if not options.numpy_only:
+        compare(group, case.name, model, data, found)
+    if model.poi is not None:
+        conditional(group, case.name, model, data)
+    if options.starts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fitkit.AnotherMinimumWarning)
-            minima = fitkit.fit_from_many_starts(model, data, starts=starts)
-        lower = value - float(minima.best.twice_nll)
-    return Outcome(
-        name=case.name,
-        converged=bool(found.converged),
-        edm=float(found.edm),
-        steps=int(found.steps),
-        excess=None if case.minimum is None else value - case.minimum,
-        tolerance=case.tolerance,
-        seconds=seconds,
-        lower=lower,
-        unique=bool(found.unique),
+            minima = fitkit.fit_from_many_starts(model, data, starts=options.starts)
+        lower = float(found.twice_nll - minima.best.twice_nll)
+        if lower > case.tolerance:
+            another = f"another minimum is lower by {lower:.3g}"
+            group.notes.append(f"{group.name}, {case.name}: {another}.")
+
+
+def conditional(
+    group: Group, name: str, model: fitkit.Model, data: fitkit.Data
+) -> None:
+    """Fits at values of the parameter of interest, to data and to Asimov data."""
+    values = dict(zip(map(str, _POI_VALUES), _POI_VALUES, strict=True))
+    limit = fitkit.upper_limit(model, data, throw=False)
+    group.counts["limit"][0] += 1
+    group.counts["limit"][1] += bool(limit.converged[0])
+    if limit.converged[0]:
+        values["the upper limit"] = float(limit.observed)
+    else:
+        group.notes.append(
+            f"{group.name}, {name}: no upper limit ({float(limit.observed):g})."
+        )
+
+    def at_values(kind: str, to: str, data: fitkit.Data) -> list[fitkit.FitResult]:
+        return [
+            group.fitted(
+                kind,
+                f"{name}, {model.poi} = {label}{to}",
+                lambda v=value: fitkit.fixed_poi_fit(model, data, v, throw=False),
+            )
+            for label, value in values.items()
+        ]
+
+    background = at_values("conditional", "", data)[0]
+    if not background.converged:
+        return
+    asimov = model.expected_data(background.params)
+    to = ", Asimov data"
+    group.fitted(
+        "Asimov", f"{name}, free{to}", lambda: fitkit.fit(model, asimov, throw=False)
     )
+    at_values("Asimov", to, asimov)
 
 
-def row(
-    group: str, outcomes: list[Outcome], compiled: int, starts: int
-) -> tuple[object, ...]:
-    excesses = [each.excess for each in outcomes if each.excess is not None]
-    warm = sorted(each.seconds for each in outcomes)[len(outcomes) // 2]
+_compiled = jax.jit(minimise)
+
+
+def compare(
+    group: Group,
+    name: str,
+    model: fitkit.Model,
+    data: fitkit.Data,
+    found: fitkit.FitResult,
+) -> None:
+    """The same fit on the compiled engine: is the answer the same?"""
+    parameters = model.parameter_vectors()
+    likelihood = model.negative_log_likelihood(data)
+    other: Minimum = _compiled(likelihood, parameters, parameters.init)
+    group.counts["compiled"][0] += 1
+    group.counts["compiled"][1] += bool(other.converged)
+    value = abs(float(other.twice_nll - found.twice_nll))
+    value /= max(1.0, abs(float(found.twice_nll)))
+    group.apart["2NLL"].append(value)
+    group.apart["EDM"].append(float(other.edm))
+    group.apart["steps"].append(abs(int(other.steps) - int(found.steps)))
+    held = zip(other.stationarity, found.stationarity, strict=True)
+    rules = {
+        "another status when compiled": int(other.status) != int(found.status),
+        f"-2 log L is {value:.1e} apart when compiled": value > _SAME_VALUE,
+        f"EDM {float(other.edm):.1e} when compiled": bool(
+            found.converged and not other.edm < _LARGEST_EDM
+        ),
+        "other parameters at bounds when compiled": not all(
+            np.array_equal(a, b) for a, b in held
+        ),
+        "determined on one engine only": bool(other.unique) != bool(found.unique),
+    }
+    # Where nothing determines a parameter, the engines may leave it anywhere.
+    widths = covariance_of(found.curvature, found.stationarity.free).widths
+    known = np.isfinite(widths) & (widths > 0)
+    if known.any() and found.converged:
+        shifts = np.abs(np.asarray(other.y) - found.y)[known] / widths[known]
+        group.apart["parameters"].append(float(np.max(shifts)))
+        apart = f"a parameter is {np.max(shifts):.1e} of its uncertainty apart"
+        rules[f"{apart} when compiled"] = bool(np.max(shifts) > _SAME_PARAMETER)
+    group.fault(name, rules)
+
+
+def row(group: Group, programs: int) -> tuple[object, ...]:
+    counts, steps = group.counts, [int(each.steps) for each in group.free]
+    kinds = [counts[kind] for kind in ("free", "conditional", "limit", "Asimov")]
+    above = max(group.excesses, default=math.nan)
+    apart = [max(group.apart[key], default="-") for key in _APART]
     return (
-        group,
-        len(outcomes),
-        sum(each.converged for each in outcomes),
-        max(each.edm for each in outcomes),
-        sorted(each.steps for each in outcomes)[len(outcomes) // 2],
-        max(each.steps for each in outcomes),
-        f"{max(excesses):+.1e} ({len(excesses)})" if excesses else "-",
-        *([max(each.lower for each in outcomes)] if starts else []),
-        sum(not each.unique for each in outcomes),
-        compiled,
-        1e3 * warm,
+        group.name,
+        *(f"{done}/{of}" for of, done in kinds),
+        max(float(each.edm) for each in group.free),
+        statistics.median(steps),
+        max(steps),
+        f"{above:+.1e} ({len(group.excesses)})" if group.excesses else "-",
+        sum(not each.unique for each in group.free),
+        "{1}/{0}".format(*counts["compiled"]),
+        programs,
+        *apart,
+        1e3 * statistics.median(group.spent),
     )
+
+
+_APART = ("2NLL", "parameters", "EDM", "steps")
+_HEAD = ("likelihoods", "free", "conditional", "limits", "Asimov")
+_HEAD += ("largest EDM", "steps", "most steps", "above record (of)", "undetermined")
+_HEAD += ("compiled", "programs", "d 2NLL", "d param / sigma", "EDM", "d steps")
+_HEAD += ("CPU ms per fit",)
 
 
 def main() -> int:
@@ -223,36 +342,41 @@ def main() -> int:
         help="the folder that holds `likelihoods` (default: %(default)s)",
     )
     parser.add_argument("--only", help="groups whose name contains this")
+    parser.add_argument("--quick", action="store_true", help="every twentieth model")
+    parser.add_argument("--numpy-only", action="store_true", help="compile nothing")
     parser.add_argument("--starts", type=int, default=0, help="scattered starts each")
-    args = parser.parse_args()
-    if not (args.data / "likelihoods").is_dir():
+    options = parser.parse_args()
+    if not (options.data / "likelihoods").is_dir():
         print(
-            f"no published likelihoods at {args.data}: give `--data` or set "
+            f"no published likelihoods at {options.data}: give `--data` or set "
             "NEOSKIT_TEST_DATA"
         )
         return 2
-    counter, rows, faults, notes = counting(), [], [], []
-    for group, cases in groups(args.data).items():
-        if args.only and args.only not in group:
+    examined, rows = [], []
+    for name, cases in groups(options.data).items():
+        if options.only and options.only not in name:
             continue
-        before, outcomes = counter.count, []
-        for case in cases():
-            outcomes.append(outcome(case, args.starts))
-            if outcomes[-1].faults:
-                faults.append(f"{group}, {case.name}: {outcomes[-1].faults}")
-            if outcomes[-1].lower > case.tolerance:
-                lower = f"another minimum is lower by {outcomes[-1].lower:.3g}"
-                notes.append(f"{group}, {case.name}: {lower}")
-        compiled = counter.count - before
-        print(f"{group}: {len(outcomes)} models", file=sys.stderr, flush=True)
-        rows.append(row(group, outcomes, compiled, args.starts))
-        most = _MOST_COMPILATIONS.get(group, len(outcomes))
-        if compiled > most and not args.starts:
-            faults.append(f"{group}: {compiled} compilations, more than {most}")
-    head = ["likelihoods", "models", "converged", "largest EDM", "steps", "most steps"]
-    head += ["above record (of)", *(["gain of starts"] if args.starts else [])]
-    table([*head, "undetermined", "compiled", "ms per fit"], rows)
-    print(f"\n{sum(int(r[1]) for r in rows)} models, {len(faults)} faults")
+        group, before = Group(name), _compiled._cache_size()
+        start = time.process_time()
+        every = _QUICK if options.quick else 1
+        for case in itertools.islice(cases(), 0, None, every):
+            examine(group, case, options)
+        programs = _compiled._cache_size() - before
+        if programs > _MOST_COMPILATIONS.get(name, len(group.free)):
+            group.faults.append(f"{name}: {programs} programs.")
+        spent = time.process_time() - start
+        told = f"{name}: {len(group.free)} models, {spent:.0f} s of the processor"
+        print(told, file=sys.stderr, flush=True)
+        examined.append(group)
+        rows.append(row(group, programs))
+    table(_HEAD, rows)
+    print("\nd: the largest difference of the engines; converged / of how many")
+    for kind in ("free", "conditional", "limit", "Asimov", "compiled"):
+        of, done = (sum(group.counts[kind][i] for group in examined) for i in (0, 1))
+        print(f"{kind}: {done} of {of}")
+    faults = [each for group in examined for each in group.faults]
+    notes = [each for group in examined for each in group.notes]
+    print(f"{sum(len(g.free) for g in examined)} models, {len(faults)} faults")
     print(*faults, *notes, sep="\n")
     return bool(faults)
 

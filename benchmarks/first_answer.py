@@ -6,8 +6,8 @@ SciPy; no ranking), nextstat (its test has no band) and cabinetry (fit and ranki
 Imports and reading stand apart. No side has a cache of compiled programs; a process
 writes no bytecode but finds that of earlier ones, as an installed program does.
 
-A cell is the processor's time, or the wall's: the median of the rounds. A sum's ratio is
-to ours for the same questions. A peer whose process takes longer than the limit is
+A cell is the processor's time, or the wall's: the median of the rounds. A sum's ratio
+is to ours for the same questions. A peer whose process takes longer than the limit is
 measured once. Then how far the answers are from ours.
 
     first_answer.py [--only NAME ...] [--limit SECONDS] [--rounds N]
@@ -43,7 +43,7 @@ Sides = dict[str, list[dict[str, Report]]]
 def environment(threads: str) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if k not in (*CACHES, *THREADS)}
     env["JAX_PLATFORMS"] = "cpu"
-    return env | ({name: "1" for name in THREADS} if threads == "1" else {})
+    return env | (dict.fromkeys(THREADS, "1") if threads == "1" else {})
 
 
 def measured(path: Path, limit: float, rounds: int, env: dict[str, str]) -> Sides:
@@ -121,7 +121,7 @@ def relative(ours: Any, theirs: Any) -> float:
 
 
 def of_impacts(ours: dict, theirs: dict, sigma: float) -> float:
-    """The largest difference of impacts, in uncertainties of what they are impacts on."""
+    """The largest difference of impacts, in uncertainties of the parameter."""
     both = [name for name in ours if name in theirs]
     apart = [np.subtract(ours[name], theirs[name]) for name in both]
     return float(np.nanmax(np.abs(apart)) / sigma) if both else math.nan

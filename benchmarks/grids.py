@@ -3,9 +3,10 @@
 The 125 points of the simplified 1Lbb likelihood and the 217 of region A of the sbottom
 search: `fitkit.grid` on all of them against pyhf's default (numpy and scipy), which
 fits a sample of the same points, drawn with the seed below, or all of them on request
-(an hour). One process for each side; seconds are those of the processor. No time is
-printed before the answers agree with those of pyhf at a tolerance of 1e-12, which takes
-no part in its time.
+(an hour). fitkit begins on NumPy and compiles by itself where that is sooner; cold is
+the first call of its process, warm the median of later ones. One process for each side;
+seconds are those of the processor. No time is printed before the answers agree with
+those of pyhf at a tolerance of 1e-12, which takes no part in its time.
 
     grids.py [--sample N | --all] [--repeats N] [GRID ...]
 """

@@ -14,7 +14,7 @@ import optax
 from _measure import side_by_side, table
 
 import neoskit
-from neoskit._split import batches, sums_of_weights
+from neoskit._events.split import batches, sums_of_weights
 from neoskit._train.state import advance
 
 NETWORKS = {"1024x1024": (1024, 1024), "100x100": (100, 100), "128x4": (128,) * 4}

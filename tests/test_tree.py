@@ -21,24 +21,24 @@ LAYERED = {
 
 def existing() -> dict[str, set[str]]:
     """The modules and folders of each folder, such as `fitkit._fit`, by their names."""
-    found: dict[str, set[str]] = {}
+    tree: dict[str, set[str]] = {}
     for package in PACKAGES:
         for init in package.rglob("__init__.py"):
             folder = init.parent
             name = ".".join(folder.relative_to(package.parent).parts)
-            found[name] = {path.stem for path in folder.glob("*.py") if path != init}
-            found[name] |= {path.parent.name for path in folder.glob("*/__init__.py")}
-    return found
+            tree[name] = {path.stem for path in folder.glob("*.py") if path != init}
+            tree[name] |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return tree
 
 
 def drawn() -> dict[str, list[str]]:
     """The same from the page, in its order."""
-    (tree,) = re.findall(
+    (text,) = re.findall(
         r"^```text\n(packages/.*?)^```$", PAGE.read_text(), re.M | re.S
     )
-    found: dict[str, list[str]] = {}
+    tree: dict[str, list[str]] = {}
     above: list[str] = []  # the folder of each indentation
-    for line in filter(str.strip, tree.splitlines()):
+    for line in filter(str.strip, text.splitlines()):
         depth, names = (len(line) - len(line.lstrip())) // 4, []
         for word in line.split():
             if not re.fullmatch(r"[\w/]+(/|\.py)", word):
@@ -48,14 +48,14 @@ def drawn() -> dict[str, list[str]]:
         above = above[:depth]
         for name in names:
             if not name.endswith("/"):
-                found[".".join(above)].append(name.removesuffix(".py"))
+                tree[".".join(above)].append(name.removesuffix(".py"))
                 continue
             folder = name.rstrip("/").rpartition("/")[2]  # of a package, its path
             if above:
-                found[".".join(above)].append(folder)
+                tree[".".join(above)].append(folder)
             above.append(folder)
-            found[".".join(above)] = []
-    return found
+            tree[".".join(above)] = []
+    return tree
 
 
 def layers(container: str) -> list[set[str]]:
@@ -66,8 +66,8 @@ def layers(container: str) -> list[set[str]]:
 
 def modules() -> set[str]:
     """All modules and folders by their full names."""
-    found = existing()
-    return {*found, *(f"{folder}.{name}" for folder in found for name in found[folder])}
+    tree = existing()
+    return {*tree, *(f"{folder}.{name}" for folder in tree for name in tree[folder])}
 
 
 @pytest.mark.parametrize("package", [package.name for package in PACKAGES])
@@ -80,10 +80,10 @@ def test_the_page_draws_every_module_once(package):
 
 @pytest.mark.parametrize("container", LAYERED)
 def test_the_layers_are_the_modules_of_the_folder(container):
-    found = existing()
-    assert container in found
+    tree = existing()
+    assert container in tree
     named = [name for layer in layers(container) for name in layer]
-    assert sorted(named) == sorted(found[container])
+    assert sorted(named) == sorted(tree[container])
 
 
 @pytest.mark.parametrize("container", LAYERED)

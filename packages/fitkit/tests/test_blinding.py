@@ -222,7 +222,9 @@ class TestWhatIsNotDetermined:
 
     @pytest.mark.parametrize("call", [fitkit.ranking, fitkit.breakdown])
     def test_there_is_no_silent_nan(self, blind, data, call):
-        with pytest.raises(fitkit.FitError, match=r"'mu' has no uncertainty: nothing.*"):
+        with pytest.raises(
+            fitkit.FitError, match=r"'mu' has no uncertainty: nothing.*"
+        ):
             call(blind, data)
 
     def test_fixed_it_does_not_matter(self, blind, data):

@@ -95,9 +95,7 @@ class TestAgainstSingleCalls:
     def test_values_of_the_parameter_of_interest(self, serial):
         result = fitkit.grid(document(), PATCHES, chunk=2, poi_value=[0.5, 1.0])
         assert result["cls_expected"].shape == (6, 2, 5)
-        np.testing.assert_allclose(
-            result["cls"][:, 1], serial["cls"], rtol=1e-8
-        )
+        np.testing.assert_allclose(result["cls"][:, 1], serial["cls"], rtol=1e-8)
 
     def test_fits(self):
         result = fitkit.grid(document(), PATCHES, fitkit.fit, chunk=2)
@@ -206,9 +204,7 @@ class TestBadPoints:
         assert "does not apply" in result.messages[1]
         assert np.isnan(result["cls_expected"][1]).all()
         keep = [0, 2, 3, 4, 5]
-        np.testing.assert_allclose(
-            result["cls"][keep], serial["cls"][keep], rtol=1e-8
-        )
+        np.testing.assert_allclose(result["cls"][keep], serial["cls"][keep], rtol=1e-8)
         assert "1 without a result" in repr(result)
 
     def test_one_that_cannot_be_fitted(self):
@@ -329,14 +325,23 @@ class TestOnDisk:
 
     def test_types_and_bounds_of_values_count(self):
         """What JSON, or one text after another, would confuse."""
-        inputs = [{"a": 1}, {"a": 1.0}, {"a": True}, {"a": "1"}, {"a": [1]}, {"a": None}]
+        inputs = [
+            {"a": 1},
+            {"a": 1.0},
+            {"a": True},
+            {"a": "1"},
+            {"a": [1]},
+            {"a": None},
+        ]
         inputs += [{"a": "bc", "d": ""}, {"a": "b", "cd": ""}, {"a": ["b", "c"]}]
         keys = {key_of(task(each)) for each in inputs}
         assert len(keys) == len(inputs)
         with pytest.raises(TypeError, match="told apart by their bytes; got a object"):
             key_of(task({"a": object()}))
 
-    @pytest.mark.parametrize("package", ["fitkit", "equinox", "optimistix", "jax", "numpy"])
+    @pytest.mark.parametrize(
+        "package", ["fitkit", "equinox", "optimistix", "jax", "numpy"]
+    )
     def test_another_version_is_another_input(self, monkeypatch, package):
         before = key_of(task({}))
         version = metadata.version
@@ -354,9 +359,7 @@ class TestOnDisk:
         ]
         for settings in same_name:
             for skipped in (0, 3):
-                _, log = self.restart(
-                    tmp_path, caplog, start=start, settings=settings
-                )
+                _, log = self.restart(tmp_path, caplog, start=start, settings=settings)
                 assert f"skipped {skipped} of 3 groups" in log
 
 

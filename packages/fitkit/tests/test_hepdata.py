@@ -174,9 +174,7 @@ def test_scan_and_contours(tables, results):
         (y,) = map(column, found["dependent_variables"])
         points = results["contour"].points[i]
         np.testing.assert_allclose(np.transpose([x, y]), points, rtol=DIGITS)
-    bad = eqx.tree_at(
-        lambda s: s.converged, scan, np.array([True, False, True, False])
-    )
+    bad = eqx.tree_at(lambda s: s.converged, scan, np.array([True, False, True, False]))
     (values,) = hepdata.scan(bad).independent
     assert column(values) == [2.0, 1.0]
 
@@ -203,9 +201,7 @@ def test_what_is_not_a_number_is_a_dash(results):
         False,
         True,
     ]
-    broken = eqx.tree_at(
-        lambda r: r.error["CR"], results["yields"], np.array([np.nan])
-    )
+    broken = eqx.tree_at(lambda r: r.error["CR"], results["yields"], np.array([np.nan]))
     (table,) = (t for t in hepdata.yields(broken) if t.name == "Yields in CR")
     assert table.dependent[-1]["values"] == [{"value": 300.0}]
 

@@ -17,9 +17,9 @@ from matplotlib.colors import same_color
 from scipy import stats
 
 from fitkit import plot
-from fitkit._numerics.bordered_matrix import plain
 from fitkit._fit.stationarity import Stationarity
 from fitkit._model.parameters import ParameterShapes
+from fitkit._numerics.bordered_matrix import plain
 
 # Names that TeX would choke on: matplotlib raises where it takes them for formulae.
 SIGNAL, TILT, CHANNEL = "$s_{1}$ & 100%", "tilt_$\\bad{$_x", "SR_#1 $\\x$"
@@ -250,7 +250,9 @@ def test_a_parameter_on_its_bound_has_a_pull_without_a_width(results):
     drawn = plot.pulls(dataclasses.replace(pulls, constraint=constraint))
     assert np.isfinite(drawn.get_xlim()).all()
     ranked = results["ranking"]
-    unknown = {name: changed(getattr(ranked, name), 0, np.nan) for name in ("up", "down")}
+    unknown = {
+        name: changed(getattr(ranked, name), 0, np.nan) for name in ("up", "down")
+    }
     _, right = plot.ranking(dataclasses.replace(ranked, **unknown))
     assert np.isfinite(right.get_xlim()).all()
 
@@ -350,7 +352,10 @@ def test_contour(results):
     bad = eqx.tree_at(
         lambda x: (x.converged, x.at_bound),
         found,
-        (changed(found.converged, (0, 1), False), changed(found.at_bound, (1, 2), True)),
+        (
+            changed(found.converged, (0, 1), False),
+            changed(found.at_bound, (1, 2), True),
+        ),
     )
     ax = plot.contour(bad)
     assert np.isnan(line(ax, "68.27 %")[1]).all()

@@ -107,7 +107,8 @@ class TestInterval:
                 high, param.value + minos.upper, atol=within, rtol=0, err_msg=name
             )
             if bool(found.low_at_bound[found.names.index(name)]):
-                assert minos.at_lower_limit
+                # where it says so, or from another start only that it found no end
+                assert minos.at_lower_limit or not minos.lower_valid
                 assert low == param.lower_limit
             else:
                 np.testing.assert_allclose(
@@ -370,7 +371,5 @@ def _code4_slope(lo, hi):
     """d(factor)/d(alpha) at 0 of interpolation code 4, by differences."""
     sample = fitkit.Sample("s", [1.0], (fitkit.NormSys("a", lo=lo, hi=hi),))
     only = fitkit.Model([fitkit.Channel("SR", [sample])], poi=None)
-    up, down = (
-        only.expected_data({"a": a}).main["SR"][0] for a in (1e-4, -1e-4)
-    )
+    up, down = (only.expected_data({"a": a}).main["SR"][0] for a in (1e-4, -1e-4))
     return (up - down) / 2e-4

@@ -109,7 +109,9 @@ def test_one_root_of_no_shape_and_what_the_function_remembers():
 
 def test_roots_do_not_disturb_each_other():
     def function(x):
-        return np.stack([1.5 - x[0], np.nan * x[1], 2.0 - np.sqrt(x[2]), 1 / (1 + x[3])])
+        return np.stack(
+            [1.5 - x[0], np.nan * x[1], 2.0 - np.sqrt(x[2]), 1 / (1 + x[3])]
+        )
 
     roots, _ = solve(function, [1.0] * 4, [1.5, 1.0, 2.0, 1.0], largest=100.0)
     np.testing.assert_array_equal(roots.converged, [True, False, True, True])

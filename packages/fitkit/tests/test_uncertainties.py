@@ -72,7 +72,9 @@ class TestFlatDirections:
         np.testing.assert_allclose(ranked.up[0], 1.2 / 1.1 - 1.2, rtol=1e-6)
         assert np.isnan(ranked.up[1:]).all()
         assert "a  " in repr(ranked)
-        with pytest.raises(fitkit.FitError, match=r"'a' has no uncertainty: the data do"):
+        with pytest.raises(
+            fitkit.FitError, match=r"'a' has no uncertainty: the data do"
+        ):
             fitkit.breakdown(model, data, parameter="a")
         np.testing.assert_allclose(fitkit.breakdown(model, data).total, errors["c"])
 
@@ -97,13 +99,17 @@ class TestFlatDirections:
         step = 1e-3
         refitted = (errors(count + step) - errors(count - step)) / (2 * step)
         known = np.isfinite(refitted)
-        np.testing.assert_allclose(slopes[known], refitted[known], rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(
+            slopes[known], refitted[known], rtol=1e-5, atol=1e-12
+        )
         assert known.sum() == 2
 
 
 def _slope(lo, hi):
     """d log(factor)/d(alpha) at 0 of interpolation code 4, by differences."""
-    only = Model([Channel("c", [Sample("s", [1.0], (NormSys("a", lo, hi),))])], poi=None)
+    only = Model(
+        [Channel("c", [Sample("s", [1.0], (NormSys("a", lo, hi),))])], poi=None
+    )
     up, down = (only.expected_data({"a": a}).main["c"][0] for a in (1e-4, -1e-4))
     return np.log(up / down) / 2e-4
 
@@ -140,15 +146,12 @@ class TestOnABound:
         assert ranked.converged.all()
         (unknown,) = np.flatnonzero(np.isnan(ranked.up))
         assert ranked.names[unknown] == "mu_ZZ"
-        for name in ranked.names[:2]:
-            i = ranked.names.index(name)
-            errors = fitkit.pulls(model, data)
-            j = errors.names.index(name)
-            shifted = model.with_fixed(
-                {name: errors.best[j] + errors.uncertainty[j]}
-            )
-            change = fitkit.fit(shifted, data).params["r_ttZ"] - ranked.best
-            np.testing.assert_allclose(ranked.up[i], change, rtol=1e-6)
+        pulls = fitkit.pulls(model, data)
+        for i, name in enumerate(ranked.names[:2]):
+            j = pulls.names.index(name)
+            shifted = {name: pulls.best[j] + pulls.uncertainty[j]}
+            change = fitkit.fit(model.with_fixed(shifted), data).params["r_ttZ"]
+            np.testing.assert_allclose(ranked.up[i], change - ranked.best, rtol=1e-6)
 
     def test_an_interval_has_its_other_end(self, published):
         ends = fitkit.interval(*published, "mu_ZZ")
@@ -158,7 +161,9 @@ class TestOnABound:
     def test_what_has_none_says_so(self):
         model = fitkit.uncorrelated_background([10.0], [50.0], [5.0])
         data = model.data({"singlechannel": [30.0]})
-        with pytest.raises(fitkit.FitError, match=r"'mu' has no uncertainty.*its bound"):
+        with pytest.raises(
+            fitkit.FitError, match=r"'mu' has no uncertainty.*its bound"
+        ):
             fitkit.breakdown(model, data)
         assert fitkit.breakdown(model.with_bounds(mu=(-9, 9)), data).total > 0
 
@@ -249,7 +254,9 @@ class TestWithoutParameters:
             np.testing.assert_array_equal(yields.error["c"], [0.0, 0.0])
         assert fitkit.pulls(model, data).names == ()
         assert fitkit.interval(model, data).names == ()
-        assert "no" in repr(fitkit.fit(model, data)) or fitkit.fit(model, data).converged
+        assert (
+            "no" in repr(fitkit.fit(model, data)) or fitkit.fit(model, data).converged
+        )
         assert repr(fitkit.pulls(model, data))
         assert repr(fitkit.interval(model, data))
 

@@ -78,8 +78,8 @@ if TYPE_CHECKING:
     from ._hypotest.results import UpperLimit as UpperLimit
     from ._profile.scan import scan as scan
     from ._profile.scan import Scan as Scan
-    from ._profile.scan import contour as contour
-    from ._profile.scan import Contour as Contour
+    from ._profile.contour import contour as contour
+    from ._profile.contour import Contour as Contour
     from ._profile.interval import interval as interval
     from ._profile.interval import Intervals as Intervals
     from ._profile.pulls import pulls as pulls
@@ -137,7 +137,8 @@ _MODULES = {
     "._hypotest.discovery": "discovery",
     "._hypotest.limit": "upper_limit MissingLimitWarning",
     "._hypotest.results": "HypotestResult DiscoveryResult UpperLimit",
-    "._profile.scan": "scan Scan contour Contour",
+    "._profile.scan": "scan Scan",
+    "._profile.contour": "contour Contour",
     "._profile.interval": "interval Intervals",
     "._profile.pulls": "pulls Pulls",
     "._profile.ranking": "ranking Ranking",

@@ -273,7 +273,10 @@ def uncertainties(model: AbstractModel, params: Params, data: Data) -> Params:
 def _at(
     model: AbstractModel, data: Data
 ) -> tuple[AbstractNegativeLogLikelihood, ParameterVectors]:
-    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    likelihood, parameters = (
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+    )
     require_float64(likelihood, parameters)
     return likelihood, parameters
 
@@ -299,4 +302,3 @@ def _uncertainties(
 ) -> Vector:
     matrix, movable, free = free_entries(likelihood, parameters, y)
     return xp.where(movable, covariance_of(matrix, free).widths, 0.0)
-

@@ -56,7 +56,12 @@ OPTIONS: dict[Callable[..., Any], dict[str, Any]] = {
     discovery: {"statistic": Q0(), "calculator": Asymptotics()},
     fit: {},
 }
-_COLUMNS = {hypotest: EXCLUSION, upper_limit: LIMITS, discovery: DISCOVERY, fit: BEST_FIT}
+_COLUMNS = {
+    hypotest: EXCLUSION,
+    upper_limit: LIMITS,
+    discovery: DISCOVERY,
+    fit: BEST_FIT,
+}
 
 
 @final
@@ -160,9 +165,9 @@ def _member(task: Task, point: Point, reader: SeriesReader) -> Member:
         return Member(likelihood, parameters, np.zeros(parameters.init.shape, bool))
     of = "the document" if point.patch is None else "the patched document"
     raise WorkspaceError(
-        f"{of} has no parameter of interest: no sample of it has the modifier that its "
-        "measurement names. Is the signal missing? `poi=...` chooses another parameter, "
-        f"and `grid(..., compute=fit)` needs none."
+        f"{of} has no parameter of interest: no sample has the modifier that the "
+        "measurement names. Is the signal missing? `poi=...` chooses another "
+        "parameter, and `grid(..., compute=fit)` needs none."
     )
 
 

@@ -247,7 +247,9 @@ def _all_rows(
             rows = load_rows(folder, key, len(tasks[number].points))
             if rows is not None:
                 done[number] = rows
-        _log.info("skipped %d of %d groups that are in %s", len(done), len(tasks), folder)
+        _log.info(
+            "skipped %d of %d groups that are in %s", len(done), len(tasks), folder
+        )
     total = sum(len(task.points) for task in tasks)
 
     def tell() -> None:

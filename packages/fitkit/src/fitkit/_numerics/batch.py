@@ -162,7 +162,9 @@ class Batched:
             tell(i + 1, count)
             taken = time.thread_time() - start
             left = (count - i - 1 + ahead) if i + 1 < count else 0
-            if compiling_is_sooner(taken / (i + 1), left, taken, parameters, known=known):
+            if compiling_is_sooner(
+                taken / (i + 1), left, taken, parameters, known=known
+            ):
                 break
         parts.append(jax.tree.map(lambda *x: np.stack(x), *results))
         return len(results)

@@ -16,8 +16,8 @@ from .._model.parameters import flatten
 from .._numerics.batch import in_batch
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
+from .best_fit import BestFit, best_fit, covariance_at, entry, pick, require_width
 from .groups import parameter_group
-from .profile_fits import BestFit, best_fit, covariance_at, entry, pick, require_width
 
 
 @final
@@ -146,9 +146,7 @@ def _difference(larger: Array, smaller: Array) -> Array:
 
 
 @numpy_or_compiled
-def _deviations(
-    best: BestFit, of: Mask, frozen: Array
-) -> Float[Array, " masks"]:
+def _deviations(best: BestFit, of: Mask, frozen: Array) -> Float[Array, " masks"]:
     """The standard deviation of one entry, with each of some masks frozen."""
 
     def deviation(mask: Mask) -> Float[Array, ""]:

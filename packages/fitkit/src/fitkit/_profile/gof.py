@@ -11,7 +11,7 @@ from .._hypotest.toys import Toys, drawn, for_each_chunk, tail_error, tail_of
 from .._model.model import AbstractModel, Data
 from .._numerics.batch import Batched
 from .._numerics.namespace import traced, xp
-from .profile_fits import (
+from .best_fit import (
     BestFit,
     best_fit,
     constrained_entries,
@@ -129,9 +129,7 @@ def goodness_of_fit(
     return GoodnessOfFit(statistic, left, p_value, error, refitted)
 
 
-def _refitted(
-    best: BestFit, factors: Mask, toys: Toys
-) -> Float[Array, " toys"]:
+def _refitted(best: BestFit, factors: Mask, toys: Toys) -> Float[Array, " toys"]:
     """The value at the best fit of each pseudo-experiment, NaN where there is none."""
     truth = best.minimum.y
     common = best.likelihood, best.parameters.starting_at(truth), factors

@@ -41,8 +41,8 @@ def parameter_group(
         of_kind = _of_kind(model, member)
         if not of_kind:
             raise ValueError(
-                f"`parameter_group`: no parameter has a modifier {member.__name__}. The "
-                f"model has: {', '.join(names)}."
+                f"`parameter_group`: no parameter has a modifier {member.__name__}. "
+                f"The model has: {', '.join(names)}."
             )
         chosen |= of_kind
     return tuple(name for name in names if name in chosen)

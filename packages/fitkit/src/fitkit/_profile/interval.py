@@ -12,7 +12,8 @@ from .._model.parameters import entry_names
 from .._numerics.batch import Batched
 from .._numerics.namespace import as_floats, traced, xp
 from .._numerics.roots import falling_roots
-from .profile_fits import BestFit, Nearby, best_fit, entry, line_of, pick, root_of_excess
+from .best_fit import BestFit, best_fit, entry, pick
+from .profile_fits import Nearby, line_of, root_of_excess
 
 
 @final
@@ -109,7 +110,9 @@ def interval(
     else:
         chosen = [parameters] if isinstance(parameters, str) else list(parameters)
     masks = [entry(model, name, "interval") for name in chosen]
-    fixed = [n for n, mask in zip(chosen, masks, strict=True) if not movable[mask].all()]
+    fixed = [
+        n for n, mask in zip(chosen, masks, strict=True) if not movable[mask].all()
+    ]
     if fixed:
         raise ValueError(
             f"`interval`: {fixed[0]!r} is fixed. Free it with "
@@ -146,7 +149,9 @@ def _end(
     mask = np.arange(best.movable.shape[0]) == index
     line = line_of(best, mask, side)
     unit, at = line.width, pick(best.minimum.y, mask)
-    lower, upper = (pick(x, mask) for x in (best.parameters.lower, best.parameters.upper))
+    lower, upper = (
+        pick(x, mask) for x in (best.parameters.lower, best.parameters.upper)
+    )
     bound = xp.where(side > 0, upper, lower)
 
     def missing(x: Array, nearby: Nearby) -> tuple[Array, Array, Nearby]:

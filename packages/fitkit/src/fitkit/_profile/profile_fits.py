@@ -1,4 +1,4 @@
-r"""The best fit, and conditional fits near it, each started where they should end.
+r"""Conditional fits near the best one, each started where it should end.
 
 With some entries fixed at a distance \(d\) along a line through the best fit
 \(\hat y\), the others follow to first order by \(-H_{FF}^{-1} H_{FS}\,u\,d\), with
@@ -14,182 +14,21 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._custom_types import Mask, Vector
-from .._fit.diagnose import FitError
-from .._fit.minimise import Minimum, minimise, minimised
 from .._fit.box import Box
+from .._fit.minimise import Minimum, minimise
 from .._fit.newton import initial_state, newton_step
 from .._fit.search import EDM_TOLERANCE, IMPOSSIBLE
-from .._fit.uncertainty import Covariance, covariance_of
 from .._model.likelihood import AbstractNegativeLogLikelihood
-from .._model.model import AbstractModel, Data
-from .._model.parameters import ParameterVectors, entry_names, hint
+from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import factorise, substitute
-from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
-from .._numerics.namespace import choose, cond, freeze, traced, xp
-from .._numerics.precision import require_float64
+from .._numerics.compiled import runs_on_numpy
+from .._numerics.namespace import freeze, xp
+from .best_fit import BestFit
 
 # A parabola through conditional fits is followed to so many times their distance.
 _FARTHEST = 3.0
 # A conditional fit that has not ended after so many steps is left to `minimise`.
 _FEW_STEPS = 30
-
-
-@final
-class BestFit(NamedTuple):
-    """A model fitted to data: where every profile starts.
-
-    Attributes:
-        likelihood: at the data.
-        parameters: bounds and fixed entries of all fits.
-        minimum: the unconditional fit.
-        movable: entries that are fitted, `[params]`.
-    """
-
-    likelihood: AbstractNegativeLogLikelihood
-    parameters: ParameterVectors
-    minimum: Minimum
-    movable: Mask
-
-    @property
-    def needs_jax(self) -> bool:
-        """Whether fits are compiled, though nothing is traced."""
-        return self.likelihood.needs_jax
-
-    @property
-    def free(self) -> Mask:
-        """Fitted entries that are not on a bound against which the data push them."""
-        at = self.minimum.stationarity
-        return self.movable & ~at.at_lower & ~at.at_upper
-
-
-def best_fit(
-    model: AbstractModel, data: Data, call: str, *, lower_too: bool = False
-) -> BestFit:
-    """Fit, and collect what profiles need.
-
-    Where the best fit of a factor without a constraint ends at the upper bound that it
-    has by default, at 10 for a normfactor, the bound is released: an answer must not
-    depend on a number that nobody chose.
-
-    Args:
-        model: any model.
-        data: observed or expected data.
-        call: for messages.
-        lower_too: whether default lower bounds are released likewise. Those are where
-            yields become negative.
-
-    Raises:
-        FitError: where the fit finds no minimum.
-        RuntimeError: traced, where float64 is off.
-    """
-    # By its class: of a bound method equinox makes a new object each time.
-    likelihood = type(model).negative_log_likelihood(model, data)
-    parameters = model.parameter_vectors()
-    require_float64(likelihood, parameters)
-    factors = ~constrained_entries(model)
-    by_default = ~parameters.upper_given
-    if lower_too:
-        by_default = by_default | ~parameters.lower_given
-    if traced(by_default) or (factors & by_default).any():
-        minimum, parameters = _fit_beyond_default_bounds(
-            likelihood, parameters, factors, lower_too
-        )
-    else:
-        minimum = minimised(likelihood, parameters)
-    if not traced(minimum.converged) and not bool(minimum.converged):
-        raise FitError(
-            f"the free fit of `{call}` found no minimum. `fit` on the same data gives "
-            "the reason."
-        )
-    _, movable = parameters.start()
-    return BestFit(likelihood, parameters, minimum, movable)
-
-
-def fit_beyond_default_bounds(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    factors: Mask,
-    lower_too: bool,
-) -> tuple[Minimum, ParameterVectors]:
-    """A fit, and another one without the default bounds at which it ended.
-
-    Args:
-        likelihood: at the data.
-        parameters: of the fit.
-        factors: entries whose default bounds may be released.
-        lower_too: whether that holds for lower bounds as well.
-
-    Returns:
-        The minimum, and the parameters without these bounds. Where there is none beyond
-        the bounds, the one at them: without any counts yields may fall without end.
-    """
-    minimum = minimise(likelihood, parameters)
-    at = minimum.stationarity
-    above = factors & at.at_upper & ~parameters.upper_given
-    below = factors & at.at_lower & ~parameters.lower_given & lower_too
-    wider = parameters._replace(
-        lower=xp.where(below, -np.inf, parameters.lower),
-        upper=xp.where(above, np.inf, parameters.upper),
-    )
-
-    def beyond() -> tuple[Minimum, ParameterVectors]:
-        released = minimise(likelihood, wider.starting_at(minimum.y))
-        return choose(released.converged, (released, wider), (minimum, parameters))
-
-    return cond(xp.any(above | below), beyond, lambda: (minimum, parameters))
-
-
-_fit_beyond_default_bounds = numpy_or_compiled(fit_beyond_default_bounds)
-
-
-def constrained_entries(model: AbstractModel) -> np.ndarray:
-    """Which entries of the flat vector an auxiliary measurement constrains."""
-    parameters = model.parameters
-    return np.concatenate(
-        [
-            np.zeros(0, dtype=bool),
-            *(
-                np.full(np.size(parameters[name].init), parameters[name].constraint is not None)
-                for name in model.parameter_names
-            ),
-        ]
-    )
-
-
-@numpy_or_compiled
-def covariance_at(best: BestFit) -> Covariance:
-    """The covariance of the entries that are free at the best fit."""
-    return covariance_of(best.minimum.curvature, best.free)
-
-
-def require_width(
-    widths: Vector, best: BestFit, mask: Mask, model: AbstractModel, call: str
-) -> None:
-    """Refuse a call whose one parameter has no uncertainty; traced, it is NaN.
-
-    Args:
-        widths: standard deviations of all entries.
-        best: the fit.
-        mask: the parameter.
-        model: for names.
-        call: for messages.
-
-    Raises:
-        FitError: where the parameter is fixed, on a bound or not determined.
-    """
-    if traced(widths) or np.isfinite(widths[mask]).all():
-        return
-    (index,) = np.flatnonzero(mask)
-    name = entry_names(model.parameter_shapes)[index]
-    if not best.movable[index]:
-        why = f"it is fixed; `model.with_free({name!r})` frees it"
-    elif not best.free[index]:
-        why = "the data push it onto its bound, and `interval` gives its other end"
-    elif best.minimum.curvature.diagonal()[index] == 0:
-        why = f"nothing that is fitted depends on {name!r}"
-    else:
-        why = "the data do not determine it; `fit` tells which combination is flat"
-    raise FitError(f"`{call}`: {name!r} has no uncertainty: {why}.")
 
 
 @final
@@ -221,9 +60,7 @@ class Nearby(NamedTuple):
     ) -> "Nearby":
         """With another fit as the latest, if it is good."""
         new = xp.stack([distance, self.distance[0]]), xp.stack([bend, self.bend[0]])
-        return Nearby(
-            *(xp.where(good, a, b) for a, b in zip(new, self, strict=True))
-        )
+        return Nearby(*(xp.where(good, a, b) for a, b in zip(new, self, strict=True)))
 
 
 @final
@@ -348,34 +185,6 @@ def line_along(best: BestFit, fixed: Mask, direction: Vector) -> Line:
 def line_of(best: BestFit, fixed: Mask, sign: ArrayLike = 1.0) -> Line:
     """The line of one entry, rising with the distance for a positive sign."""
     return line_along(best, fixed, xp.where(fixed, sign, 0.0))
-
-
-def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
-    """The entry of the flat vector that `name` means, as a mask.
-
-    Args:
-        model: any model.
-        name: a scalar parameter, or one entry of a parameter per bin, `gamma[3]`.
-        call: for messages.
-
-    Raises:
-        ValueError: where the model has no such entry.
-    """
-    names = entry_names(model.parameter_shapes)
-    if name not in names:
-        shape = model.parameter_shapes.get(name)
-        known = (
-            f"it has one value per bin: name one, such as {name}[0]."
-            if shape
-            else hint(name, names)
-        )
-        raise ValueError(f"`{call}`: no single parameter {name!r}; {known}")
-    return np.array([other == name for other in names])
-
-
-def pick(vector: Array, mask: Mask) -> Float[Array, ""]:
-    """The one entry that the mask names, also where others are infinite."""
-    return xp.sum(xp.where(mask, vector, 0.0))
 
 
 def root_of_excess(

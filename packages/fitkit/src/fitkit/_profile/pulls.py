@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names
 from .._numerics.namespace import traced, xp
+from .best_fit import best_fit, covariance_at
 from .constraint_widths import prior_centres, prior_widths
-from .profile_fits import best_fit, covariance_at
 
 
 @final

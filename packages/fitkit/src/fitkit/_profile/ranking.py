@@ -24,16 +24,9 @@ from .._model.parameters import entry_names, hint
 from .._numerics.batch import Batched
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import cond, scan, traced, xp
+from .best_fit import BestFit, best_fit, covariance_at, pick, require_width
 from .constraint_widths import prior_centres, prior_widths
-from .profile_fits import (
-    BestFit,
-    Nearby,
-    best_fit,
-    covariance_at,
-    line_of,
-    pick,
-    require_width,
-)
+from .profile_fits import Nearby, line_of
 
 
 @final

@@ -17,8 +17,8 @@ from .._model.model import AbstractModel, Data
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
+from .best_fit import best_fit, covariance_at
 from .constraint_widths import prior_widths
-from .profile_fits import best_fit, covariance_at
 
 
 @final

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .._profile.scan import Contour, Scan
+from .._profile.contour import Contour
+from .._profile.scan import Scan
 from ._submission import Table, fitting
 from ._variables import dependent, independent, rounded
 

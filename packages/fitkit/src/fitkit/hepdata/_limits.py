@@ -59,9 +59,14 @@ def upper_limits(
         f"Upper limits (CLs) on {poi} against {parameter}, observed and expected.",
         [independent(parameter, values, units)],
         [
-            dependent(f"Limit on {poi}, observed", points.observed, qualifiers=qualifiers),
             dependent(
-                f"Limit on {poi}, expected", expected[:, 2], _band(expected), qualifiers=qualifiers
+                f"Limit on {poi}, observed", points.observed, qualifiers=qualifiers
+            ),
+            dependent(
+                f"Limit on {poi}, expected",
+                expected[:, 2],
+                _band(expected),
+                qualifiers=qualifiers,
             ),
         ],
     )

@@ -3,10 +3,10 @@
 import numpy as np
 
 from .._fit.result import FitResult
-from .._tables import estimates
 from .._profile.interval import Intervals
 from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking
+from .._tables import estimates
 from ._submission import Table
 from ._variables import dependent, independent
 
@@ -95,7 +95,9 @@ def ranking(result: Ranking) -> Table:
         "best fit, and with its auxiliary measurement shifted by one (to first order).",
         [independent("Parameter", result.names)],
         [
-            dependent(f"Impact on {poi}", np.asarray(values), qualifiers=[("SHIFT", how, "")])
+            dependent(
+                f"Impact on {poi}", np.asarray(values), qualifiers=[("SHIFT", how, "")]
+            )
             for how, values in columns.items()
         ],
     )

@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from .._profile.contour import Contour
 from .._profile.interval import Intervals
-from .._profile.scan import Contour, Scan
+from .._profile.scan import Scan
 from ._look import BLUE, GREY, ORANGE, RED, one_axes, shortened, styled
 
 _LINES = ("-", "--", "-.", ":")

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 
 from .._fit.result import FitResult
-from .._tables import estimates
 from .._profile.pulls import Pulls
 from .._profile.ranking import Ranking
+from .._tables import estimates
 from ._look import (
     BLUE,
     ORANGE,
@@ -84,8 +84,8 @@ def ranking(
 
     Left, (best fit - nominal) / width of the constraint, with the uncertainty after the
     fit as a bar; a parameter without a constraint has none. Right, the change of the
-    parameter of interest with each fixed at ± 1 standard deviation: full, after the fit;
-    hollow, with the width of its constraint.
+    parameter of interest with each fixed at ± 1 standard deviation: full, after the
+    fit; hollow, with the width of its constraint.
 
     Args:
         result: of `ranking`.

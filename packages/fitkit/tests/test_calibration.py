@@ -110,7 +110,7 @@ def test_against_the_closed_form(tested):
     for found, expected in (
         (result.statistic, q),
         (result.statistic_asimov, q_a),
-        (result.p_sb, p),
+        (result.cl_sb, p),
         (result.cls, cls),
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7)
@@ -122,7 +122,7 @@ def test_against_the_closed_form(tested):
 def test_p_values_are_frequencies(tested, mu):
     result = tested(mu, *experiments(mu, seed=2))
     # 5 % of 2000 with a binomial error of 0.5 %
-    assert abs(np.mean(result.p_sb < 0.05) - 0.05) < 0.015
+    assert abs(np.mean(result.cl_sb < 0.05) - 0.05) < 0.015
 
 
 @pytest.mark.parametrize(

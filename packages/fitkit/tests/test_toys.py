@@ -8,9 +8,9 @@ from scipy import stats
 
 import fitkit
 from fitkit import Channel, Model, NormFactor, Sample, Toys
-from fitkit._fit.fit import fit_options, poi_mask
+from fitkit._fit.poi import poi_mask
 from fitkit._hypotest.statistic import QMuTilde
-from fitkit._hypotest.toys import start_toys, statistics_of_toys, toys_test
+from fitkit._hypotest.toys import fit_of_toys, hypotest_by_toys
 
 
 def counting(signal, background):
@@ -100,42 +100,33 @@ def test_large_counts_are_asymptotic(uncertain):
     assert tuple(map(int, by_toys.failed)) == (0, 0)
 
 
-def test_the_size_of_a_chunk_changes_nothing(uncertain):
+def fits_of(uncertain, toys):
     model, data = uncertain
-    likelihood = model.negative_log_likelihood(data)
-    options = fit_options(model, None, None, None)
-    truth = fitkit.fit(model, data).y
+    return fit_of_toys(
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+        poi_mask(model, "test"),
+        QMuTilde(),
+        toys,
+    )
 
+
+def test_the_size_of_a_chunk_changes_nothing(uncertain):
     def statistics(chunk):
-        return statistics_of_toys(
-            likelihood,
-            options,
-            poi_mask(model, "test"),
-            jnp.asarray(1.0),
-            QMuTilde(),
-            fitkit.BoundedNewton(),
-            truth,
-            Toys(jax.random.key(5), 30, chunk),
-        )
+        toys = Toys(jax.random.key(5), 30, chunk)
+        return hypotest_by_toys(fits_of(uncertain, toys), np.asarray(1.0)).toys_sb
 
-    # Sums in another order: rounding.
-    np.testing.assert_allclose(statistics(7), statistics(1000), rtol=1e-8, atol=1e-9)
+    np.testing.assert_array_equal(statistics(7), statistics(1000))
 
 
 def test_free_fits_serve_every_tested_value(uncertain):
     """As a search of limits uses them: the statistics are those of single tests."""
-    model, data = uncertain
-    common = (
-        model.negative_log_likelihood(data),
-        fit_options(model, None, None, None),
-        poi_mask(model, "test"),
-    )
-    how = QMuTilde(), None, Toys(jax.random.key(5), 500, 500)
-    start = start_toys(*common, *how)
-    assert start.free.shape == (500, 2)
+    toys = Toys(jax.random.key(5), 50)
+    fits = fits_of(uncertain, toys)
+    assert fits.free.value.shape == (50,)
     for value in (0.7, 1.9):
-        shared = toys_test(*common, jnp.asarray(value), *how, start)
-        single = fitkit.hypotest(model, data, value, calculator=how[2])
+        shared = hypotest_by_toys(fits, np.asarray(value))
+        single = fitkit.hypotest(*uncertain, value, calculator=toys)
         for name in ("statistic", "toys_sb", "toys_b"):
             np.testing.assert_array_equal(getattr(shared, name), getattr(single, name))
 

@@ -22,7 +22,8 @@ def _in_words(value: Array, error: Array, digits: str = ".6g") -> str:
 def _status(converged: Array, failed: Array) -> str:
     text = "" if bool(np.all(converged)) else "  (a fit did not converge)"
     if int(np.sum(failed)):
-        text += f"  ({int(np.sum(failed))} pseudo-experiments failed and are left out)"
+        sb, b = map(int, failed)
+        text += f"  ({sb} and {b} pseudo-experiments failed and are left out)"
     return text
 
 

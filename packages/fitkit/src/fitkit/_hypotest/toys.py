@@ -175,14 +175,14 @@ _conditional_minima = Batched(_conditional_minimum)
 
 
 def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
-    """Call `function(numbers, progress)` for chunks of pseudo-experiments."""
+    """Call `function(numbers, progress, ahead)` for chunks of pseudo-experiments."""
     parts = []
     for first in range(0, toys.n, toys.chunk):
         numbers = np.arange(first, min(first + toys.chunk, toys.n))
         tell = toys.progress and (
             lambda done, _, first=first: toys.progress(first + done, toys.n)  # type: ignore[misc]
         )
-        parts.append(function(numbers, tell))
+        parts.append(function(numbers, tell, toys.n - numbers[-1] - 1))
     return jax.tree.map(lambda *x: xp.concatenate(x), *parts)
 
 
@@ -197,7 +197,7 @@ def free_minima(fits: ToyFits, truth: Vector, toys: Toys) -> FreeMinima:
     parameters = free_parameters(fits.parameters, fits.poi, fits.statistic)
     common = fits.likelihood, parameters.starting_at(truth)
 
-    def some(numbers: np.ndarray, tell: Any) -> tuple[Array, Array]:
+    def some(numbers: np.ndarray, tell: Any, ahead: int) -> tuple[Array, Array]:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
         return _free_minima(common, data, fits.poi.size, tell)
 
@@ -226,7 +226,7 @@ def statistics_of_toys(
     free = free_minima(fits, truth, toys) if free is None else free
     common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested)
 
-    def some(numbers: np.ndarray, tell: Any) -> Array:
+    def some(numbers: np.ndarray, tell: Any, ahead: int) -> Array:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
         here = slice(numbers[0], numbers[-1] + 1)
         return _conditional_minima(

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 
-from .namespace import concrete, traced
+from .namespace import concrete
 from .threads import one_thread
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,10 +18,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 def runs_on_numpy(*args: Any) -> bool:
     """Whether a call with these arguments needs no program.
 
-    Nothing may be traced, and no argument may be written in `jax.numpy`: one that is
-    says so by an attribute `needs_jax`.
+    Nothing may be traced, and no part of an argument may be written in `jax.numpy`: a
+    class that is says so by an attribute `needs_jax`.
     """
-    return not traced(*args) and not any(getattr(x, "needs_jax", False) for x in args)
+    leaves = jax.tree.leaves(args, is_leaf=_needs_jax)
+    return not any(isinstance(x, Tracer) or _needs_jax(x) for x in leaves)
+
+
+def _needs_jax(part: Any) -> bool:
+    return getattr(type(part), "needs_jax", False)
 
 
 def numpy_or_compiled(function: F) -> F:

@@ -137,7 +137,7 @@ class TestAgainstSingleCalls:
         assert compiled == [1]
 
 
-def _always(each, left, taken, parameters, *, known):
+def _always(each, left, taken, compiling):
     return left > 0
 
 

@@ -12,7 +12,7 @@ from .._custom_types import Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors, entry_names
-from .._numerics.batch import in_batch
+from .._numerics.batch import Batched
 from .._numerics.bordered_matrix import scale_of
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import concrete, xp
@@ -105,7 +105,9 @@ def fit_from_many_starts(
         raise ValueError(f"`starts` must be 1 or more; got {starts}.")
     likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
     require_float64(likelihood, parameters)
-    minima = concrete(_minimise_from(likelihood, parameters, _even(starts, model)))
+    common = likelihood, parameters, _reach(likelihood, parameters)
+    directions = _even(starts, model)
+    minima = concrete(_minima_from(common, directions, directions.shape[1]))
     found = [
         result_of(jax.tree.map(lambda x, i=i: x[i], minima), model)
         for i in range(starts)
@@ -144,33 +146,37 @@ def _primes(count: int) -> np.ndarray:
 
 
 @numpy_or_compiled
-def _minimise_from(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    directions: Float[Array, "starts params"],
-) -> Minimum:
-    """A fit for each start, `_REACH` widths from the nominal one along `directions`."""
+def _reach(
+    likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
+) -> Vector:
+    """How far starts scatter from the nominal one, `[params]`."""
     nominal, movable = parameters.start()
-    lower, upper = parameters.lower, parameters.upper
     at = likelihood.derivatives(nominal)
-    reach = xp.where(movable, _REACH / scale_of(at.convex), 0.0)
+    return xp.where(movable, _REACH / scale_of(at.convex), 0.0)
 
-    def start(direction: Vector) -> Vector:
-        def place(part: Array) -> Vector:
-            moved = xp.clip(nominal + part * reach * direction, lower, upper)
-            return xp.where(movable, moved, nominal)
 
-        # The longest that is possible; the nominal start where none is.
-        longest = np.float64(0.0)
-        for part in 0.5 ** np.arange(_HALVINGS, -1, -1.0):
-            possible = xp.isfinite(likelihood.value(place(part)))
-            longest = xp.where(possible, part, longest)
-        return place(longest)
+def _minimise_from(
+    common: tuple[AbstractNegativeLogLikelihood, ParameterVectors, Vector],
+    direction: Vector,
+) -> Minimum:
+    """The fit from a start in some direction from the nominal one."""
+    likelihood, parameters, reach = common
+    nominal, movable = parameters.start()
 
-    def search(direction: Vector) -> Minimum:
-        return minimise(likelihood, parameters.starting_at(start(direction)))
+    def place(part: Array) -> Vector:
+        moved = nominal + part * reach * direction
+        inside = xp.clip(moved, parameters.lower, parameters.upper)
+        return xp.where(movable, inside, nominal)
 
-    return in_batch(search, directions, movable.shape[0], likelihood, parameters)
+    # The longest that is possible; the nominal start where none is.
+    longest = np.float64(0.0)
+    for part in 0.5 ** np.arange(_HALVINGS, -1, -1.0):
+        possible = xp.isfinite(likelihood.value(place(part)))
+        longest = xp.where(possible, part, longest)
+    return minimise(likelihood, parameters.starting_at(place(longest)))
+
+
+_minima_from = Batched(_minimise_from)
 
 
 def _widths(result: FitResult) -> np.ndarray:

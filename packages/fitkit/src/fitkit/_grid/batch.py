@@ -16,7 +16,7 @@ from .._hypotest.limit import asymptotic_limits
 from .._hypotest.statistic import Q0, AbstractTestStatistic
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
-from .._numerics.batch import Batched
+from .._numerics.batch import LONG_PROGRAM, Batched
 from .._numerics.namespace import xp
 
 
@@ -111,4 +111,5 @@ def _fit(common: tuple[()], member: Member) -> dict[str, Array]:
 
 
 # Each runs on NumPy, point by point, until a program for the rest would be sooner.
-tests, discoveries, limits, fits = map(Batched, (_test, _discovery, _limit, _fit))
+tests, discoveries, fits = map(Batched, (_test, _discovery, _fit))
+limits = Batched(_limit, LONG_PROGRAM)

@@ -63,14 +63,15 @@ def in_batch(
     return jax.tree.map(as_given, out)
 
 
-# What compiling a batch of fits takes, in seconds, and how many times less each fit
-# then takes than on NumPy; up to and above `_MOST_PARAMETERS`. Measured by
-# benchmarks/engines.py: 7 to 12 s and a twentieth or less where fits go side by side, 4
-# to 8 s and a quarter to an eighth where they go in turn. What takes less time than
-# that on NumPy is never compiled.
-_COMPILING, _FASTER = (12.0, 8.0), (20.0, 8.0)
-# Only after so many seconds on NumPy is the time of a fit known well enough: the first
-# one reads its tables for the first time.
+# Measured by benchmarks/engines.py, in CPU time, for 3 to 181 parameters: a program for
+# a batch of fits or tests compiles in 4 to 12 s, one for limits in 15 to 20. A member
+# takes a quarter of its time on NumPy there or less, down to a hundredth of few
+# parameters. The largest of the former and the least gain: what NumPy ends sooner must
+# not be compiled, and the other mistake costs some seconds at most.
+_COMPILING, LONG_PROGRAM = 12.0, 20.0
+_FASTER = 4.0
+# Only after so many seconds on NumPy is the time of a member known well enough: the
+# first one reads its tables for the first time.
 _MEASURED = 0.25
 # Below so many seconds a program that is there already gains nothing that anybody sees.
 _LEAST_GAIN = 0.2
@@ -86,10 +87,13 @@ class Batched:
 
     Args:
         function: `function(common, member)`; `common` is the same for all.
+        compiling: seconds that its program takes to compile.
     """
 
-    def __init__(self, function: Callable[[Any, Any], Any]):
-        self._function = function
+    def __init__(
+        self, function: Callable[[Any, Any], Any], compiling: float = _COMPILING
+    ):
+        self._function, self._compiling = function, compiling
         self._compiled = eqx.filter_jit(self._together)
         self._known: set[Any] = set()
 
@@ -127,10 +131,11 @@ class Batched:
             done = self._one_by_one(
                 common, batch, parameters, count, ahead, parts, tell
             )
+        # Few sizes, so that few programs serve batches of every size.
+        size = min(_SIDE_BY_SIDE, 1 << (count - 1).bit_length())
         while done < count:
-            some = range(done, min(done + _SIDE_BY_SIDE, count))
-            # Always as many, so that one program serves batches of every size.
-            index = np.minimum(done + np.arange(_SIDE_BY_SIDE), count - 1)
+            some = range(done, min(done + size, count))
+            index = np.minimum(done + np.arange(size), count - 1)
             members = jax.tree.map(lambda x, at=index: x[at], batch)
             # What NumPy began goes on in float64, whatever jax is told elsewhere.
             with jax.enable_x64(True):
@@ -153,6 +158,7 @@ class Batched:
     ) -> int:
         """Fit members in turn as long as that is sooner; how many have been."""
         known = count > 1 and self._program(common, batch) in self._known
+        compiling = 0.0 if known else self._compiling
         # By the clock of this thread: others slow both engines down.
         results, start = [], time.thread_time()
         for i in range(count):
@@ -161,10 +167,8 @@ class Batched:
                 results.append(self._function(common, member))
             tell(i + 1, count)
             taken = time.thread_time() - start
-            left = (count - i - 1 + ahead) if i + 1 < count else 0
-            if compiling_is_sooner(
-                taken / (i + 1), left, taken, parameters, known=known
-            ):
+            left = count - i - 1 and count - i - 1 + ahead
+            if compiling_is_sooner(taken / (i + 1), left, taken, compiling):
                 break
         parts.append(jax.tree.map(lambda *x: np.stack(x), *results))
         return len(results)
@@ -178,20 +182,15 @@ class Batched:
         return structure, tuple(shapes)
 
 
-def compiling_is_sooner(
-    each: float, left: int, taken: float, parameters: int, *, known: bool
-) -> bool:
+def compiling_is_sooner(each: float, left: int, taken: float, compiling: float) -> bool:
     """Whether a program for the rest of a batch would end before NumPy does.
 
     Args:
         each: seconds that NumPy takes for a member.
         left: how many members are left.
         taken: for so many seconds NumPy has been timed.
-        parameters: of each fit.
-        known: whether the program is compiled already.
+        compiling: seconds until the program is there, 0 for one that is.
     """
-    if taken < _MEASURED and not known:
+    if compiling and taken < _MEASURED:
         return False
-    large = parameters > _MOST_PARAMETERS
-    gain = left * each * (1 - 1 / _FASTER[large])
-    return gain > (_LEAST_GAIN if known else _COMPILING[large])
+    return left * each * (1 - 1 / _FASTER) > max(compiling, _LEAST_GAIN)

@@ -34,11 +34,6 @@ class BestFit(NamedTuple):
     movable: Mask
 
     @property
-    def needs_jax(self) -> bool:
-        """Whether fits are compiled, though nothing is traced."""
-        return self.likelihood.needs_jax
-
-    @property
     def free(self) -> Mask:
         """Fitted entries that are not on a bound against which the data push them."""
         at = self.minimum.stationarity

@@ -151,11 +151,6 @@ class _Plane(NamedTuple):
     circle: Float[Array, "2 2"]
 
     @property
-    def needs_jax(self) -> bool:
-        """Whether fits are compiled, though nothing is traced."""
-        return self.best.needs_jax
-
-    @property
     def centre(self) -> Float[Array, "2"]:
         """The best fit of both."""
         return self.of_both(self.best.minimum.y)

@@ -195,7 +195,7 @@ def test_data_of_another_size_than_the_asimov_data(events, call):
     args = MassPeak(), Data(main, events.aux)
     tested = (10.0,) if call is fitkit.hypotest else ()
     with pytest.raises(ValueError, match=rf"\({SLOTS},\).*mass.*\(180,\).*weight 0"):
-        call(*tested, *args)
+        call(*args, *tested)
 
 
 class Saturating(fitkit.AbstractModel):
@@ -322,7 +322,7 @@ def test_own_modifier_is_fitted_as_a_histosys(tilted, histfactory):
         np.testing.assert_allclose(
             ours.params[name], scale * value, rtol=1e-7, atol=1e-9
         )
-    held = fitkit.fixed_poi_fit(1.0, *tilted), fitkit.fixed_poi_fit(1.0, *histfactory)
+    held = fitkit.fixed_poi_fit(*tilted, 1.0), fitkit.fixed_poi_fit(*histfactory, 1.0)
     np.testing.assert_allclose(
         held[0].twice_nll - held[1].twice_nll, twice_log_width, rtol=1e-9
     )

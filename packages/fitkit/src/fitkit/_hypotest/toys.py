@@ -199,7 +199,7 @@ def free_minima(fits: ToyFits, truth: Vector, toys: Toys) -> FreeMinima:
 
     def some(numbers: np.ndarray, tell: Any, ahead: int) -> tuple[Array, Array]:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
-        return _free_minima(common, data, fits.poi.size, tell)
+        return _free_minima(common, data, fits.poi.size, tell, ahead)
 
     return FreeMinima(*for_each_chunk(toys, some))
 
@@ -230,7 +230,7 @@ def statistics_of_toys(
         data = drawn(fits.likelihood, truth, toys.key, numbers)
         here = slice(numbers[0], numbers[-1] + 1)
         return _conditional_minima(
-            common, (data, free.y[here]), fits.poi.size, tell
+            common, (data, free.y[here]), fits.poi.size, tell, ahead
         )
 
     at_tested = for_each_chunk(toys, some)

@@ -134,9 +134,9 @@ def _refitted(best: BestFit, factors: Mask, toys: Toys) -> Float[Array, " toys"]
     truth = best.minimum.y
     common = best.likelihood, best.parameters.starting_at(truth), factors
 
-    def some(numbers: np.ndarray, progress: Any) -> Array:
+    def some(numbers: np.ndarray, progress: Any, ahead: int) -> Array:
         data = drawn(best.likelihood, truth, toys.key, numbers)
-        return _values(common, data, truth.shape[0], progress)
+        return _values(common, data, truth.shape[0], progress, ahead)
 
     return for_each_chunk(toys, some)
 

@@ -56,6 +56,8 @@ def main() -> int:
     sample.add_argument("--all", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    if not _workspaces.there():
+        return 0
     print(f"OPENBLAS_NUM_THREADS={os.environ['OPENBLAS_NUM_THREADS']}")
     rows, stages, wrong = [], [], []
     for grid in options.grids:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fitkit
+from fitkit._histfactory import blocks as partition
 from fitkit._numerics.bordered_matrix import (
     Blocks,
     Bordered,
@@ -16,7 +17,6 @@ from fitkit._numerics.bordered_matrix import (
     inverse,
     substitute,
 )
-from fitkit._histfactory import blocks as partition
 
 INNER, BORDER, RANK = 9, 3, 4
 

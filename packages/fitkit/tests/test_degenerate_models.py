@@ -24,7 +24,7 @@ def document(**config) -> dict:
     }
 
 
-# --- a parameter of interest that a measurement fixes ----------------------------------
+# --- a parameter of interest that a measurement fixes ---------------------------------
 FIXED = document(parameters=[{"name": "mu", "fixed": True, "inits": [1.0]}])
 
 
@@ -49,7 +49,7 @@ def test_a_poi_is_freed_again():
     assert float(fitkit.fit(model, data).params["mu"]) == 1.0
 
 
-# --- no parameter at all ---------------------------------------------------------------
+# --- no parameter at all --------------------------------------------------------------
 def test_a_fit_without_parameters_has_nothing_to_do():
     model = Model([Channel("c", [Sample("b", [50.0, 20.0])])], poi=None)
     data = model.data({"c": [55.0, 30.0]})
@@ -66,7 +66,7 @@ def test_a_fit_of_nothing_but_fixed_parameters():
     assert not result.stationarity.free.any()
 
 
-# --- events where no background is expected ---------------------------------------------
+# --- events where no background is expected -------------------------------------------
 def without_background() -> Model:
     return Model([Channel("c", [Sample("s", [5.0], [NormFactor("mu")])])])
 
@@ -125,7 +125,7 @@ def test_the_derivative_at_an_empty_bin_has_no_wrong_sign():
     assert slope > 0 or not np.isfinite(slope)
 
 
-# --- one missing limit --------------------------------------------------------------------
+# --- one missing limit ----------------------------------------------------------------
 def test_a_limit_that_does_not_exist_loses_no_other():
     signal = Sample("s", [10.0], [NormFactor("mu"), NormSys("k", 0.01, 1.99)])
     model = Model([Channel("c", [signal, Sample("b", [50.0])])])

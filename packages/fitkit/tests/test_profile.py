@@ -1,5 +1,6 @@
 """Scans, contours, intervals, impacts, goodness of fit and yields."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -373,3 +374,41 @@ def _code4_slope(lo, hi):
     only = fitkit.Model([fitkit.Channel("SR", [sample])], poi=None)
     up, down = (only.expected_data({"a": a}).main["SR"][0] for a in (1e-4, -1e-4))
     return (up - down) / 2e-4
+
+
+class Counter(fitkit.AbstractModel):
+    """A count with a signal and an uncertain background, written in `jax.numpy`."""
+
+    parameters: dict
+    parameter_names: tuple = eqx.field(static=True, default=("mu", "shift"))
+    poi: str = eqx.field(static=True, default="mu")
+
+    def expected_data(self, params):
+        return fitkit.Data(
+            {"n": 20 * params["mu"][None] + 50 + 5 * params["shift"]},
+            {"shift": params["shift"]},
+        )
+
+    def logpdf(self, params, data):
+        rate = self.expected_data(params).main["n"]
+        pull = data.aux["shift"] - params["shift"]
+        counts = fitkit.poisson_logpdf(data.main["n"], rate)
+        return jnp.sum(counts) - pull**2 / 2
+
+
+def test_a_model_of_ones_own():
+    """Its fits are compiled, in one program for each call."""
+    shift = fitkit.Parameter(0.0, constraint=fitkit.Normal(np.zeros(()), np.ones(())))
+    model = Counter({"mu": fitkit.Parameter(1.0), "shift": shift})
+    data = fitkit.Data({"n": np.array([75.0])}, {"shift": np.zeros(())})
+    ranked = fitkit.ranking(model, data)
+    assert ranked.names == ("shift",)
+    # 5 events of 20; the total is that of the count and the background
+    np.testing.assert_allclose(ranked.up, -5 / 20, rtol=1e-6)
+    np.testing.assert_allclose(ranked.prefit_down, 5 / 20, rtol=1e-6)
+    np.testing.assert_allclose(ranked.total, np.sqrt(75 + 25) / 20, rtol=1e-6)
+    assert np.isnan(ranked.statistical)
+    low, high = fitkit.interval(model, data, "mu")["mu"]
+    ends = fitkit.scan(model, data, "mu", [low, high])
+    np.testing.assert_allclose(ends.delta, 1.0, rtol=1e-6)
+    assert ends.converged.all()

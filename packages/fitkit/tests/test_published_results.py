@@ -191,7 +191,9 @@ def test_validation_models(name, load_json):
     bounded = model.with_bounds(mu=(0.0, 10.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fitkit.ActiveBoundWarning)
-        check(fitkit.hypotest(bounded, data, float(case["mu"]), statistic=statistic), case)
+        check(
+            fitkit.hypotest(bounded, data, float(case["mu"]), statistic=statistic), case
+        )
 
 
 def test_a_model_with_two_minima(load_json):
@@ -406,7 +408,7 @@ def test_live_pyhf(documented, pyhf_model, load_json):
             "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
         )
         observed, band = pyhf.infer.hypotest(
-            case["data"], theirs, 1.0, test_stat="qtilde", return_expected_set=True
+            1.0, case["data"], theirs, test_stat="qtilde", return_expected_set=True
         )
         ours = fitkit.hypotest(model, data, 1.0)
         np.testing.assert_allclose(ours.cls, observed, rtol=1e-5)
@@ -567,9 +569,9 @@ def test_1lbb_beside_pyhf(likelihoods, load_json, pyhf_model):
             "numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12), precision="64b"
         )
         observed, band = pyhf.infer.hypotest(
+            1.0,
             theirs.data_vector(data),
             theirs.model,
-            1.0,
             test_stat="qtilde",
             return_expected_set=True,
         )

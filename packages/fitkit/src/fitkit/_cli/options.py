@@ -4,15 +4,22 @@ import dataclasses
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, final
+from typing import Annotated, TypeVar, final
 
 import typer
 
+Numbers = TypeVar("Numbers", float, float | None, list[float] | None)
 
-def finite(value: float | None) -> float | None:
-    """An option's number; the ranges of options let NaN pass."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number.")
+
+def finite(value: Numbers) -> Numbers:
+    """The numbers of an option; its range alone may let NaN pass.
+
+    Raises:
+        BadParameter: for one that is infinite or NaN.
+    """
+    for number in value if isinstance(value, list) else [value]:
+        if number is not None and not math.isfinite(number):
+            raise typer.BadParameter(f"{number} is not a finite number.")
     return value
 
 

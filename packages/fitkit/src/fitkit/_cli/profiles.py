@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .names import Mistake, interval, known, matching
-from .options import Choice, Files, Input, Output, Settings
+from .options import Choice, Files, Input, Output, Settings, finite
 from .pictures import prepare, write
 from .problem import Problem, entries, read_problem, require_poi
 from .signature import with_options
@@ -137,6 +137,7 @@ def contour(
         typer.Option(
             min=1e-9,
             max=1 - 1e-9,
+            callback=finite,
             help="Probability contents; by default 0.6827 and 0.9545.",
         ),
     ] = None,

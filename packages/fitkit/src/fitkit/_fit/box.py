@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._numerics.bordered_matrix import Bordered, Factor, factorise, substitute
 from .._custom_types import Mask, Vector
+from .._numerics.bordered_matrix import Bordered, Factor, factorise, substitute
 from .._numerics.namespace import either, while_loop, xp
 
 # Sweeps in one step; more than a few are never seen.

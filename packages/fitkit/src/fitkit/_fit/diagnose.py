@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from .._numerics.bordered_matrix import plain, scale_of
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names
+from .._numerics.bordered_matrix import plain, scale_of
 from .._numerics.namespace import concrete, eigh, traced, xp
 from .uncertainty import covariance_of
 

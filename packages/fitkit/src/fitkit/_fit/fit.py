@@ -16,7 +16,8 @@ def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
     """Maximise the likelihood of `data` over all parameters that are not fixed.
 
     What is fixed, where the fit starts and how far it may go belongs to the model:
-    `model.with_fixed(...)`, `.with_init(...)`, `.with_bounds(...)`, `.with_masked(...)`.
+    `model.with_fixed(...)`, `.with_init(...)`, `.with_bounds(...)`,
+    `.with_masked(...)`.
 
     With concrete numbers the fit runs on NumPy, at once. Inside `jax.jit`, `jax.grad`
     and `jax.vmap` it is compiled, one program for all models of the same shapes:

@@ -23,10 +23,10 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from .._numerics.bordered_matrix import Bordered, Factor, substitute
 from .._custom_types import Mask, Vector
-from .._numerics.namespace import filter_custom_jvp, xp
 from .._model.likelihood import AbstractObjective
+from .._numerics.bordered_matrix import Bordered, Factor, substitute
+from .._numerics.namespace import filter_custom_jvp, xp
 
 
 def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:
@@ -100,9 +100,7 @@ def _minimum_point_jvp(primals, tangents):
     return point, xp.where(free, free_dot, clamped_dot)
 
 
-def _gradient_along(
-    likelihood: AbstractObjective, y: Vector, tangent: Any
-) -> Vector:
+def _gradient_along(likelihood: AbstractObjective, y: Vector, tangent: Any) -> Vector:
     """How the gradient changes along a tangent of the likelihood.
 
     As the gradient of the value's change: transposed, it needs no Jacobian of rates.
@@ -110,9 +108,7 @@ def _gradient_along(
     return jax.grad(lambda at: _along(lambda f: f.value(at), likelihood, tangent)[1])(y)
 
 
-def _hessian(
-    likelihood: AbstractObjective, y: Vector, known: Bordered
-) -> Bordered:
+def _hessian(likelihood: AbstractObjective, y: Vector, known: Bordered) -> Bordered:
     """The Hessian, as a differentiable function; its value is known."""
     numbers, order = eqx.partition(known, eqx.is_inexact_array)
     return eqx.combine(_known_hessian(likelihood, y, numbers), order)

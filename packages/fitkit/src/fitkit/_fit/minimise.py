@@ -12,7 +12,7 @@ from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
 from .._numerics.namespace import choose, freeze, xp
 from .box import Box
 from .implicit import Found, minimum_point, minimum_value
-from .search import MAX_STEPS, CONVERGED, Search, search_on_numpy
+from .search import CONVERGED, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
 
 

@@ -121,7 +121,9 @@ def initial_state(objective: AbstractObjective, y: Vector) -> NewtonState:
 
 
 # Concrete, the first point takes the place of this whatever its shapes are.
-_UNKNOWN = Derivatives(np.float64(np.inf), np.zeros(()), None, Blocks(None), Blocks(None))
+_UNKNOWN = Derivatives(
+    np.float64(np.inf), np.zeros(()), None, Blocks(None), Blocks(None)
+)
 
 
 def newton_step(

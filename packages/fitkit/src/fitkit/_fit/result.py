@@ -11,7 +11,7 @@ from .._custom_types import Matrix, Params, Vector
 from .._model.model import AbstractModel
 from .._model.parameters import ParameterShapes, unflatten
 from .._numerics.bordered_matrix import Bordered, scale_of
-from .._numerics.namespace import traced, xp
+from .._numerics.namespace import xp
 from .diagnose import describe, entry_names, flattest, named_direction
 from .minimise import Minimum
 from .stationarity import Stationarity

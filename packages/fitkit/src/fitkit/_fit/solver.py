@@ -217,7 +217,7 @@ def search_traced(
 
     Nothing in the result carries a derivative: `minimum_point` and `minimum_value` do.
     """
-    found = optx.minimise(
+    found: optx.Solution = optx.minimise(
         # `BoundedNewton` calls the objective, not this, which optimistix traces all the
         # same: a fifth of all tracing.
         lambda y, args: jnp.zeros(()),
@@ -229,6 +229,4 @@ def search_traced(
         adjoint=BoundedAdjoint(),
         throw=False,
     )
-    return freeze(
-        found.stats["search"]._replace(steps=found.stats["num_steps"])
-    )
+    return freeze(found.stats["search"]._replace(steps=found.stats["num_steps"]))

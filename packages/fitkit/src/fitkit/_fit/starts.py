@@ -103,7 +103,10 @@ def fit_from_many_starts(
     """
     if starts < 1:
         raise ValueError(f"`starts` must be 1 or more; got {starts}.")
-    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    likelihood, parameters = (
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+    )
     require_float64(likelihood, parameters)
     common = likelihood, parameters, _reach(likelihood, parameters)
     directions = _even(starts, model)

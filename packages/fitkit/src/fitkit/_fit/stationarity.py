@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from .._numerics.bordered_matrix import scale_of
 from .._custom_types import Mask, Vector
 from .._model.likelihood import AbstractObjective, Derivatives
+from .._numerics.bordered_matrix import scale_of
 from .._numerics.namespace import xp
 from .box import Box
 
@@ -31,9 +31,7 @@ class Stationarity(NamedTuple):
 
     def target(self, fixed_at: Vector, lower: Vector, upper: Vector) -> Vector:
         """The values of the clamped entries; those of fixed ones are `fixed_at`."""
-        value = xp.where(
-            self.at_lower, lower, xp.where(self.at_upper, upper, fixed_at)
-        )
+        value = xp.where(self.at_lower, lower, xp.where(self.at_upper, upper, fixed_at))
         return xp.where(self.at_kink, 0.0, value)
 
 

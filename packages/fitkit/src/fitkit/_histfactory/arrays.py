@@ -24,9 +24,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Vector
 from .._model.parameters import ParameterShapes
-from .modifiers import ParameterKind
 from .blocks import Interpolated, OneBinEach
 from .interpolation import Runs
+from .modifiers import ParameterKind
 
 
 @final
@@ -139,4 +139,3 @@ class Arrays:
     aux_given: Mask
     sigma: Vector
     sigma_given: Mask
-

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from .._model.constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
+from .._model.constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._numerics import random
 from .._numerics.namespace import scatter_add, take, traced, xp
 from .arrays import Arrays

@@ -22,9 +22,9 @@ from itertools import combinations, permutations
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._numerics.namespace import scatter_add, take, xp
-from .._numerics.bordered_matrix import Blocks, Bordered, Frame, plain
 from .._custom_types import Vector
+from .._numerics.bordered_matrix import Blocks, Bordered, Frame, plain
+from .._numerics.namespace import scatter_add, take, xp
 from .arrays import Arrays
 from .blocks import Interpolated, OneBinEach
 from .rates import Elements, Interpolation, scattered, sum_of_rows

@@ -103,10 +103,10 @@ def additive_bends(
     runs: Runs, alpha: Float[Array, " histosys"], side: Array | float = 0.0
 ) -> Derivatives:
     """`additive_bend` of many parameters, each with its code."""
-    side, parts, start = xp.broadcast_to(side, alpha.shape), [], 0
+    sides, parts, start = xp.broadcast_to(side, alpha.shape), [], 0
     for code, count in runs:
         here = slice(start, start + count)
-        parts.append(additive_bend(code, alpha[here], side[here]))
+        parts.append(additive_bend(code, alpha[here], sides[here]))
         start += count
     if not parts:
         return alpha, alpha, alpha

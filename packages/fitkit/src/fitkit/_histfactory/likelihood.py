@@ -13,15 +13,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from .._model.constraints import poisson_deviance, poisson_saturated
 from .._custom_types import Mask, Vector
-from .interpolation import KINKED_CODES, has_kink
+from .._model.constraints import poisson_deviance, poisson_saturated
 from .._model.likelihood import AbstractNegativeLogLikelihood, Derivatives
 from .._numerics import random
 from .._numerics.namespace import scatter_add, traced, xp
 from .arrays import Arrays
 from .constraint_terms import ConstraintTerms, constraint_terms
 from .curvature import derivatives_of_counts, no_blocks
+from .interpolation import KINKED_CODES, has_kink
 from .rates import (
     Elements,
     Interpolation,
@@ -79,7 +79,9 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
     @property
     def has_kinks(self) -> bool:
         """Whether any interpolation code has a kink at 0."""
-        return any(code in KINKED_CODES for runs in self.arrays.codes for code, _ in runs)
+        return any(
+            code in KINKED_CODES for runs in self.arrays.codes for code, _ in runs
+        )
 
     def elements(self, y: Vector, side: Array | float = 0.0) -> Elements:
         """The ingredients of all rates at `y`."""

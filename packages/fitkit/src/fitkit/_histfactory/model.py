@@ -8,9 +8,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._model.constraints import Normal, Poisson
 from .._custom_types import Params
-from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
+from .._model.constraints import Normal, Poisson
 from .._model.model import AbstractModel, Data
 from .._model.parameters import (
     Parameter,
@@ -23,8 +22,6 @@ from .._numerics.namespace import xp
 from .arrays import Arrays, Layout
 from .assemble import assemble
 from .constraint_terms import ConstraintTerms
-from .likelihood import HistFactoryLikelihood, derived
-from .modifiers import ParameterKind
 from .data import (
     aux_by_name,
     bins_by_channel,
@@ -32,6 +29,9 @@ from .data import (
     flat_counts,
     masked_channels,
 )
+from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
+from .likelihood import HistFactoryLikelihood, derived
+from .modifiers import ParameterKind
 from .rates import Interpolation, elements
 from .spec import Channel, ParameterSettings
 
@@ -267,9 +267,7 @@ class Model(AbstractModel):
             name: xp.sum(yields, axis=0)
             for name, yields in self.expected_yields(params).items()
         }
-        return Data(
-            main, aux_by_name(self.layout, self._derived[0].expected(y))
-        )
+        return Data(main, aux_by_name(self.layout, self._derived[0].expected(y)))
 
     @np.errstate(all="ignore")
     def expected_yields(
@@ -338,9 +336,7 @@ class Model(AbstractModel):
         return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
-        """Minus the log-likelihood of `data`, with its structured derivatives.
-
-        """
+        """Minus the log-likelihood of `data`, with its structured derivatives."""
         arrays = self.arrays
         return HistFactoryLikelihood(
             arrays,

@@ -24,13 +24,13 @@ from jaxtyping import Array, Float, Int
 
 from .._custom_types import Vector
 from .._numerics.namespace import custom_jvp, scatter_add, take, take_rows, xp
+from .arrays import Arrays
 from .interpolation import (
     Exponential,
     additive_bends,
     exponential,
     exponential_factor,
 )
-from .arrays import Arrays
 
 
 class Interpolation(NamedTuple):
@@ -126,12 +126,12 @@ def elements(
         side: the derivative of |alpha| at a kink, scalar or `[params]`.
     """
     histosys = shapes.slope.shape[0]
-    alpha = y[shapes.places]
+    alpha = take(y, shapes.places)
     if xp.ndim(side):
-        side = xp.asarray(side)[shapes.places]
-    side = xp.broadcast_to(side, alpha.shape)
+        side = take(side, shapes.places)
+    sides = xp.broadcast_to(side, alpha.shape)
     bend, bend_1, bend_2 = additive_bends(
-        arrays.codes.histosys, alpha[:histosys], side[:histosys]
+        arrays.codes.histosys, alpha[:histosys], sides[:histosys]
     )
     additive = arrays.nominal + xp.tensordot(
         xp.append(alpha[:histosys], bend),
@@ -139,7 +139,7 @@ def elements(
         axes=1,
     )
     factor, factor_1, factor_2 = exponential_factor(
-        shapes.norm, alpha[histosys:, None, None], side[histosys:, None, None]
+        shapes.norm, alpha[histosys:, None, None], sides[histosys:, None, None]
     )
     norm = _product(factor) @ arrays.bin_channel
     # An interpolated factor is positive for positive lo and hi but for absurd

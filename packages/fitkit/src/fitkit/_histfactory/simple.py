@@ -29,7 +29,8 @@ def uncorrelated_background(
 
     Returns:
         A model with one channel "singlechannel", parameter of interest `mu` in
-        [0, inf) and `uncorr_bkguncrt`, the names that pyhf's function of this name uses.
+        [0, inf) and `uncorr_bkguncrt`, the names that pyhf's function of this name
+        uses.
 
     Example:
         >>> import fitkit, jax.numpy as jnp

@@ -56,7 +56,7 @@ def asimov_data(
     """
     if data is None:
         poi_mask(model, "asimov_data")
-        return model.expected_data({**model.init, model.poi: as_floats(poi_value)})
+        return model.expected_data({**model.init, str(model.poi): as_floats(poi_value)})
     best = fixed_poi_fit(model, data, poi_value, throw=throw)
     expected = model.expected_data(best.params)
     return Data(expected.main, model.nominal_aux) if nominal_aux else expected

@@ -60,11 +60,14 @@ def discovery(
     require_statistic("discovery", statistic)
     if not statistic.discovery:
         raise ValueError(
-            f"`discovery` needs the statistic `Q0(...)`; got {type(statistic).__name__}. "
-            "The test of a signal strength is `hypotest`."
+            "`discovery` needs the statistic `Q0(...)`; got "
+            f"{type(statistic).__name__}. The test of a signal strength is `hypotest`."
         )
     poi = free_poi_mask(model, "discovery")
-    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    likelihood, parameters = (
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+    )
     require_float64(likelihood, parameters)
     if isinstance(calculator, Toys):
         fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)

@@ -263,7 +263,9 @@ def fits_of_test(
             alternative,
             common,
         ),
-        ConditionalFits(pairs[..., 0], pairs[..., 1], common & xp.all(answered, axis=-1)),
+        ConditionalFits(
+            pairs[..., 0], pairs[..., 1], common & xp.all(answered, axis=-1)
+        ),
     )
 
 

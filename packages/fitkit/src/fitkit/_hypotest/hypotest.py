@@ -70,7 +70,10 @@ def hypotest(
             f"data, statistic={type(statistic).__name__}())`."
         )
     poi = free_poi_mask(model, "hypotest")
-    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    likelihood, parameters = (
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+    )
     tested = as_floats(poi_value)
     require_float64(likelihood, parameters, tested)
     if isinstance(calculator, Toys):

@@ -16,7 +16,14 @@ from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
 from .._numerics.batch import in_batch
 from .._numerics.compiled import numpy_or_compiled
-from .._numerics.namespace import as_floats, choose, filter_custom_jvp, freeze, traced, xp
+from .._numerics.namespace import (
+    as_floats,
+    choose,
+    filter_custom_jvp,
+    freeze,
+    traced,
+    xp,
+)
 from .._numerics.precision import require_float64
 from .._numerics.roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
@@ -106,13 +113,16 @@ def upper_limit(
             f"got {type(statistic).__name__}."
         )
     level = as_floats(level)
-    if not traced(level) and not 0 < level < 1:
+    if not traced(level) and not 0 < float(level) < 1:
         raise ValueError(
             "`upper_limit(level=...)` is one minus the confidence level, between 0 and "
-            f"1, such as 0.05; got {level:g}."
+            f"1, such as 0.05; got {float(level):g}."
         )
     poi = free_poi_mask(model, "upper_limit")
-    likelihood, parameters = model.negative_log_likelihood(data), model.parameter_vectors()
+    likelihood, parameters = (
+        model.negative_log_likelihood(data),
+        model.parameter_vectors(),
+    )
     require_float64(likelihood, parameters, level)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator

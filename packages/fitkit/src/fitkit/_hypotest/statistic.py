@@ -120,7 +120,9 @@ class TMu(AbstractTestStatistic):
     two_sided: ClassVar[bool] = True
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
-        return np.ones(np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool)
+        return np.ones(
+            np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool
+        )
 
 
 @final
@@ -133,7 +135,9 @@ class TMuTilde(AbstractTestStatistic):
     two_sided: ClassVar[bool] = True
 
     def counts_as_evidence(self, best: Array, tested: Array) -> Array:
-        return np.ones(np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool)
+        return np.ones(
+            np.broadcast_shapes(np.shape(best), np.shape(tested)), dtype=bool
+        )
 
 
 def require_statistic(call: str, statistic: object) -> None:

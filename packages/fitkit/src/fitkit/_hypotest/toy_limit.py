@@ -119,5 +119,5 @@ def _errors(test: ToyTest, fits: ToyFits) -> np.ndarray:
     """Statistical errors of CLs: of the band, the spread over resampled experiments."""
     band = test.spread(lambda each: each.cls_expected, fits.toys.key)
     # A band that no resampling moves is known to one experiment.
-    band = np.maximum(band, test.cls_expected / fits.toys.n)
-    return np.append(test.cls_error, band)
+    least = np.asarray(test.cls_expected) / fits.toys.n
+    return np.append(test.cls_error, np.maximum(band, least))

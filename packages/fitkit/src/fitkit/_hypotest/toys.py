@@ -1,7 +1,7 @@
 r"""Distributions of the test statistics by pseudo-experiments.
 
 Both hypotheses are taken at the best fit to the data with the parameter of interest
-fixed; counts and auxiliary data fluctuate (the LHC convention). What a pseudo-experiment
+fixed; counts and auxiliary data fluctuate (the LHC convention). What an experiment
 gives depends on the key and its number alone, not on how many are made at once.
 
 References:
@@ -123,11 +123,17 @@ def fit_of_toys(
     """Make the fits that do not depend on the tested value; see `ToyFits`."""
     best = minimised(likelihood, free_parameters(parameters, poi, statistic))
     fixed = parameters.fixed_at(poi, as_floats(statistic.asimov_poi))
-    alternative = minimised(likelihood, fixed.starting_at(
-        xp.where(fixed.fixed, fixed.init, best.y)
-    ), best.y)
+    alternative = minimised(
+        likelihood, fixed.starting_at(xp.where(fixed.fixed, fixed.init, best.y)), best.y
+    )
     fits = ToyFits(
-        likelihood, parameters, poi, statistic, toys, best, alternative,
+        likelihood,
+        parameters,
+        poi,
+        statistic,
+        toys,
+        best,
+        alternative,
         FreeMinima(NO_TOYS, NO_TOYS),
     )
     of_b = toys.of_hypotheses()[1]

@@ -101,9 +101,7 @@ def _poisson_deviance_jvp(primals, tangents):
     has_count = count > 0
     n = xp.where(has_count, count, 1.0)
     nu = xp.where(rate > 0, rate, 1.0)
-    by_rate = xp.where(
-        rate > 0, (nu - count) / nu, xp.where(has_count, -xp.inf, 1.0)
-    )
+    by_rate = xp.where(rate > 0, (nu - count) / nu, xp.where(has_count, -xp.inf, 1.0))
     # Of an empty bin without expected events the slope is infinite; infinite times a
     # count that does not change would be NaN. The largest logarithm has its sign.
     log_nu = xp.where(rate > 0, xp.log(nu), _LOG_OF_NOTHING)

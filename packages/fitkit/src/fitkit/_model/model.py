@@ -194,9 +194,7 @@ class AbstractModel(eqx.Module):
             vectors = vectors._replace(fixed=vectors.fixed & ~mask)
         return self.with_parameter_vectors(vectors)
 
-    def with_init(
-        self, *starts: Mapping[str, ArrayLike], **values: ArrayLike
-    ) -> Self:
+    def with_init(self, *starts: Mapping[str, ArrayLike], **values: ArrayLike) -> Self:
         """The same model, with other starts, which are also its nominal values.
 
         Args:
@@ -258,10 +256,11 @@ class AbstractModel(eqx.Module):
             if not traced(low, high) and not np.all(
                 np.broadcast_to(low <= high, mask.shape)[mask]
             ):
-                names = [n for n, at in zip(entry_names(self.parameter_shapes), mask) if at]
+                entries = entry_names(self.parameter_shapes)
+                names = [n for n, at in zip(entries, mask, strict=True) if at]
                 raise ValueError(
-                    f"`with_bounds`: the lower bound of {names[0]!r} is above the upper "
-                    "one, or one of them is NaN."
+                    f"`with_bounds`: the lower bound of {names[0]!r} is above the "
+                    "upper one, or one of them is NaN."
                 )
             vectors = vectors._replace(
                 lower=xp.where(mask, low, vectors.lower),
@@ -278,7 +277,8 @@ class AbstractModel(eqx.Module):
             NotImplementedError: where the model has no channels to mask.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} has no `with_masked(*channels)`: it has no channels."
+            f"{type(self).__name__} has no `with_masked(*channels)`, for it has no "
+            "channels."
         )
 
     def _settings(
@@ -323,7 +323,7 @@ class AbstractModel(eqx.Module):
 
 
 def _placed(
-    call: str, name: str, value: ArrayLike, shape: tuple[int, ...], mask: np.ndarray
+    call: str, name: str, value: Any, shape: tuple[int, ...], mask: np.ndarray
 ) -> Any:
     """A value for the entries of a mask, as something to choose from by it."""
     if not isinstance(value, bool | np.bool_):
@@ -332,8 +332,8 @@ def _placed(
         return value
     if np.shape(value) != shape:
         raise ValueError(
-            f"`{call}`: the value of {name!r} has shape {np.shape(value)}; the parameter "
-            f"has shape {shape}."
+            f"`{call}`: the value of {name!r} has shape {np.shape(value)}; the "
+            f"parameter has shape {shape}."
         )
     first = int(np.flatnonzero(mask)[0])
     rest = (first, mask.size - first - mask.sum())

@@ -5,16 +5,15 @@ import fnmatch
 import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._numerics.namespace import as_floats, as_numpy, traced, xp
-
-from .constraints import Normal, Poisson
 from .._custom_types import Mask, Params, Vector
+from .._numerics.namespace import as_floats, as_numpy, traced, xp
+from .constraints import Normal, Poisson
 
 # So many names of a long list are told.
 _LISTED = 10
@@ -275,7 +274,9 @@ def matching(
         return (pattern,)
     if meant := fnmatch.filter(names, pattern):
         return tuple(meant)
-    raise ValueError(f"`{call}`: no {what} is called {pattern!r}. {hint(pattern, names)}")
+    raise ValueError(
+        f"`{call}`: no {what} is called {pattern!r}. {hint(pattern, names)}"
+    )
 
 
 def hint(name: str, names: Collection[str]) -> str:

@@ -127,7 +127,7 @@ class Batched:
         common, batch = concrete(common), concrete(batch)
         parts: list[Any] = []
         done = 0
-        if runs_on_numpy(*common):
+        if runs_on_numpy(common, batch):
             done = self._one_by_one(
                 common, batch, parameters, count, ahead, parts, tell
             )

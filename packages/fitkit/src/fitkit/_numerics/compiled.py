@@ -43,7 +43,9 @@ def numpy_or_compiled(function: F) -> F:
         if runs_on_numpy(*args):
             with one_thread():
                 return function(*concrete(args))
-        arrays = all(isinstance(x, jax.Array | np.ndarray) for x in jax.tree.leaves(args))
+        arrays = all(
+            isinstance(x, jax.Array | np.ndarray) for x in jax.tree.leaves(args)
+        )
         return plain(*args) if arrays else filtered(*args)
 
     return call  # type: ignore[return-value]

@@ -69,9 +69,7 @@ class _Namespace:
     inf, nan, pi, newaxis = np.inf, np.nan, np.pi, None
 
     def __getattr__(self, name: str) -> Any:
-        here, there = (
-            (scipy_special, jax_special) if name in _SPECIAL else (np, jnp)
-        )
+        here, there = (scipy_special, jax_special) if name in _SPECIAL else (np, jnp)
         function = _either(getattr(here, name), getattr(there, name))
         setattr(self, name, function)  # made once
         return function
@@ -131,16 +129,16 @@ def scatter_add(
         values: one for each place, with any further axes of the shape behind.
     """
     if _traced_argument(values) or any(map(_traced_argument, index)):
-        table = jnp.zeros(shape, jnp.result_type(values)).at[index]
-        return table.add(values, mode="promise_in_bounds")
+        into = jnp.zeros(shape, jnp.result_type(values)).at[index]
+        return into.add(values, mode="promise_in_bounds")
     lead, rest = shape[: len(index)], shape[len(index) :]
     places = np.ravel_multi_index(np.broadcast_arrays(*index), lead).reshape(-1)
     size, columns = math.prod(lead), math.prod(rest)
-    values = np.asarray(values).reshape(places.size, columns)
+    weights = np.asarray(values).reshape(places.size * columns)
     # `np.add.at` takes ten times as long.
     if columns != 1:
         places = (places[:, None] * columns + np.arange(columns)).reshape(-1)
-    table = np.bincount(places, values.reshape(-1), size * columns)
+    table = np.bincount(places, weights, size * columns)
     return table.reshape(*lead, *rest)
 
 
@@ -195,9 +193,7 @@ def either(
     """As `cond`; traced, both are worked out, which is less to compile."""
     if not isinstance(predicate, Tracer):
         return if_true() if predicate else if_false()
-    return jax.tree.map(
-        lambda a, b: jnp.where(predicate, a, b), if_true(), if_false()
-    )
+    return jax.tree.map(lambda a, b: jnp.where(predicate, a, b), if_true(), if_false())
 
 
 def choose(which: Bool[Array, ""], one: T, other: T) -> T:

@@ -69,6 +69,8 @@ class ShapeFactor(AbstractModifier):
             self.name,
             place,
             # A vector, also for one bin: documents list its settings so.
-            ParameterDeclaration(place.size, False, ParameterKind.FREE, 1.0, 0.0, np.inf),
+            ParameterDeclaration(
+                place.size, False, ParameterKind.FREE, 1.0, 0.0, np.inf
+            ),
         )
         tables.factor(self.name, place, np.arange(place.size))

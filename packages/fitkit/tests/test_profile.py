@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from iminuit import Minuit
-from scipy import stats
+from scipy import optimize, stats
 
 import fitkit
 
@@ -408,7 +408,16 @@ def test_a_model_of_ones_own():
     np.testing.assert_allclose(ranked.prefit_down, 5 / 20, rtol=1e-6)
     np.testing.assert_allclose(ranked.total, np.sqrt(75 + 25) / 20, rtol=1e-6)
     assert np.isnan(ranked.statistical)
-    low, high = fitkit.interval(model, data, "mu")["mu"]
-    ends = fitkit.scan(model, data, "mu", [low, high])
-    np.testing.assert_allclose(ends.delta, 1.0, rtol=1e-6)
-    assert ends.converged.all()
+    scanned = fitkit.scan(model, data, "mu", [0.7, 1.6])
+    assert scanned.converged.all()
+
+    def profiled(mu):
+        value = lambda shift: 2 * _deviance(20 * mu + 50 + 5 * shift) + shift**2  # noqa: E731
+        return optimize.minimize_scalar(value, (-1, 1), tol=1e-12).fun
+
+    np.testing.assert_allclose(scanned.delta, [profiled(0.7), profiled(1.6)], rtol=1e-7)
+
+
+def _deviance(rate, count=75.0):
+    """Half the deviance of a count."""
+    return rate - count + count * np.log(count / rate)

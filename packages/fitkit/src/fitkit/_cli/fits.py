@@ -174,7 +174,10 @@ def _print_intervals(intervals: list[dict[str, Any]]) -> None:
         notes += ["not converged"] * (each["status"] != "ok")
         best, low, high = (each[key] for key in ("best", "low", "high"))
         down, up = (None if None in (best, end) else end - best for end in (low, high))
-        numbers = show.number(best, 5), show.change(down), show.change(up)
+        # To the digits of the narrower side: 1e-14 is the rounding of a best fit at 0.
+        widths = [abs(end) for end in (down, up) if end]
+        near, _, _ = show.measured(best, min(widths, default=None)).partition(" ±")
+        numbers = near, show.change(down), show.change(up)
         rows.append((each["name"], *numbers, ", ".join(notes)))
     columns = ("parameter", "best", "down", "up")
     show.with_status(columns, rows, title="Profile likelihood intervals (1 σ)")
@@ -194,5 +197,5 @@ def _print_correlations(names: list[str], matrix: list[list[float]]) -> None:
     show.line()
     table = show.table("parameter", "", "ρ", title="Largest correlations")
     for value, first, second in pairs[:_PAIRS]:
-        table.add_row(first, second, f"{value:+.3f}")
+        table.add_row(first, second, f"{round(value, 3) + 0.0:+.3f}")
     show.print_table(table)

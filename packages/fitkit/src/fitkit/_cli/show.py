@@ -193,8 +193,8 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def fixed(value: float | None, places: int) -> str:
-    """A number with so many decimal places."""
-    return "–" if value is None else f"{value:.{places}f}"
+    """A number with so many decimal places; a dash where there is none."""
+    return "–" if value is None else rounded(value, places)
 
 
 def change(value: float | None) -> str:
@@ -209,5 +209,9 @@ def measured(value: float | None, error: float | None) -> str:
     if not 1e-6 < error < 1e6:
         return f"{value:.6g} ± {error:.3g}"
     places = max(0, 2 - math.floor(math.log10(error)))
-    value = round(value, places) + 0.0  # no "-0.00"
-    return f"{value:.{places}f} ± {error:.{places}f}"
+    return f"{rounded(value, places)} ± {error:.{places}f}"
+
+
+def rounded(value: float, places: int) -> str:
+    """A number with so many decimal places, and never "-0.00"."""
+    return f"{round(value, places) + 0.0:.{places}f}"

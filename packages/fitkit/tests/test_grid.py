@@ -389,31 +389,30 @@ def with_systematics(count):
     return [{"op": "add", "path": path, "value": {"name": n, **value}} for n in names]
 
 
-# Four groups of one shape, soon done; then three that each have to be compiled, so that
-# what is killed after the first three groups is always at work.
+# Four groups of one shape, then three of others. Each tests so many values that what is
+# killed after the first three groups is at work.
 MIXED = {f"s{k}": replaced([4.0 + 2 * k, 3.0 + k]) for k in range(8)} | {
     f"{count} more, {s}": [*replaced([s, 4.0]), *with_systematics(count)]
     for count in (1, 2, 3)
     for s in (6.0, 9.0)
 }
+VALUES = np.linspace(0.2, 3.0, 60).tolist()
 GROUPS = 7
 ENOUGH = 3  # 43 % of the groups
 
 DRIVER = """
 import json, sys
-import jax
-jax.config.update("jax_enable_x64", True)
 import fitkit
 
 if __name__ == "__main__":
-    document, patches = json.load(sys.stdin)
-    fitkit.grid(document, patches, chunk=2, folder=sys.argv[1])
+    document, patches, values = json.load(sys.stdin)
+    fitkit.grid(document, patches, chunk=2, folder=sys.argv[1], poi_value=values)
 """
 
 
 @pytest.fixture(scope="module")
 def mixed():
-    result = fitkit.grid(document(), MIXED, chunk=2)
+    result = fitkit.grid(document(), MIXED, chunk=2, poi_value=VALUES)
     assert result.converged.all()
     return result
 
@@ -436,17 +435,18 @@ class TestKilled:
 
     def go_on(self, folder, caplog):
         """The result of a restart, with how many groups it skipped."""
-        kept = len(list(folder.glob("*.json")))
+        written = len(list(folder.glob("*.json")))
         caplog.clear()
         with caplog.at_level(logging.INFO, "fitkit.grid"):
-            result = fitkit.grid(document(), MIXED, chunk=2, folder=folder)
-        return result, kept, caplog.text
+            result = fitkit.grid(
+                document(), MIXED, chunk=2, folder=folder, poi_value=VALUES
+            )
+        return result, written, caplog.text
 
     def test_a_worker_of_dask(self, mixed, dask, tmp_path, caplog):
         """Dask hands the work of a dead worker to the others: the call goes on.
 
-        First of the two tests on these workers: they still have to compile, so that
-        some are at work when the third group is on disk.
+        Some are at work when the third group is on disk.
         """
         killed = []
 
@@ -464,20 +464,26 @@ class TestKilled:
                 MIXED,
                 chunk=2,
                 folder=tmp_path,
+                poi_value=VALUES,
                 executor=executor,
                 progress=kill_one,
             )
         assert killed
         assert killed[0] not in dask.run(os.getpid).values()
         same(result, mixed)
-        result, kept, log = self.go_on(tmp_path, caplog)
-        assert kept == GROUPS
+        result, written, log = self.go_on(tmp_path, caplog)
+        assert written == GROUPS
         assert f"skipped {GROUPS} of {GROUPS} groups" in log
         same(result, mixed)
 
     def test_four_processes_of_dask(self, mixed, dask):
         with dask.get_executor() as executor:
-            same(fitkit.grid(document(), MIXED, chunk=2, executor=executor), mixed)
+            same(
+                fitkit.grid(
+                    document(), MIXED, chunk=2, executor=executor, poi_value=VALUES
+                ),
+                mixed,
+            )
 
     def test_a_worker_of_a_pool(self, mixed, tmp_path, caplog):
         spawn = multiprocessing.get_context("spawn")
@@ -500,18 +506,19 @@ class TestKilled:
                 MIXED,
                 chunk=2,
                 folder=tmp_path,
+                poi_value=VALUES,
                 executor=pool,
                 progress=kill_one,
             )
-        result, kept, log = self.go_on(tmp_path, caplog)
-        assert ENOUGH <= kept < GROUPS
-        assert f"skipped {kept} of {GROUPS} groups" in log
+        result, written, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= written < GROUPS
+        assert f"skipped {written} of {GROUPS} groups" in log
         same(result, mixed)
 
     def test_the_driver(self, mixed, tmp_path, caplog):
         command = [sys.executable, "-c", DRIVER, str(tmp_path)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as driver:
-            driver.stdin.write(json.dumps([document(), MIXED]))
+            driver.stdin.write(json.dumps([document(), MIXED, VALUES]))
             driver.stdin.close()
             while len(list(tmp_path.glob("*.json"))) < ENOUGH:
                 assert driver.poll() is None, "the driver ended by itself"
@@ -521,10 +528,10 @@ class TestKilled:
         # What a crash of the machine leaves of a file: its beginning.
         path = sorted(tmp_path.glob("*.json"))[0]
         path.write_bytes(path.read_bytes()[:100])
-        result, kept, log = self.go_on(tmp_path, caplog)
-        assert ENOUGH <= kept < GROUPS
+        result, written, log = self.go_on(tmp_path, caplog)
+        assert ENOUGH <= written < GROUPS
         assert f"{path} is damaged; its group is computed again" in log
-        assert f"skipped {kept - 1} of {GROUPS} groups" in log
+        assert f"skipped {written - 1} of {GROUPS} groups" in log
         same(result, mixed)
         _, _, log = self.go_on(tmp_path, caplog)
         assert f"skipped {GROUPS} of {GROUPS} groups" in log

@@ -29,7 +29,7 @@ FIXED = document(parameters=[{"name": "mu", "fixed": True, "inits": [1.0]}])
 
 
 @pytest.mark.parametrize(
-    "call", [fitkit.upper_limit, fitkit.hypotest, fitkit.discovery], ids=str
+    "call", [fitkit.upper_limit, fitkit.hypotest, fitkit.discovery]
 )
 def test_a_test_of_a_fixed_poi_is_refused(call):
     model, data = fitkit.read_workspace(FIXED)

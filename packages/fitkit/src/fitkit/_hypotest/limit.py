@@ -42,6 +42,8 @@ from .toys import Toys, fit_of_toys
 
 # A signal strength at which the width of the best fit is found.
 _FIRST = 1.0
+# A statistic below this is rounding, of which no width can be had.
+_ROUNDING = 1e-10
 # Where CLs has not fallen to the level at so many times the first guess, it never will.
 _FARTHEST = 1e6
 
@@ -241,7 +243,8 @@ def _guess(
     width = _FIRST / xp.sqrt(q)
     above = xp.append(free.best / width, calculator.outcomes(q))
     guess = width * (above - xp.ndtri(level * xp.ndtr(above)))
-    return xp.where(xp.isfinite(guess) & (guess > 0), guess, xp.nan)
+    known = (q > _ROUNDING) & xp.isfinite(guess) & (guess > 0)
+    return xp.where(known, guess, xp.nan)
 
 
 def asymptotic_limits(

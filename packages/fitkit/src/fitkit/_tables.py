@@ -51,6 +51,7 @@ def cls_by_value(tests: Tests, call: str) -> ClsByValue:
     columns = _columns(
         tests, HypotestResult, (*names, "converged"), (call, "tests", "hypotest")
     )
+    # A line is drawn from point to point: it must not run back.
     order = np.argsort(columns[0], kind="stable")
     return ClsByValue(*(column[order] for column in columns))
 
@@ -81,6 +82,7 @@ def limits_by_point(limits: Limits, call: str) -> LimitsByPoint:
         (call, "limits", "upper_limit"),
     )
     each = [limits] if isinstance(limits, UpperLimit) else limits
+    # Limits of two levels or conventions in one picture would be read as one curve.
     levels = set(level.ravel().tolist())
     conventions = {(one.test, one.band) for one in each}
     if len(levels) > 1 or len(conventions) > 1:
@@ -167,6 +169,7 @@ def estimates(fit: FitResult, call: str) -> Estimates:
             f"`{call}` takes the result of one `fit`; got {type(fit).__name__}"
             + (f" of shape {np.shape(fit.y)}." if isinstance(fit, FitResult) else ".")
         )
+    # A fit of a compiled function has arrays of jax.
     fit = concrete(fit)
     free = fit.stationarity.free | fit.stationarity.at_kink
     with np.errstate(all="ignore"):

@@ -76,7 +76,7 @@ def _test(
     tested, statistic, calculator = common
     free, conditional = fits_of_test(*member, tested, statistic, calculator)
     result = hypotest.result_of_fits(tested, free, conditional, statistic, calculator)
-    # The best fit is one for all values.
+    # The best fit is one for all values; a column has an entry for each.
     columns = {name: getattr(result, name) for name in EXCLUSION}
     columns["best"] = xp.broadcast_to(columns["best"], xp.shape(tested))
     return columns | {"converged": result.converged}
@@ -97,6 +97,7 @@ def _limit(
     limits, converged, _ = asymptotic_limits(
         *member, xp.log(level), statistic, calculator, tolerance
     )
+    # All six flags: one limit that does not exist is no reason to lose the others.
     return {"observed": limits[0], "expected": limits[1:], "converged": converged}
 
 

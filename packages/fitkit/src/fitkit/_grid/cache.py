@@ -54,6 +54,7 @@ def _add(content: Any, value: Any) -> None:
     """Add a value to a digest: its type, how long it is, and all of its bytes."""
 
     def tagged(tag: str, data: bytes = b"") -> None:
+        # With its length: two texts must not run into another two.
         content.update(f"{tag}:{len(data)}:".encode() + data)
 
     match value:
@@ -66,11 +67,13 @@ def _add(content: Any, value: Any) -> None:
         case int():
             tagged("int", str(value).encode())
         case float():
+            # Eight bytes, and no decimal digits: 0.1 + 0.2 is not 0.3.
             tagged("float", struct.pack(">d", value))
         case type():
             tagged("type", f"{value.__module__}.{value.__qualname__}".encode())
         case Mapping():
             tagged("mapping", str(len(value)).encode())
+            # JSON objects have no order.
             for key in sorted(value):
                 _add(content, key)
                 _add(content, value[key])
@@ -84,6 +87,7 @@ def _add(content: Any, value: Any) -> None:
             _add(content, {each.name: getattr(value, each.name) for each in fields})
         case _ if hasattr(value, "__array__"):
             array = np.asarray(value)
+            # The bytes of objects are addresses.
             if array.dtype.hasobject:
                 raise TypeError(_no_digest(value))
             tagged("array", f"{array.dtype.str}{array.shape}".encode())
@@ -125,6 +129,7 @@ def save_rows(folder: Path, key: str, rows: list[Row]) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        # At once, on any POSIX file system: a crash leaves the old file or the new.
         os.replace(name, _path(folder, key))
     except BaseException:
         with contextlib.suppress(OSError):

@@ -110,12 +110,14 @@ def run(task: Task, reader: SeriesReader | None = None, ahead: int = 0) -> list[
     members: dict[int, Member] = {}
     groups: dict[Hashable, list[int]] = {}
     for number, point in enumerate(task.points):
+        # One bad point is a row that says so; the others do not suffer.
         try:
             members[number] = _member(task, point, reader)
         except (WorkspaceError, ValueError) as error:
             rows[number] = {"converged": False, "message": str(error)}
             continue
         groups.setdefault(members[number].shape(), []).append(number)
+    # Patches may add modifiers: points of other shapes are batches of their own.
     for numbers in groups.values():
         batch = stacked([members[number] for number in numbers])
         columns = _computed(task, batch, ahead)
@@ -146,6 +148,7 @@ def _read(
             "`grid(settings=...)` returns the model with settings, such as "
             f"`model.with_fixed(...)`; got {type(model).__name__}."
         )
+    # What is fixed since its bin is empty follows from the numbers of each point.
     constraints, interpolation = derived(model.arrays)
     likelihood = dataclasses.replace(
         likelihood,
@@ -175,6 +178,7 @@ def settings_of(task: Task) -> Any:
     """What `settings` makes of each point: masks, starts, bounds, fixed entries."""
     if task.settings is None:
         return None
+    # Read once more, and not by the reader of the fits: keys are made before them all.
     reader, told = SeriesReader(task.reading), []
     for point in task.points:
         try:
@@ -204,6 +208,7 @@ def _status(task: Task, point: Point, converged: np.ndarray) -> tuple[bool, str]
     if task.compute is not upper_limit:
         good = bool(np.all(converged))
         return good, "" if good else _why(task, point)
+    # Without the observed limit there is no result; one of the band may be missing.
     if not converged[0]:
         return False, _why(task, point)
     missing = names_of_missing(converged)
@@ -219,6 +224,7 @@ def _why(task: Task, point: Point) -> str:
         )
     if task.settings is not None:
         model = task.settings(model)
+    # In the order in which a test makes them: the first that fails tells the reason.
     try:
         fit(model, data)
         if task.compute is not fit:

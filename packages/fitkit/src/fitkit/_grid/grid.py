@@ -242,6 +242,7 @@ def _all_rows(
     keys: list[str] = []
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+        # Before anything runs: documents may be changed by whoever owns them.
         keys = [key_of(task) for task in tasks]
         for number, key in enumerate(keys):
             rows = load_rows(folder, key, len(tasks[number].points))
@@ -274,12 +275,14 @@ def _computed(
     """Number and rows of each task that is left, as they come."""
     if executor is None:
         reader = SeriesReader(tasks[0].reading)
+        # A program that is compiled for one chunk serves those that follow.
         ahead = sum(len(tasks[number].points) for number in left)
         for number in left:
             ahead -= len(tasks[number].points)
             yield number, run(tasks[number], reader, ahead)
         return
     futures = {executor.submit(run, tasks[number]): number for number in left}
+    # As they end, not in order: what is done must be on disk if the rest dies.
     try:
         for future in concurrent.futures.as_completed(futures):
             yield futures[future], future.result()
@@ -309,5 +312,6 @@ def _result(
 
 def _column(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
     """One number or array for each point; NaN where there is none."""
+    # Columns are numbers all through, so that they can be plotted as they are.
     none = np.full(shape, np.nan)
     return np.array([none if each is None else each for each in values], dtype=float)

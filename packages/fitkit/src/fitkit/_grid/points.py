@@ -42,6 +42,7 @@ def points_of(
         ValueError: for no point, or a name that comes twice.
     """
     labels: tuple[str, ...] = ()
+    # Names are made here, once: results and files on disk go by them.
     if patches is None:
         points = _documents(documents)
     else:

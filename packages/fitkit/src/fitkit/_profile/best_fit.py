@@ -26,17 +26,21 @@ class BestFit(NamedTuple):
         parameters: bounds and fixed entries of all fits.
         minimum: the unconditional fit.
         movable: entries that are fitted, `[params]`.
+        upper: how far up a profile may go, `[params]`: the upper bounds, without those
+            that factors have by default.
     """
 
     likelihood: AbstractNegativeLogLikelihood
     parameters: ParameterVectors
     minimum: Minimum
     movable: Mask
+    upper: Vector
 
     @property
     def free(self) -> Mask:
         """Fitted entries that are not on a bound against which the data push them."""
         at = self.minimum.stationarity
+        # One at a kink counts: its curvature is the mean of both sides.
         return self.movable & ~at.at_lower & ~at.at_upper
 
 
@@ -64,6 +68,7 @@ def best_fit(
     likelihood = type(model).negative_log_likelihood(model, data)
     parameters = model.parameter_vectors()
     require_float64(likelihood, parameters)
+    # A constraint keeps a parameter from running away; factors have their bounds alone.
     factors = ~constrained_entries(model)
     by_default = ~parameters.upper_given
     if lower_too:
@@ -80,7 +85,8 @@ def best_fit(
             "the reason."
         )
     _, movable = parameters.start()
-    return BestFit(likelihood, parameters, minimum, movable)
+    upper = xp.where(factors & ~parameters.upper_given, np.inf, parameters.upper)
+    return BestFit(likelihood, parameters, minimum, movable, upper)
 
 
 def fit_beyond_default_bounds(
@@ -101,6 +107,7 @@ def fit_beyond_default_bounds(
         The minimum, and the parameters without these bounds. Where there is none beyond
         the bounds, the one at them: without any counts yields may fall without end.
     """
+    # First inside, so that what no bound stops is the minimum that `fit` finds.
     minimum = minimise(likelihood, parameters)
     at = minimum.stationarity
     above = factors & at.at_upper & ~parameters.upper_given
@@ -158,6 +165,7 @@ def require_width(
     Raises:
         FitError: where the parameter is fixed, on a bound or not determined.
     """
+    # The widths of others may be unknown: nothing is asked of them here.
     if traced(widths) or np.isfinite(widths[mask]).all():
         return
     (index,) = np.flatnonzero(mask)
@@ -184,6 +192,7 @@ def entry(model: AbstractModel, name: str, call: str) -> np.ndarray:
     Raises:
         ValueError: where the model has no such entry.
     """
+    # Not a pattern: `gamma[3]` is the fourth entry, and a name may hold brackets.
     names = entry_names(model.parameter_shapes)
     if name not in names:
         shape = model.parameter_shapes.get(name)

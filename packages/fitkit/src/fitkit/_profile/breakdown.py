@@ -114,6 +114,7 @@ def breakdown(
         members = {"systematic": constrained}
     else:
         members = {name: parameter_group(model, *of) for name, of in groups.items()}
+    # Of each group its entries in the flat vector.
     frozen = [
         flatten(dict.fromkeys(names, True), model.parameter_shapes, "", bool).given
         for names in members.values()
@@ -124,7 +125,9 @@ def breakdown(
                 f"`breakdown`: the group {name!r} holds the parameter itself."
             )
     best = best_fit(model, data, "breakdown")
+    # Frozen groups can only add what is known: without any the width must be.
     require_width(covariance_at(best).widths, best, mask, model, "breakdown")
+    # A mask for each step, nothing frozen first, and one for each group alone.
     apart = np.array(frozen, dtype=bool).reshape(-1, mask.size)
     together = np.logical_or.accumulate(apart, axis=0)
     none = np.zeros((1, mask.size), dtype=bool)
@@ -150,6 +153,7 @@ def _deviations(best: BestFit, of: Mask, frozen: Array) -> Float[Array, " masks"
     """The standard deviation of one entry, with each of some masks frozen."""
 
     def deviation(mask: Mask) -> Float[Array, ""]:
+        # Frozen at the best fit, the others stay there: no fit is needed.
         covariance = covariance_of(best.minimum.curvature, best.free & ~mask)
         return pick(covariance.widths, of)
 

@@ -19,6 +19,7 @@ def prior_widths(model: AbstractModel) -> Float[Array, " params"]:
             case Normal(sigma=sigma):
                 value = sigma
             case Poisson(aux=aux, tau=tau):
+                # The root of the count, in units of what one of the parameter expects.
                 value = xp.sqrt(aux) / tau
             case _:
                 value = xp.zeros_like(parameter.init)

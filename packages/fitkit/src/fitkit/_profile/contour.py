@@ -163,9 +163,11 @@ class _Plane(NamedTuple):
 @numpy_or_compiled
 def _plane(best: BestFit, masks: Bool[Array, "2 params"]) -> _Plane:
     both = masks[0] | masks[1]
+    # With both fixed along either line: directions between them add up.
     lines = [line_along(best, both, xp.where(mask, 1.0, 0.0)) for mask in masks]
     slopes = xp.stack([line.slope for line in lines])
     pulls = xp.stack([best.minimum.curvature @ slope for slope in slopes])
+    # That of the profile: the Schur complement of all others.
     curvature = slopes @ pulls.T
     # Where the profile does not curve upwards every way: what each has for itself.
     lower = cholesky(curvature)
@@ -187,7 +189,7 @@ def _point(
     slope = direction @ plane.slopes
     line = Line(best, plane.masks[0] | plane.masks[1], slope, np.ones(()))
     # How far the box allows the direction.
-    lower, upper = map(plane.of_both, (best.parameters.lower, best.parameters.upper))
+    lower, upper = map(plane.of_both, (best.parameters.lower, best.upper))
     reach = xp.where(direction > 0, upper - centre, centre - lower)
     still = direction == 0
     reach = xp.where(still, xp.inf, reach / xp.abs(xp.where(still, 1.0, direction)))
@@ -198,6 +200,7 @@ def _point(
         root, good = root_of_excess(conditional, best.minimum)
         return wanted - root, good, nearby
 
+    # In standard deviations: the first guess is that of a parabola.
     roots = falling_roots(
         missing,
         wanted,

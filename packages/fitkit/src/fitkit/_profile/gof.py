@@ -100,6 +100,8 @@ def goodness_of_fit(
         R. Cousins, "Generalization of chisquare goodness-of-fit test for binned data
         using saturated models" (2013); S. Baker, R. Cousins, NIM 221 (1984) 437.
     """
+    # Any bound makes the statistic larger than the chi-square expects: those that
+    # nobody asked for are none, below as above.
     best = best_fit(model, data, "goodness_of_fit", lower_too=True)
     bins = best.likelihood.bins()
     if bins is None:

@@ -45,10 +45,12 @@ def parameter_group(
                 f"The model has: {', '.join(names)}."
             )
         chosen |= of_kind
+    # Each once, though several members may mean it.
     return tuple(name for name in names if name in chosen)
 
 
 def _of_kind(model: AbstractModel, kind: type[AbstractModifier]) -> set[str]:
+    # Only a HistFactory model has modifiers, and tells which parameter belongs to each.
     if not isinstance(model, Model):
         return set()
     return {name for *_, of, name in model.layout.modifiers if of == kind.__name__}

@@ -84,7 +84,7 @@ def interval(
 
     Returns:
         The intervals; an end that lies beyond the parameter's bound is the bound, and
-        flagged. The default upper bound of a factor that is fitted to it is none.
+        flagged. The default upper bound of a factor, such as 10, is none.
 
     Raises:
         ValueError: for an unknown or fixed parameter.
@@ -103,6 +103,7 @@ def interval(
         F. James, M. Roos, Comput. Phys. Commun. 10 (1975) 343 (MINOS).
     """
     best = best_fit(model, data, "interval")
+    # From the settings, which are known also where the data are traced.
     names = entry_names(model.parameter_shapes)
     movable = np.asarray(best.movable)
     if parameters is None:
@@ -121,6 +122,7 @@ def interval(
     if not chosen:
         none, no = np.zeros(0), np.zeros(0, dtype=bool)
         return Intervals(none, none, none, no, no, no, (), sigmas)
+    # The rows of the masks have one entry each.
     index = np.argmax(masks, axis=1)
     # Both sides of a parameter are searches of their own.
     sides = np.stack(np.meshgrid(index, [-1.0, 1.0], indexing="ij"), -1).reshape(-1, 2)
@@ -149,10 +151,9 @@ def _end(
     mask = np.arange(best.movable.shape[0]) == index
     line = line_of(best, mask, side)
     unit, at = line.width, pick(best.minimum.y, mask)
-    lower, upper = (
-        pick(x, mask) for x in (best.parameters.lower, best.parameters.upper)
-    )
+    lower, upper = (pick(x, mask) for x in (best.parameters.lower, best.upper))
     bound = xp.where(side > 0, upper, lower)
+    # In standard deviations from the best fit, where the function is nearly a line.
 
     def missing(x: Array, nearby: Nearby) -> tuple[Array, Array, Nearby]:
         distance = x * unit

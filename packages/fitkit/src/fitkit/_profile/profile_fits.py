@@ -49,6 +49,7 @@ class Nearby(NamedTuple):
         0 far outside, where it would lead astray.
         """
         near, far = self.distance[0], self.distance[1]
+        # One fit gives a parabola, a second one the change of its curvature.
         both = (far != 0) & (near != far)
         part = xp.where(both, (distance - near) / xp.where(both, near - far, 1.0), 0.0)
         bend = self.bend[0] + part * (self.bend[0] - self.bend[1])
@@ -105,6 +106,7 @@ class Line(NamedTuple):
             values: of the fixed entries there; given, so that no digit is lost.
             nearby: fits made before.
         """
+        # A start carries no derivative: where a search ends does not depend on it.
         best = freeze(self.best.minimum.y)
         moved = best + distance * self.slope
         start = freeze(moved + distance**2 * nearby.at(distance))
@@ -113,6 +115,7 @@ class Line(NamedTuple):
         fitted = conditional_fit(
             self.best.likelihood, parameters.starting_at(start), best
         )
+        # A bend over no distance is not known, and a fit that failed tells nothing.
         good = fitted.converged & (distance != 0)
         square = xp.where(distance != 0, distance, 1.0) ** 2
         bend = freeze((fitted.y - moved) / square)
@@ -154,6 +157,7 @@ def conditional_fit(
         parameters: of the fit, fixed entries included.
         inside: a point at which the likelihood is not zero.
     """
+    # At a kink `minimise` tries both sides.
     if runs_on_numpy(likelihood, parameters) and not likelihood.has_kinks:
         start, movable = parameters.start()
         box = Box(parameters.lower, parameters.upper, movable, 1.0)
@@ -165,6 +169,7 @@ def conditional_fit(
                 return ConditionalFit(y, value, np.bool_(True), np.bool_(True))
             if state.stuck:
                 break
+    # Also where the likelihood is zero at the start: it leads around that.
     minimum = minimise(likelihood, parameters, inside)
     answered = minimum.converged | (minimum.status == IMPOSSIBLE)
     return ConditionalFit(minimum.y, minimum.value, minimum.converged, answered)
@@ -173,6 +178,7 @@ def conditional_fit(
 def line_along(best: BestFit, fixed: Mask, direction: Vector) -> Line:
     """The line on which some entries move in a direction, which is 0 in all others."""
     hessian = best.minimum.curvature
+    # What stays on its bound, and what nothing depends on, does not follow.
     others = best.free & ~fixed & (hessian.diagonal() != 0)
     factor, positive = factorise(hessian, others, strict=True)
     pull = hessian @ direction
@@ -192,6 +198,7 @@ def root_of_excess(
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
     """√(2 ΔNLL) of a conditional fit: nearly linear in the distance."""
     difference = 2 * (conditional.value - best.value)
+    # Beside the best fit rounding may make it negative; at 0 the root has no slope.
     positive = difference > 0
     root = xp.where(positive, xp.sqrt(xp.where(positive, difference, 1.0)), 0.0)
     return root, conditional.succeeded

@@ -80,9 +80,11 @@ def pulls(model: AbstractModel, data: Data) -> Pulls:
         (0.326, 0.812)
     """
     best = best_fit(model, data, "pulls")
+    # Also those on a bound: their pull is known, and says why.
     chosen = np.flatnonzero(np.asarray(best.movable))
     names = entry_names(model.parameter_shapes)
     width, centre = prior_widths(model), prior_centres(model)
+    # A division by NaN is silent, and its result says what there is to say.
     with np.errstate(invalid="ignore"):
         width = xp.where(width > 0, width, np.nan)
     values, errors = best.minimum.y, covariance_at(best).widths

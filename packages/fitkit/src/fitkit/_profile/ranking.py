@@ -149,12 +149,14 @@ def ranking(model: AbstractModel, data: Data) -> Ranking:
     best = best_fit(model, data, "ranking")
     covariance = covariance_at(best)
     require_width(covariance.widths, best, poi, model, "ranking")
+    # One on its bound is ranked too: its constraint still has a width.
     index = np.flatnonzero(np.asarray(best.movable) & ~poi)
     widths, centres = (of(model)[index] for of in (prior_widths, prior_centres))
     sigma, constrained = np.asarray(covariance.widths)[index], widths > 0
     prefit = np.where(constrained, widths, np.nan)
     # Up and down, after the fit and before it.
     shifts = np.stack([sigma, -sigma, prefit, -prefit], axis=1)
+    # A batch has at least one member.
     change, converged = np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)
     if index.size:
         change, converged = _impacts((best, poi), (index, shifts), poi.size)
@@ -170,6 +172,7 @@ def ranking(model: AbstractModel, data: Data) -> Ranking:
         "by_observable": np.asarray(by_observation)[index],
         "converged": np.all(converged, axis=1),
     }
+    # What has no impact after the fit comes last, below those of 0.
     size = np.nan_to_num(np.fmax(np.abs(up), np.abs(down)), nan=-1.0)
     order = np.argsort(-size, kind="stable")
     names = entry_names(model.parameter_shapes)
@@ -188,13 +191,14 @@ def _impact(
 ) -> tuple[Float[Array, "4"], Bool[Array, "4"]]:
     """How far the parameter of interest moves for each shift of one parameter."""
     (best, poi), (index, shifts) = common, member
-    y, parameters = best.minimum.y, best.parameters
+    y = best.minimum.y
     mask = np.arange(y.shape[0]) == index
-    at, lower, upper = (pick(x, mask) for x in (y, parameters.lower, parameters.upper))
+    at, lower, upper = (pick(x, mask) for x in (y, best.parameters.lower, best.upper))
     line = line_of(best, mask)
 
     def shifted(nearby: Nearby, shift: Array) -> tuple[Nearby, tuple[Array, Array]]:
         def fit() -> tuple[Nearby, tuple[Array, Array]]:
+            # Beyond its bounds the parameter has no meaning, nor the model.
             value = xp.clip(at + shift, lower, upper)
             conditional, there = line.fit(value - at, value, nearby)
             change = pick(conditional.y, poi) - pick(y, poi)
@@ -222,6 +226,7 @@ def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]
     if deviations is None:
         return xp.full(poi.shape, np.nan), xp.asarray(np.nan)
     if isinstance(likelihood, HistFactoryLikelihood):
+        # One column for all observations: no fit, and no derivative of one.
         column = xp.sum(xp.where(poi[:, None], covariance_at(best).table, 0.0), axis=0)
         changes = likelihood.expected_along(y, column)
         counts, aux = (
@@ -229,6 +234,7 @@ def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]
             for change, sigma in zip(changes, deviations, strict=True)
         )
     else:
+        # Of any other likelihood with deviations: by the implicit function theorem.
         parameters = best.parameters.starting_at(y)
 
         def fitted(observed: Any) -> Array:

@@ -95,6 +95,7 @@ def scan(
         >>> [round(float(x), 6) for x in result.delta]
         [0.0, 0.937964]
     """
+    # A wrong name is told before any fit.
     mask = entry(model, parameter, "scan")
     best = best_fit(model, data, "scan")
     at = pick(best.minimum.y, mask)
@@ -106,7 +107,7 @@ def scan(
                 "choose a range. Give `values=`."
             )
         low = xp.maximum(at - width, pick(best.parameters.lower, mask))
-        high = xp.minimum(at + width, pick(best.parameters.upper, mask))
+        high = xp.minimum(at + width, pick(best.upper, mask))
         values = xp.linspace(low, high, points)
     where: Array = xp.atleast_1d(as_floats(values))
     (count,) = where.shape
@@ -145,5 +146,6 @@ _along = Batched(_run)
 def _width(best: BestFit, mask: Mask) -> Float[Array, ""]:
     """The standard deviation, 0 without any curvature."""
     line = line_of(best, mask)
+    # Of a parameter that nothing depends on `Line.width` is some length or other.
     curved = pick(best.minimum.curvature.diagonal(), mask) > 0
     return xp.where(curved, line.width, 0.0)

@@ -93,6 +93,7 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         5.0
     """
     if data is None:
+        # Before any data constraints are all that is known, each of one parameter.
         y, width = model.ravel(model.init), prior_widths(model)
         require_float64(y, width)
         known = width > 0
@@ -111,6 +112,7 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
             channel: dict(zip(names, by_channel[channel], strict=True))
             for channel, names in model.sample_names.items()
         }
+    # A program returns dicts in the order of the alphabet.
     order = tuple(samples) or tuple(totals)
     return Yields(
         {name: totals[name] for name in order},
@@ -124,6 +126,8 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
 
 def _slopes(model: AbstractModel, y: Vector) -> dict[str, Float[Array, "bins params"]]:
     """The derivatives of the expected counts of each channel."""
+    # The structured Jacobian takes one pass, automatic differentiation one for each
+    # parameter, and a compilation.
     if isinstance(model, Model):
         _, shapes = derived(model.arrays)
         at = elements(model.arrays, shapes, y, 0.0)
@@ -138,6 +142,7 @@ def _propagated(
     totals = model.expected_data(model.unravel(y)).main
 
     def error(slope: Float[Array, "*rows params"]) -> Float[Array, "*rows"]:
+        # Of a sum of bins as well: correlations are in the table.
         return xp.sqrt(covariance.variance_along(slope))
 
     slopes = _slopes(model, y)

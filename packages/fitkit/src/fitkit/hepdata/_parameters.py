@@ -45,6 +45,7 @@ def correlation(result: FitResult) -> Table:
 def intervals(result: Intervals) -> Table:
     """Best-fit values with their profile likelihood intervals, as asymmetric errors."""
     best, low, high = (np.asarray(x) for x in (result.best, result.low, result.high))
+    # HEPData's asymmetric errors are differences, the lower one negative.
     ends = np.stack([low - best, high - best], axis=1)
     return Table(
         "Intervals",
@@ -63,6 +64,7 @@ def intervals(result: Intervals) -> Table:
 
 def pulls(result: Pulls) -> Table:
     """(best fit - nominal) / width of the constraint, with the uncertainty after it."""
+    # A column of dashes for all free parameters would tell nothing.
     known = np.isfinite(np.asarray(result.pull))
     return Table(
         "Pulls",

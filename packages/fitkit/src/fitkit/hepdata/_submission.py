@@ -86,6 +86,7 @@ def write(
         >>> sorted(path.name for path in folder.iterdir())
         ['parameters.yaml', 'submission.yaml']
     """
+    # Names that differ in a sign or two may give the same file.
     files = [table.file for table in tables]
     if not files:
         raise ValueError("`hepdata.write(tables=...)` needs at least one table.")

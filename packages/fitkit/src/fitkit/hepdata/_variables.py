@@ -67,6 +67,7 @@ def _error(label: str, size: Any) -> dict[str, Any] | None:
 
 def rounded(value: Any) -> float | int | str:
     """Six significant digits; `-`, HEPData's word, for what is not a number."""
+    # Bin numbers and the like stay whole.
     if isinstance(value, int):
         return value
     value = float(value)

@@ -62,6 +62,7 @@ def scan(
         ax.axvspan(low, high, color=GREY, alpha=0.3, linewidth=0)
     ax.axvline(best, color="black", linewidth=0.8, linestyle=":", label=text)
     ax.plot(values[good], delta[good], color=BLUE, marker="o", markersize=3)
+    # At least the line of one sigma is to be seen.
     top = max(float(np.max(delta[good], initial=0.0)) * 1.15, 1.5)
     for sigmas in (1, 2):
         if sigmas**2 < top:
@@ -124,6 +125,7 @@ def contour(result: Contour, *, ax: Axes | None = None) -> Axes:
         zip(result.levels, np.asarray(result.points), strict=True)
     ):
         good = np.asarray(result.converged[i])
+        # NaN leaves a gap in the line: nothing joins the points beside it.
         line = np.where(good[:, None], points, np.nan)
         style = _LINES[i % len(_LINES)]
         ax.plot(*line.T, color=BLUE, linestyle=style, label=f"{100 * level:.4g} %")

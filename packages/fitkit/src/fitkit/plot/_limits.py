@@ -63,6 +63,7 @@ def cls_scan(
         ax.plot(points.values, points.cl_b, color=GREY, label="observed CL$_b$")
     _failed(ax, points.values, points.observed, points.converged)
     if limit is not None:
+        # The line and the marks must meet.
         level = float(limit.level)
         values = {"observed": limit.observed, "expected": limit.expected[2]}
         for (name, value), filled in zip(values.items(), ("full", "none"), strict=True):
@@ -141,6 +142,7 @@ def upper_limits(
         ylabel=rf"{100 * (1 - points.level):g} % CL$_s$ upper limit on $\mu$",
         xlim=(values[0], values[-1]),
     )
+    # A name may hold a dollar sign or an underscore.
     ax.set_xlabel(parameter, parse_math=False)
     ax.set_ylim(bottom=0.0)
     ax.legend()
@@ -149,6 +151,7 @@ def upper_limits(
 
 def _band(ax: Axes, x: np.ndarray, expected: np.ndarray, what: str) -> None:
     """The median and both bands of outcomes, -2 to +2 standard deviations."""
+    # The outer band first: the inner one lies upon it.
     low2, low1, median, high1, high2 = np.transpose(expected)
     outer = {"color": TWO_SIGMA, "label": r"expected $\pm 2\sigma$", "linewidth": 0}
     ax.fill_between(x, low2, high2, **outer)

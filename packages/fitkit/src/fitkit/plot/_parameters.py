@@ -128,6 +128,7 @@ def ranking(
         figsize=(inches(names) + 5.6, _ROW * rows + 1.5),
         width_ratios=(1.0, 1.5),
     )
+    # From the top: the axis is turned around below.
     place = np.arange(rows)
     pull, width, *impacts = (
         np.asarray(column[:rows], dtype=float)
@@ -151,6 +152,7 @@ def ranking(
         label = rf"{sign}1$\sigma$ before the fit"
         right.barh(place, before, height=0.7, label=label, **hollow)
     right.axvline(0.0, color="black", linewidth=0.8)
+    # Impacts before the fit are not known of a parameter without a constraint.
     furthest = np.nanmax(np.abs(impacts), initial=0.0)
     right.set_xlim(-1.1 * furthest or -1.0, 1.1 * furthest or 1.0)
     right.set_xlabel(f"Δ {shortened([result.poi])[0]}", parse_math=False)
@@ -242,6 +244,7 @@ def correlation(
             "`plot.correlation`: no parameter is determined by the data and away from "
             "its bounds, so there is no correlation matrix."
         )
+    # Every parameter is correlated with itself.
     others = np.abs(matrix - np.eye(len(matrix)))
     chosen = np.flatnonzero(np.max(others, axis=1, initial=0.0) >= threshold)
     if not chosen.size:

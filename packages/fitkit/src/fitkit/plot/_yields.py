@@ -68,6 +68,7 @@ def yields(
         )
     chosen = _chosen(result, channels)
     sizes = [np.size(result.total[name]) for name in chosen]
+    # Bins of one width each, centred on whole numbers.
     edges = np.arange(sum(sizes) + 1) - 0.5
     above, below = several_axes(
         axes,
@@ -91,6 +92,7 @@ def yields(
         flow="none",
     )
     _uncertainty(above, edges, total - error, total + error)
+    # A ratio to an empty bin says nothing.
     scale = np.where(total > 0, total, np.nan)
     _uncertainty(below, edges, 1 - error / scale, 1 + error / scale)
     below.axhline(1.0, color="black", linewidth=0.8)

@@ -44,6 +44,7 @@ from _measure import table
 import fitkit
 from fitkit._fit.minimise import Minimum, minimise
 from fitkit._fit.uncertainty import covariance_of
+from fitkit._hypotest.results import names_of_missing
 
 _DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 _LARGEST_EDM = 1e-6
@@ -59,6 +60,8 @@ _SAME_VALUE, _SAME_PARAMETER = 1e-9, 1e-7
 # may have a shape of its own.
 _MOST_COMPILATIONS = {"sbottom A": 2, "1Lbb simplified": 2}
 _QUICK = 20
+# A limit that takes so many seconds of the processor has its sentence.
+_LONG_LIMIT = 5.0
 _IMPOSSIBLE = 3
 _STATUS = {
     1: "no step lowers the function",
@@ -95,7 +98,8 @@ class Group:
         excesses: how far free fits are above recorded minima.
         apart: by quantity, how far the engines are apart.
         faults, notes: sentences.
-        spent: seconds of the processor for each fit on NumPy.
+        spent, limits: seconds of the processor for each fit, and each limit with its
+            band, on NumPy.
     """
 
     def __init__(self, name: str) -> None:
@@ -107,6 +111,7 @@ class Group:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.spent: list[float] = []
+        self.limits: list[float] = []
 
     def fitted(self, kind: str, what: str, fit: Callable[[], Any]) -> Any:
         """A fit, counted; a sentence where it did not converge."""
@@ -230,15 +235,18 @@ def conditional(
 ) -> None:
     """Fits at values of the parameter of interest, to data and to Asimov data."""
     values = dict(zip(map(str, _POI_VALUES), _POI_VALUES, strict=True))
+    start = time.process_time()
     limit = fitkit.upper_limit(model, data, throw=False)
+    group.limits.append(time.process_time() - start)
     group.counts["limit"][0] += 1
     group.counts["limit"][1] += bool(limit.converged[0])
+    if missing := names_of_missing(limit.converged):
+        group.notes.append(f"{group.name}, {name}: no upper limit at {missing}.")
+    if group.limits[-1] > _LONG_LIMIT:
+        took = f"the limit took {group.limits[-1]:.1f} s of the processor"
+        group.notes.append(f"{group.name}, {name}: {took}.")
     if limit.converged[0]:
         values["the upper limit"] = float(limit.observed)
-    else:
-        group.notes.append(
-            f"{group.name}, {name}: no upper limit ({float(limit.observed):g})."
-        )
 
     def at_values(kind: str, to: str, data: fitkit.Data) -> list[fitkit.FitResult]:
         return [
@@ -322,6 +330,7 @@ def row(group: Group, programs: int) -> tuple[object, ...]:
         programs,
         *apart,
         1e3 * statistics.median(group.spent),
+        max(group.limits, default="-"),
     )
 
 
@@ -329,7 +338,7 @@ _APART = ("2NLL", "parameters", "EDM", "steps")
 _HEAD = ("likelihoods", "free", "conditional", "limits", "Asimov")
 _HEAD += ("largest EDM", "steps", "most steps", "above record (of)", "undetermined")
 _HEAD += ("compiled", "programs", "d 2NLL", "d param / sigma", "EDM", "d steps")
-_HEAD += ("CPU ms per fit",)
+_HEAD += ("CPU ms per fit", "slowest limit s")
 
 
 def main() -> int:

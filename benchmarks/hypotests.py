@@ -12,8 +12,8 @@ No time is printed before the answers agree with pyhf's: CLs, band and limits wi
 what its fits are good for, the statistic of each of its pseudo-experiments within what
 it is good for on it.
 
-    hypotests.py [--models S M] [--toys N] [--peer-toys N]
-                 [hypotest | limit | toys ...]
+    hypotests.py [hypotest | limit | toys ...] [--models S M] [--toys N]
+                 [--peer-toys N]
 """
 
 import argparse

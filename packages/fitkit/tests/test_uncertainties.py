@@ -219,13 +219,18 @@ class TestDefaultBounds:
         np.testing.assert_allclose(result.statistic, 0.0, atol=1e-9)
 
     def test_traced(self):
-        model = self.counting(0.1)
+        """The bound is released in a program too, where the fit ends at it."""
+        signal = Sample("s", [0.1, 0.1], (NormFactor("mu"),))
+        model = Model([Channel("c", [signal, Sample("b", [50.0, 50.0])])])
 
-        def best(count):
-            data = fitkit.Data({"c": count[None]}, {})
-            return fitkit.scan(model, data, "mu", [100.0]).best
+        def statistic(counts):
+            data = fitkit.Data({"c": counts}, {})
+            return fitkit.goodness_of_fit(model, data).statistic
 
-        np.testing.assert_allclose(jax.jit(best)(65.0), 150.0, rtol=1e-8)
+        for counts in (np.array([40.0, 41.0]), np.array([65.0, 66.0])):
+            np.testing.assert_allclose(
+                jax.jit(statistic)(counts), statistic(counts), rtol=1e-9
+            )
 
 
 class TestWithoutParameters:

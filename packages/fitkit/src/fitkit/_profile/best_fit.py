@@ -26,15 +26,12 @@ class BestFit(NamedTuple):
         parameters: bounds and fixed entries of all fits.
         minimum: the unconditional fit.
         movable: entries that are fitted, `[params]`.
-        upper: how far up a profile may go, `[params]`: the upper bounds, without those
-            that factors have by default.
     """
 
     likelihood: AbstractNegativeLogLikelihood
     parameters: ParameterVectors
     minimum: Minimum
     movable: Mask
-    upper: Vector
 
     @property
     def free(self) -> Mask:
@@ -45,20 +42,16 @@ class BestFit(NamedTuple):
 
 
 def best_fit(
-    model: AbstractModel, data: Data, call: str, *, lower_too: bool = False
+    model: AbstractModel, data: Data, call: str, released: Mask | None = None
 ) -> BestFit:
     """Fit, and collect what profiles need.
-
-    Where the best fit of a factor without a constraint ends at the upper bound that it
-    has by default, at 10 for a normfactor, the bound is released: an answer must not
-    depend on a number that nobody chose.
 
     Args:
         model: any model.
         data: observed or expected data.
         call: for messages.
-        lower_too: whether default lower bounds are released likewise. Those are where
-            yields become negative.
+        released: entries whose default bounds do not hold; see
+            `fit_beyond_default_bounds`. By default all bounds hold.
 
     Raises:
         FitError: where the fit finds no minimum.
@@ -68,40 +61,33 @@ def best_fit(
     likelihood = type(model).negative_log_likelihood(model, data)
     parameters = model.parameter_vectors()
     require_float64(likelihood, parameters)
-    # A constraint keeps a parameter from running away; factors have their bounds alone.
-    factors = ~constrained_entries(model)
-    by_default = ~parameters.upper_given
-    if lower_too:
-        by_default = by_default | ~parameters.lower_given
-    if traced(by_default) or (factors & by_default).any():
-        minimum, parameters = _fit_beyond_default_bounds(
-            likelihood, parameters, factors, lower_too
-        )
-    else:
+    given = parameters.lower_given & parameters.upper_given
+    if released is None or not (traced(given) or (released & ~given).any()):
         minimum = minimised(likelihood, parameters)
+    else:
+        minimum, parameters = _fit_beyond_default_bounds(
+            likelihood, parameters, released
+        )
     if not traced(minimum.converged) and not bool(minimum.converged):
         raise FitError(
             f"the free fit of `{call}` found no minimum. `fit` on the same data gives "
             "the reason."
         )
     _, movable = parameters.start()
-    upper = xp.where(factors & ~parameters.upper_given, np.inf, parameters.upper)
-    return BestFit(likelihood, parameters, minimum, movable, upper)
+    return BestFit(likelihood, parameters, minimum, movable)
 
 
 def fit_beyond_default_bounds(
     likelihood: AbstractNegativeLogLikelihood,
     parameters: ParameterVectors,
-    factors: Mask,
-    lower_too: bool,
+    released: Mask,
 ) -> tuple[Minimum, ParameterVectors]:
     """A fit, and another one without the default bounds at which it ended.
 
     Args:
         likelihood: at the data.
         parameters: of the fit.
-        factors: entries whose default bounds may be released.
-        lower_too: whether that holds for lower bounds as well.
+        released: entries whose default bounds do not hold.
 
     Returns:
         The minimum, and the parameters without these bounds. Where there is none beyond
@@ -110,18 +96,17 @@ def fit_beyond_default_bounds(
     # First inside, so that what no bound stops is the minimum that `fit` finds.
     minimum = minimise(likelihood, parameters)
     at = minimum.stationarity
-    above = factors & at.at_upper & ~parameters.upper_given
-    below = factors & at.at_lower & ~parameters.lower_given & lower_too
-    wider = parameters._replace(
-        lower=xp.where(below, -np.inf, parameters.lower),
-        upper=xp.where(above, np.inf, parameters.upper),
+    stopped = released & (
+        (at.at_lower & ~parameters.lower_given)
+        | (at.at_upper & ~parameters.upper_given)
     )
+    wider = parameters.without_default_bounds(stopped)
 
     def beyond() -> tuple[Minimum, ParameterVectors]:
-        released = minimise(likelihood, wider.starting_at(minimum.y))
-        return choose(released.converged, (released, wider), (minimum, parameters))
+        found = minimise(likelihood, wider.starting_at(minimum.y))
+        return choose(found.converged, (found, wider), (minimum, parameters))
 
-    return cond(xp.any(above | below), beyond, lambda: (minimum, parameters))
+    return cond(xp.any(stopped), beyond, lambda: (minimum, parameters))
 
 
 _fit_beyond_default_bounds = numpy_or_compiled(fit_beyond_default_bounds)

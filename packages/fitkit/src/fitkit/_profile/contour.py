@@ -189,7 +189,7 @@ def _point(
     slope = direction @ plane.slopes
     line = Line(best, plane.masks[0] | plane.masks[1], slope, np.ones(()))
     # How far the box allows the direction.
-    lower, upper = map(plane.of_both, (best.parameters.lower, best.upper))
+    lower, upper = map(plane.of_both, (best.parameters.lower, best.parameters.upper))
     reach = xp.where(direction > 0, upper - centre, centre - lower)
     still = direction == 0
     reach = xp.where(still, xp.inf, reach / xp.abs(xp.where(still, 1.0, direction)))

@@ -71,7 +71,7 @@ def goodness_of_fit(
     degree of freedom. A free parameter that is often at its bound costs less than one,
     and the \(\chi^2\) then gives too small a p-value: half of a degree of freedom for a
     signal strength that ends at 0 where there is no signal. Use `toys` there, or widen
-    the bound. Bounds that nobody gave, as 0 and 10 of a normfactor, limit nothing.
+    the bound. A bound that nobody gave, as the 0 of a normfactor, limits nothing.
 
     Args:
         model: a model whose likelihood knows its saturated value, such as `Model`.
@@ -100,9 +100,10 @@ def goodness_of_fit(
         R. Cousins, "Generalization of chisquare goodness-of-fit test for binned data
         using saturated models" (2013); S. Baker, R. Cousins, NIM 221 (1984) 437.
     """
-    # Any bound makes the statistic larger than the chi-square expects: those that
-    # nobody asked for are none, below as above.
-    best = best_fit(model, data, "goodness_of_fit", lower_too=True)
+    # Any bound makes the statistic larger than the chi-square expects: one of a factor
+    # that nobody asked for is none.
+    constrained = constrained_entries(model)
+    best = best_fit(model, data, "goodness_of_fit", ~constrained)
     bins = best.likelihood.bins()
     if bins is None:
         raise ValueError(
@@ -111,7 +112,6 @@ def goodness_of_fit(
         )
     # What the data do not determine is not fitted, whatever it is called: a factor that
     # only masked channels need, or of two factors one.
-    constrained = constrained_entries(model)
     fitted = xp.sum(best.movable & ~constrained)
     flat = xp.sum(xp.diagonal(covariance_at(best).flat))
     free = fitted - xp.asarray(xp.round(flat), int)
@@ -147,7 +147,7 @@ def _value(common: tuple, observations: Any) -> Float[Array, ""]:
     likelihood, parameters, factors = common
     # The rule of the fit to the data, or both statistics would not be of one kind.
     minimum, _ = fit_beyond_default_bounds(
-        likelihood.at(observations), parameters, factors, True
+        likelihood.at(observations), parameters, factors
     )
     return xp.where(minimum.converged, minimum.value, np.nan)
 

@@ -84,7 +84,7 @@ def interval(
 
     Returns:
         The intervals; an end that lies beyond the parameter's bound is the bound, and
-        flagged. The default upper bound of a factor, such as 10, is none.
+        flagged.
 
     Raises:
         ValueError: for an unknown or fixed parameter.
@@ -151,9 +151,11 @@ def _end(
     mask = np.arange(best.movable.shape[0]) == index
     line = line_of(best, mask, side)
     unit, at = line.width, pick(best.minimum.y, mask)
-    lower, upper = (pick(x, mask) for x in (best.parameters.lower, best.upper))
+    lower, upper = (
+        pick(x, mask) for x in (best.parameters.lower, best.parameters.upper)
+    )
     bound = xp.where(side > 0, upper, lower)
-    # In standard deviations from the best fit, where the function is nearly a line.
+    # In standard deviations, where the function is nearly a line.
 
     def missing(x: Array, nearby: Nearby) -> tuple[Array, Array, Nearby]:
         distance = x * unit

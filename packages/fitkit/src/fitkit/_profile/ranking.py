@@ -191,9 +191,10 @@ def _impact(
 ) -> tuple[Float[Array, "4"], Bool[Array, "4"]]:
     """How far the parameter of interest moves for each shift of one parameter."""
     (best, poi), (index, shifts) = common, member
-    y = best.minimum.y
+    y, parameters = best.minimum.y, best.parameters
     mask = np.arange(y.shape[0]) == index
-    at, lower, upper = (pick(x, mask) for x in (y, best.parameters.lower, best.upper))
+    bounds = parameters.lower, parameters.upper
+    at, lower, upper = (pick(x, mask) for x in (y, *bounds))
     line = line_of(best, mask)
 
     def shifted(nearby: Nearby, shift: Array) -> tuple[Nearby, tuple[Array, Array]]:

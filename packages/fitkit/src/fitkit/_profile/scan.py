@@ -107,7 +107,7 @@ def scan(
                 "choose a range. Give `values=`."
             )
         low = xp.maximum(at - width, pick(best.parameters.lower, mask))
-        high = xp.minimum(at + width, pick(best.upper, mask))
+        high = xp.minimum(at + width, pick(best.parameters.upper, mask))
         values = xp.linspace(low, high, points)
     where: Array = xp.atleast_1d(as_floats(values))
     (count,) = where.shape

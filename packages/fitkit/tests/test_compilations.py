@@ -1,16 +1,13 @@
-"""One compilation serves every model of a shape: names and numbers play no part."""
+"""Concrete calls compile nothing; traced ones once, whatever the numbers are."""
 
 import contextlib
-import gc
 import logging
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 import fitkit
-from fitkit._histfactory import likelihood
 
 
 @contextlib.contextmanager
@@ -36,86 +33,94 @@ def compilations():
         logger.setLevel(level)
 
 
-def fits(names):
-    return [name for name in names if "minimise" in name]
-
-
 def test_the_counter_counts():
     with compilations() as names:
         jax.jit(lambda x: x + 1.2345)(jnp.ones(7))
     assert len(names) >= 1
 
 
-def fit_region_a(sbottom, patches):
+def model_and_data(signal=(12.0, 11.0), counts=(51.0, 48.0)):
+    model = fitkit.uncorrelated_background(signal, [50.0, 52.0], [3.0, 7.0])
+    return model, model.data({"singlechannel": counts})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda *of: fitkit.fit(*of),
+        lambda *of: fitkit.fixed_poi_fit(*of, 1.0),
+        lambda *of: fitkit.hypotest(*of, 1.0),
+        lambda *of: fitkit.discovery(*of),
+        lambda *of: fitkit.upper_limit(*of),
+        lambda model, data: fitkit.ranking(
+            model, model.data({"singlechannel": [60.0, 65.0]})
+        ),
+        lambda *of: fitkit.scan(*of, "mu", points=5),
+        lambda *of: fitkit.interval(*of),
+        lambda *of: fitkit.contour(*of, ("mu", "uncorr_bkguncrt[0]"), angles=4),
+        lambda *of: fitkit.goodness_of_fit(*of),
+        lambda *of: fitkit.fit_from_many_starts(*of, starts=3),
+        lambda *of: fitkit.hypotest(
+            *of, 1.0, calculator=fitkit.Toys(jax.random.key(0), 3)
+        ),
+        lambda *of: repr(fitkit.fit(*of)),
+    ],
+)
+def test_a_concrete_call_compiles_nothing(call):
+    subject = model_and_data()
+    jax.random.split(jax.random.key(0))  # of jax's own
+    list(jax.random.split(jax.random.key(0)))
+    with compilations() as names:
+        call(*subject)
+    assert names == []
+
+
+def test_no_signal_point_of_region_a_compiles_anything(sbottom):
     background = sbottom("RegionA/BkgOnly.json")
-    jax.clear_caches()  # another test may have fitted this shape
+    patches = [name for name in sbottom.names if name.startswith("RegionA/patch")]
+    assert len(patches) == 217
     layouts, converged = set(), []
     with compilations() as names:
-        for patch in patches:
+        for patch in patches[::31]:
             # one patch only removes the validation region, and adds no signal
             model, data = fitkit.read_workspace(
                 background, patch=sbottom(patch), poi=None
             )
             layouts.add(str(model.sample_names))
             converged.append(bool(fitkit.fit(model, data).converged))
-    return names, layouts, converged
-
-
-def region_a(sbottom):
-    return [name for name in sbottom.names if name.startswith("RegionA/patch")]
-
-
-def test_a_few_signal_points_of_region_a(sbottom):
-    patches = region_a(sbottom)[::31]
-    names, layouts, converged = fit_region_a(sbottom, patches)
-    assert len(layouts) == len(patches)
+    assert len(layouts) == len(patches[::31])
     assert all(converged)
-    assert 1 <= len(fits(names)) <= 2
-
-
-@pytest.mark.slow
-def test_all_signal_points_of_region_a(sbottom):
-    patches = region_a(sbottom)
-    assert len(patches) == 217
-    names, _, converged = fit_region_a(sbottom, patches)
-    assert all(converged)
-    assert 1 <= len(fits(names)) <= 2
+    assert names == []
 
 
 def test_what_changes_from_call_to_call_is_traced():
-    """Counts, starts, bounds, what is fixed, the POI's value, templates."""
-    model = fitkit.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
-    other = fitkit.uncorrelated_background([2.0, 1.0], [30.0, 52.0], [3.0, 0.0])
-    data = model.data({"singlechannel": [51.0, 48.0]})
-    fitkit.fixed_poi_fit(model.with_bounds({"mu": (0.0, 5.0)}), data, 1.0)
-    fitkit.fit(model, data)
+    """Counts, starts, bounds, the POI's value, templates: one program for all."""
+
+    @jax.jit
+    def best(signal, counts, start, low, value):
+        model, data = model_and_data(signal, counts)
+        model = model.with_init(mu=start).with_bounds(mu=(low, 7.0))
+        free = fitkit.fit(model, data, throw=False)
+        fixed = fitkit.fixed_poi_fit(model, data, value, throw=False)
+        return free.twice_nll, fixed.twice_nll
+
+    def arguments(shift):
+        numbers = jnp.array([12.0, 11.0]), jnp.array([51.0, 48.0]), 1.0, 0.0, 0.5
+        return [jnp.asarray(x) + shift for x in numbers]
+
+    best(*arguments(0.0))
     with compilations() as names:
-        fitkit.fit(model, model.data({"singlechannel": [60.0, 65.0]}))
-        fitkit.fit(other, other.data({"singlechannel": [60.0, 65.0]}))
-        fitkit.fixed_poi_fit(model.with_bounds({"mu": (-1.0, 7.0)}), data, 0.5)
-        fitkit.fit(model.with_init({"mu": 0.3}).with_fixed("uncorr_bkguncrt"), data)
-        fitkit.fit(model.with_fixed(*{"uncorr_bkguncrt": [True, False]}), data)
-    assert fits(names) == []
+        for shift in (0.1, 0.25):
+            best(*arguments(shift))
+    assert [name for name in names if "best" in name] == []
 
 
-def test_a_model_is_prepared_once_also_where_its_data_are_traced():
-    def known() -> int:
-        model = fitkit.uncorrelated_background([3.0, 4.0], [50.0, 60.0], [5.0, 6.0])
-
-        @jax.jit
-        def best(counts):
-            data = model.data({"singlechannel": counts})
-            return fitkit.fit(model, data, throw=False).y
-
-        counts = jnp.array([55.0, 62.0])
-        data = model.data({"singlechannel": counts})
-        plain = fitkit.fit(model, data)
-        np.testing.assert_allclose(best(counts), plain.y, rtol=1e-12)
-        twice = [model.negative_log_likelihood(data) for _ in range(2)]
-        assert twice[0].arrays is twice[1].arrays
-        assert id(model.arrays) in likelihood._at_hand
-        return id(model.arrays)
-
-    was = known()
-    gc.collect()  # the compiled function and the model know each other
-    assert was not in likelihood._at_hand
+def test_a_model_derives_its_terms_once():
+    model, data = model_and_data()
+    likelihoods = [model.negative_log_likelihood(data) for _ in range(2)]
+    assert likelihoods[0].interpolation is likelihoods[1].interpolation
+    assert likelihoods[0].constraints is likelihoods[1].constraints
+    # Others for other numbers of the same shapes.
+    other = model.with_fixed("uncorr_bkguncrt").negative_log_likelihood(data)
+    assert other.constraints.fixed.any()
+    assert not likelihoods[0].constraints.fixed.any()

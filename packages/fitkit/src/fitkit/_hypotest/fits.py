@@ -145,14 +145,24 @@ def conditional_fit(
         start: a minimum for another value.
     """
     there = parameters.fixed_at(poi, value)
-    return minimise(likelihood, _starting(there, poi, start), start.y)
+    return minimise(likelihood, _starting(likelihood, there, poi, start), start.y)
 
 
-def _starting(parameters: ParameterVectors, poi: Mask, start: Near) -> ParameterVectors:
-    """The same settings, with entries that are not fixed starting near a minimum."""
+def _starting(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
+    start: Near,
+) -> ParameterVectors:
+    """The same settings, with entries that are not fixed starting near a minimum.
+
+    Those with a kink start at it: both sides are tried from there alone.
+    """
     is_fixed = xp.any(parameters.fixed & poi)
     moved = xp.where(is_fixed, pick(parameters.init - start.y, poi), 0.0)
     y = start.y + start.slope * freeze(moved)
+    if likelihood.has_kinks:
+        y = xp.where(likelihood.kinks(), 0.0, y)
     return parameters.starting_at(xp.where(parameters.fixed, parameters.init, y))
 
 
@@ -226,7 +236,7 @@ def fits_of_test(
         from_ = choose(stage.asimov, alternative, free)
         found = minimise(
             likelihood.at(choose(stage.asimov, asimov, data)),
-            _starting(stage.parameters, poi, from_),
+            _starting(likelihood, stage.parameters, poi, from_),
             from_.y,
         )
         here = near(found, poi)

@@ -197,12 +197,13 @@ def either(
 
 
 def choose(which: Bool[Array, ""], one: T, other: T) -> T:
-    """One of two trees of numbers; what is no number is the same in both."""
+    """One of two trees of numbers; indices, which are the same in both, stay."""
     if not isinstance(which, Tracer):
         return one if which else other
 
     def of_leaf(a: Any, b: Any) -> Any:
-        return jnp.where(which, a, b) if eqx.is_inexact_array(a) else a
+        index = jnp.issubdtype(a.dtype, jnp.integer) and jnp.ndim(a)
+        return a if index else jnp.where(which, a, b)
 
     return jax.tree.map(of_leaf, one, other)
 

@@ -116,8 +116,8 @@ def _of_singular(hessian: Bordered, free: Mask) -> tuple[Matrix, Matrix]:
     # With curvature 1 along flat directions the matrix is positive definite; its
     # derivatives are then those of the inverse, as eigenvectors have none where
     # eigenvalues meet.
-    kept = xp.eye(free.shape[0]) - flat
-    lifted = kept @ natural @ kept + flat
+    steep = xp.eye(free.shape[0]) - flat
+    lifted = steep @ natural @ steep + flat
     factor, _ = factorise(plain(lifted), free)
     table = xp.where(both, (inverse(factor, free) - flat) / units, 0.0)
     return table, flat
@@ -291,9 +291,9 @@ def _covariance(
     likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors, y: Array
 ) -> Matrix:
     matrix, movable, free = free_entries(likelihood, parameters, y)
-    found = covariance_of(matrix, free)
-    known = found.determined | ~movable
-    return xp.where(known[:, None] & known, found.table, xp.nan)
+    of_free = covariance_of(matrix, free)
+    known = of_free.determined | ~movable
+    return xp.where(known[:, None] & known, of_free.table, xp.nan)
 
 
 @numpy_or_compiled

@@ -218,7 +218,7 @@ def _status(task: Task, point: Point, converged: np.ndarray) -> tuple[bool, str]
 def _why(task: Task, point: Point) -> str:
     """Why a point has not converged: the fits to its data again, one at a time."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # reading has said it all before
+        warnings.simplefilter("ignore", UserWarning)  # told when it was read
         model, data = read_workspace(
             point.document, patch=point.patch, **task.reading._asdict()
         )

@@ -103,8 +103,8 @@ def fit_beyond_default_bounds(
     wider = parameters.without_default_bounds(stopped)
 
     def beyond() -> tuple[Minimum, ParameterVectors]:
-        found = minimise(likelihood, wider.starting_at(minimum.y))
-        return choose(found.converged, (found, wider), (minimum, parameters))
+        outside = minimise(likelihood, wider.starting_at(minimum.y))
+        return choose(outside.converged, (outside, wider), (minimum, parameters))
 
     return cond(xp.any(stopped), beyond, lambda: (minimum, parameters))
 

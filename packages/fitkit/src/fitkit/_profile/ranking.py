@@ -1,7 +1,7 @@
 r"""What each source of uncertainty does to the parameter of interest.
 
 Two definitions stand beside each other. By *parameter shift*: a nuisance parameter is
-held at one standard deviation from its best fit and everything else is fitted again.
+fixed one standard deviation from its best fit and everything else is fitted again.
 By *global observable* (arXiv:2307.04007): the auxiliary measurement itself is shifted
 by one standard deviation; these impacts, and the one of the counts, add in quadrature
 to the total uncertainty, and so do groups of them.

@@ -16,8 +16,8 @@ from .threads import one_thread
 # Up to so many parameters fits go side by side, one step of all at a time; above they
 # go in turn. Side by side every fit takes both branches of each condition and as many
 # steps as the slowest, which the larger matrices stop hiding. CPU time of `hypotest`
-# side by side over that in turn, 32 of them (8 of the last): 0.6 with 15 parameters, 0.8
-# with 30, 1.15 with 45, 1.6 with 64.
+# side by side over that in turn, 32 of them (8 of the last): 0.6 with 15 parameters,
+# 0.8 with 30, 1.15 with 45, 1.6 with 64.
 _MOST_PARAMETERS = 40
 # How many are in memory together.
 _SIDE_BY_SIDE = 64

@@ -35,6 +35,8 @@ MOST_STEPS = 200
 # the fourth, as the parabola through the two values says.
 _FIRST_DAMPING = 1e-12
 _MORE, _LESS = 2.0, 0.1
+# The same where there was no step at all.
+_REPAIR, _MUCH_MORE = 1e-6, 100.0
 _SHORTEST, _LONGEST = 0.1, 0.5
 _LARGEST_DAMPING = 1e12
 # Least damping of the Hessian, in the same units: a direction that the data do not
@@ -163,6 +165,8 @@ def newton_step(
     harder = state.damping + state.stiffness * (1 / ratio - 1)
     harder = xp.maximum(harder, state.damping * _MORE)
     harder = xp.maximum(harder, _FIRST_DAMPING)
+    none = state.promised == np.inf
+    harder = xp.where(none, xp.maximum(_MUCH_MORE * state.damping, _REPAIR), harder)
     # Less the better the model was (H. B. Nielsen, IMM-REP-1999-05): a step that brings
     # half of what it promised is as long as it should be.
     quality = xp.clip(decrease / xp.maximum(state.promised, noise), 0.0, 1.0)
@@ -265,11 +269,13 @@ def _propose(
     step = minimise_in_box(
         Quadratic(gradient, matrix, width, low, high, factor, known), movable
     )
-    # No step where the matrix is indefinite on an entry that its bound let go: the
-    # next is damped more, from the same point.
-    possible = xp.all(xp.isfinite(step))
-    step = xp.where(possible, step, 0.0)
+    # No step where the matrix is indefinite on an entry that its bound let go, or so
+    # nearly singular that the solution is none: the next is damped more, from here.
     promised = -(at.gradient @ step + step @ (matrix @ step) / 2)
+    # A push off a saddle promises nothing; comparisons with NaN are false.
+    sensible = (promised >= -_ROUNDING * (1 + xp.abs(at.value))) | on_saddle
+    possible = xp.all(xp.isfinite(step)) & sensible
+    step = xp.where(possible, step, 0.0)
     promised = xp.where(possible, promised, xp.inf)
     stiffness = step @ (matrix @ step) / xp.maximum(step**2 @ weight, 1e-300)
 

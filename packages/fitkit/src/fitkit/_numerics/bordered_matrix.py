@@ -227,6 +227,10 @@ def factorise(
     (scale_i, scale_b), (free_i, free_b) = order.split(scale), order.split(free)
     closed = ~free_i if strict else ~free_i | (diagonal == 0)
     own = xp.where(closed, 1.0, diagonal / scale_i**2)
+    if not traced(own) and wide is not None and not np.all(own > 0):
+        # What is added to D may outweigh where it is negative; a table tells. Traced,
+        # two factors of different shapes cannot stand in one program.
+        return factorise(plain(matrix.dense()), free, scale, strict=strict)
     root = xp.sqrt(own)
     spread, correction, positive = None, None, xp.all(own > 0)
     if wide is not None:

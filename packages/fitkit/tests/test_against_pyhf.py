@@ -122,9 +122,9 @@ def assert_same_likelihood(model, data, theirs, rng):
         ours = {name: getattr(p, edge) for name, p in model.parameters.items()}
         # A factor has no upper bound that nobody gave, where pyhf's has 10.
         given = theirs.vector(ours)
-        kept = np.isfinite(given)
-        np.testing.assert_array_equal(given[kept], bounds[kept, side])
-        assert (bounds[~kept, side] == 10).all()
+        chosen = np.isfinite(given)
+        np.testing.assert_array_equal(given[chosen], bounds[chosen, side])
+        assert (bounds[~chosen, side] == 10).all()
     fixed = {name: p.fixed for name, p in model.parameters.items()}
     np.testing.assert_array_equal(theirs.vector(fixed), config.suggested_fixed())
     vector = theirs.data_vector(data)

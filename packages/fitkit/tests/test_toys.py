@@ -59,7 +59,7 @@ class TestExactEnumeration:
             model, model.data({"SR": [4.0]}), statistic=fitkit.Q0(), calculator=toys
         )
         exact = stats.poisson(1).sf(3)
-        assert abs(float(result.p0) - exact) < 3 * float(result.cl_sb_error)
+        assert abs(float(result.p0) - exact) < 3 * float(result.p0_error)
         assert "p0 observed" in repr(result)
 
 
@@ -77,7 +77,7 @@ def test_published_discovery_by_toys():
     error = np.sqrt(2 * np.maximum(published * (1 - published), 1 / 2000) / 2000)
     difference = np.abs(np.asarray(result.p0_expected) - published)
     assert (difference < 3 * np.hypot(error, 0.1 * published)).all()
-    assert abs(float(result.cl_sb) - 0.004) < 3 * np.sqrt(2 * 0.004 / 2000)
+    assert abs(float(result.p0) - 0.004) < 3 * np.sqrt(2 * 0.004 / 2000)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
         0.7
         >>> fixed = fit(model.with_fixed(mu=1.0), model.data({"SR": [57.0]}))
         >>> round(float(fixed.twice_nll - result.twice_nll), 6)
-        0.15527
+        0.152564
     """
     return _run(model, data, model.parameter_vectors(), throw)
 

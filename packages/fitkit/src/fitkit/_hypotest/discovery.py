@@ -52,7 +52,7 @@ def discovery(
         >>> model = Model([Channel("SR", [signal, background])], poi="mu")
         >>> result = discovery(model, model.data({"SR": [12.0]}))
         >>> round(float(result.significance), 4)
-        2.6488
+        2.6479
 
     References:
         G. Cowan et al., arXiv:1007.1727, eqs. 12, 52, 53.

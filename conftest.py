@@ -1,4 +1,4 @@
-"""What all tests and docstring examples get: names to use, and room for programs."""
+"""What all tests and docstring examples get: names to use, and few programs."""
 
 import importlib
 import importlib.util
@@ -13,7 +13,7 @@ _MOST_MAPPINGS = 20_000
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _room_for_programs():
+def _few_programs():
     """Drop jax's compiled programs before they have all of a process's mappings.
 
     Where one more is refused XLA ends the process by a segmentation fault

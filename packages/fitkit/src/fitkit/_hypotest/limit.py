@@ -45,7 +45,7 @@ _FIRST = 1.0
 # A statistic below this is rounding, of which no width can be had.
 _ROUNDING = 1e-10
 # Where CLs has not fallen to the level at so many times the first guess, it never will.
-_FARTHEST = 1e6
+_FARTHEST = 1e5
 
 
 class MissingLimitWarning(UserWarning):

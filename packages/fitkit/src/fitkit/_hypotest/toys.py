@@ -137,7 +137,9 @@ def fit_of_toys(
         FreeMinima(NO_TOYS, NO_TOYS),
     )
     of_b = toys.of_hypotheses()[1]
-    return fits._replace(free=free_minima(fits, alternative.y, of_b))
+    # Those of the tested hypothesis come after these, by the same program.
+    free = free_minima(fits, alternative.y, of_b, later=toys.n)
+    return fits._replace(free=free)
 
 
 @numpy_or_compiled
@@ -192,20 +194,21 @@ def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
     return jax.tree.map(lambda *x: xp.concatenate(x), *parts)
 
 
-def free_minima(fits: ToyFits, truth: Vector, toys: Toys) -> FreeMinima:
+def free_minima(fits: ToyFits, truth: Vector, toys: Toys, later: int = 0) -> FreeMinima:
     """The free fits of pseudo-experiments, which serve tests of every value.
 
     Args:
         fits: what the experiments are of.
         truth: all parameters, where the experiments are made.
         toys: how many, and from which key.
+        later: how many will be fitted in the same way afterwards.
     """
     parameters = free_parameters(fits.parameters, fits.poi, fits.statistic)
     common = fits.likelihood, parameters.starting_at(truth)
 
     def some(numbers: np.ndarray, tell: Any, ahead: int) -> tuple[Array, Array]:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
-        return _free_minima(common, data, fits.poi.size, tell, ahead)
+        return _free_minima(common, data, fits.poi.size, tell, ahead + later)
 
     return FreeMinima(*for_each_chunk(toys, some))
 
@@ -216,6 +219,7 @@ def statistics_of_toys(
     truth: Vector,
     toys: Toys,
     free: FreeMinima | None = None,
+    later: int = 0,
 ) -> Float[Array, " toys"]:
     """The statistic of pseudo-experiments of one hypothesis.
 
@@ -225,6 +229,7 @@ def statistics_of_toys(
         truth: all parameters, where the experiments are made.
         toys: how many, and from which key.
         free: their `free_minima`, where these have been found already.
+        later: how many experiments will be fitted in the same way afterwards.
 
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
@@ -236,7 +241,7 @@ def statistics_of_toys(
         data = drawn(fits.likelihood, truth, toys.key, numbers)
         here = slice(numbers[0], numbers[-1] + 1)
         return _conditional_minima(
-            common, (data, free.y[here]), fits.poi.size, tell, ahead
+            common, (data, free.y[here]), fits.poi.size, tell, ahead + later
         )
 
     at_tested = for_each_chunk(toys, some)
@@ -355,7 +360,7 @@ def test_by_toys(fits: ToyFits, tested: Float[Array, ""]) -> ToyTest:
         pick(fits.best.y, fits.poi), tested, conditional.value, fits.best.value
     )
     of_sb, of_b = fits.toys.of_hypotheses()
-    sb = statistics_of_toys(fits, tested, conditional.y, of_sb)
+    sb = statistics_of_toys(fits, tested, conditional.y, of_sb, later=fits.toys.n)
     b = statistics_of_toys(fits, tested, fits.alternative.y, of_b, fits.free)
     converged = fits.best.converged & succeeded(conditional)
     return ToyTest(q, sb, b, converged & succeeded(fits.alternative))

@@ -127,10 +127,6 @@ class Override(NamedTuple):
     values: Array | np.ndarray
     given: Array | np.ndarray
 
-    def over(self, default: Array) -> Array:
-        """The values where given, `default` elsewhere."""
-        return xp.where(self.given, self.values, default)
-
 
 @final
 class ParameterShapes(Mapping[str, tuple[int, ...]]):

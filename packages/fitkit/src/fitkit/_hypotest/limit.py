@@ -37,7 +37,7 @@ from .fits import (
 )
 from .results import UpperLimit, names_of_missing
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
-from .toy_limit import limits_by_toys
+from .toy_limit import TESTED_VALUES, limits_by_toys
 from .toys import Toys, fit_of_toys
 
 # A signal strength at which the width of the best fit is found.
@@ -133,7 +133,9 @@ def upper_limit(
     )
     warn_of_active_bounds(model, best, statistic, "upper_limit")
     if isinstance(calculator, Toys):
-        fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)
+        fits = fit_of_toys(
+            likelihood, parameters, poi, statistic, calculator, TESTED_VALUES
+        )
         result = limits_by_toys(fits, limits, level)
     else:
         result = UpperLimit(

@@ -9,6 +9,8 @@ from .._numerics.namespace import traced
 from .results import UpperLimit
 from .toys import ToyFits, ToyTest, test_by_toys
 
+# About so many values are tested for the six limits together.
+TESTED_VALUES = 30
 # First bracket around the asymptotic limit, and how fast it grows.
 _BRACKET = 1.2
 _MOST_GROWTHS = 12

@@ -88,6 +88,7 @@ class ToyFits(NamedTuple):
         best: the free fit to the data.
         alternative: the fit to the data with the alternative's signal strength fixed.
         free: free fits of the experiments made there.
+        values: how many values will be tested, which tells whether compiling pays.
     """
 
     likelihood: AbstractNegativeLogLikelihood
@@ -98,6 +99,7 @@ class ToyFits(NamedTuple):
     best: Minimum
     alternative: Minimum
     free: "FreeMinima"
+    values: int = 1
 
 
 @final
@@ -119,6 +121,7 @@ def fit_of_toys(
     poi: Mask,
     statistic: AbstractTestStatistic,
     toys: Toys,
+    values: int = 1,
 ) -> ToyFits:
     """Make the fits that do not depend on the tested value; see `ToyFits`."""
     best = minimised(likelihood, free_parameters(parameters, poi, statistic))
@@ -135,10 +138,11 @@ def fit_of_toys(
         best,
         alternative,
         FreeMinima(NO_TOYS, NO_TOYS),
+        values,
     )
     of_b = toys.of_hypotheses()[1]
     # Those of the tested hypothesis come after these, by the same program.
-    free = free_minima(fits, alternative.y, of_b, later=toys.n)
+    free = free_minima(fits, alternative.y, of_b, later=values * toys.n)
     return fits._replace(free=free)
 
 
@@ -234,7 +238,7 @@ def statistics_of_toys(
     Returns:
         `[toys]`; NaN where a fit finds no minimum.
     """
-    free = free_minima(fits, truth, toys) if free is None else free
+    free = free_minima(fits, truth, toys, later) if free is None else free
     common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested)
 
     def some(numbers: np.ndarray, tell: Any, ahead: int) -> Array:
@@ -360,7 +364,8 @@ def test_by_toys(fits: ToyFits, tested: Float[Array, ""]) -> ToyTest:
         pick(fits.best.y, fits.poi), tested, conditional.value, fits.best.value
     )
     of_sb, of_b = fits.toys.of_hypotheses()
-    sb = statistics_of_toys(fits, tested, conditional.y, of_sb, later=fits.toys.n)
+    more = (2 * fits.values - 1) * fits.toys.n
+    sb = statistics_of_toys(fits, tested, conditional.y, of_sb, later=more)
     b = statistics_of_toys(fits, tested, fits.alternative.y, of_b, fits.free)
     converged = fits.best.converged & succeeded(conditional)
     return ToyTest(q, sb, b, converged & succeeded(fits.alternative))

@@ -147,10 +147,11 @@ class BoundedNewton(optx.AbstractMinimiser):
     def step(
         self, fn, y: Vector, args, options: dict[str, Any], state: NewtonState, tags
     ) -> tuple[Vector, NewtonState, PyTree]:
-        objective = _objective(fn, y, args)
-        y, state = newton_step(
-            objective, y, _box(y, options), state, self.edm_tolerance
-        )
+        objective, box = _objective(fn, y, args), _box(y, options)
+        if objective is not args:
+            # A start of a user's own may lie outside its bounds.
+            y = jnp.where(box.movable, jnp.clip(y, box.lower, box.upper), y)
+        y, state = newton_step(objective, y, box, state, self.edm_tolerance)
         aux = None if objective is args else fn(state.y, args)[1]
         return y, state, aux
 

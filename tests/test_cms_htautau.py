@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neoskit
-from neoskit._run.build import build_pipeline
+from neoskit._run.builders import build_pipeline
 from neoskit._run.config import read_config
 
 uproot = pytest.importorskip("uproot", reason="needs the extra `neoskit[root]`")

@@ -72,7 +72,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Compute the expected result of a run again; with --unblind the observed one."""
-    from .._run.build import build_dataset, build_observed
+    from .._run.builders import build_dataset, build_observed
     from .._run.folder import RunFolder
     from .._run.run import judge, load, unblind_seed
 
@@ -105,7 +105,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the workspace of a trained run again."""
-    from .._run.build import build_dataset
+    from .._run.builders import build_dataset
     from .._run.folder import RunFolder
     from .._run.run import export as export_seed
     from .._run.run import load
@@ -143,7 +143,7 @@ def compare(
 
 def _described(config: Path) -> "tuple[RunConfig, Dataset]":
     """The run that a file describes, and its events."""
-    from .._run.build import absolute, build_dataset
+    from .._run.builders import absolute, build_dataset
     from .._run.config import read_config
 
     description = absolute(read_config(config), config.parent)

@@ -63,7 +63,7 @@ def blobs(
     progress: Progress = True,
 ) -> None:
     """Four blobs: a network learns to avoid a systematic that moves the background."""
-    from .._run.build import build_dataset
+    from .._run.builders import build_dataset
     from .._run.demos.blobs import blobs_config
 
     # In one option, as they are one thing; typer would take a list apart.

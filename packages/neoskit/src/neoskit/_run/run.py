@@ -20,7 +20,7 @@ from .._results import (
     unblind,
 )
 from .._train import Training, TrainingFailed, cross_fit, train
-from .build import (
+from .builders import (
     OBJECTIVES,
     build_bandwidth,
     build_optimiser,

@@ -1,0 +1,60 @@
+"""Descriptions → events."""
+
+from pathlib import Path
+
+from ..._events import Dataset, Events, gaussian_blobs, inferno_synthetic
+from ..config import BlobsTable, ConfigError, InfernoTable, PythonTable, RunConfig
+from .described import check_described
+from .python_source import called, look_up
+
+
+def build_dataset(config: RunConfig, base: Path) -> Dataset:
+    """All events that training and judgement may see.
+
+    Args:
+        config: The description.
+        base: The folder that paths in it are relative to.
+
+    Raises:
+        ConfigError: Where a user's source cannot be had, or the description names what
+            the events do not have.
+    """
+    match config.source:
+        case BlobsTable(events=events, seed=seed):
+            dataset = gaussian_blobs(events, seed=seed)
+        case InfernoTable(events=events, seed=seed):
+            dataset = inferno_synthetic(events, seed=seed)
+        case PythonTable() as source:
+            dataset = called(source, base, source.function, Dataset)
+            # Only looked up: to call it is to open the data.
+            if source.observed is not None:
+                look_up(source, base, source.observed)
+    check_described(config, dataset)
+    return dataset
+
+
+def build_observed(config: RunConfig, base: Path) -> dict[str, Events]:
+    """The recorded events per channel. This opens the data.
+
+    Raises:
+        ConfigError: Where the source has none.
+    """
+    source = config.source
+    if not isinstance(source, PythonTable) or source.observed is None:
+        raise ConfigError(
+            f"`source` of kind {source.kind!r} has no recorded events to unblind; a "
+            "source of kind 'python' names the function that reads them: "
+            '`observed = "…"`.'
+        )
+    return called(source, base, source.observed, dict)
+
+
+def absolute(config: RunConfig, base: Path) -> RunConfig:
+    """The same description, no longer relative to a folder."""
+    source = config.source
+    if not isinstance(source, PythonTable):
+        return config
+    # The run's folder has a copy of the description and stands elsewhere.
+    file = str((base / source.file).resolve())
+    moved = source.model_copy(update={"file": file})
+    return config.model_copy(update={"source": moved})

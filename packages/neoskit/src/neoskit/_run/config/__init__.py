@@ -1,0 +1,29 @@
+"""A run, described: TOML → typed and checked values, nothing built yet.
+
+Unknown keys are errors, because a misspelt option that is silently ignored
+costs a training. Building the run from the description is `build`'s work.
+"""
+
+from .binning import AnnealedTable as AnnealedTable
+from .binning import BinningTable as BinningTable
+from .binning import RebinningTable as RebinningTable
+from .compare import ComparisonTable as ComparisonTable
+from .measurement import LUMI as LUMI
+from .measurement import LuminosityTable as LuminosityTable
+from .measurement import MeasurementTable as MeasurementTable
+from .measurement import NormalisationTable as NormalisationTable
+from .observable import NetworkTable as NetworkTable
+from .observable import Observable as Observable
+from .observable import SelectionTable as SelectionTable
+from .read import config_document as config_document
+from .read import parse_config as parse_config
+from .read import read_config as read_config
+from .run import RunConfig as RunConfig
+from .source import BlobsTable as BlobsTable
+from .source import InfernoTable as InfernoTable
+from .source import PythonTable as PythonTable
+from .source import Source as Source
+from .table import ConfigError as ConfigError
+from .training import ObjectiveName as ObjectiveName
+from .training import SplitTable as SplitTable
+from .training import TrainingTable as TrainingTable

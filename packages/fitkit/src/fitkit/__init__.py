@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from ._fit.uncertainty import fisher_information as fisher_information
     from ._fit.uncertainty import hessian as hessian
     from ._fit.uncertainty import uncertainties as uncertainties
+    from ._formats import read_hs3 as read_hs3
+    from ._formats import write_hs3 as write_hs3
     from ._grid.grid import GridResult as GridResult
     from ._grid.grid import grid as grid
     from ._histfactory.model import Model as Model
     from ._histfactory.modifiers import AbstractModifier as AbstractModifier
+    from ._histfactory.modifiers import CustomModifier as CustomModifier
+    from ._histfactory.modifiers import ExpressionFactor as ExpressionFactor
+    from ._histfactory.modifiers import GammaNorm as GammaNorm
     from ._histfactory.modifiers import HistoSys as HistoSys
     from ._histfactory.modifiers import Lumi as Lumi
     from ._histfactory.modifiers import NormFactor as NormFactor
@@ -113,7 +118,7 @@ _MODULES = {
     "._histfactory.spec": "Channel Sample ParameterSettings",
     "._histfactory.modifiers": (
         "AbstractModifier NormFactor NormSys HistoSys ShapeSys ShapeFactor "
-        "StatError Lumi"
+        "StatError Lumi GammaNorm ExpressionFactor CustomModifier"
     ),
     "._histfactory.simple": "uncorrelated_background correlated_background",
     "._workspace": (
@@ -122,6 +127,7 @@ _MODULES = {
         "read_patchset Archive read_archive combine prune rename digest Finding "
         "validate"
     ),
+    "._formats": "read_hs3 write_hs3",
     "._fit.fit": "fit fixed_poi_fit",
     "._fit.result": "FitResult",
     "._fit.diagnose": "FitError",
@@ -176,6 +182,9 @@ __all__ = [
     "ShapeFactor",
     "StatError",
     "Lumi",
+    "GammaNorm",
+    "ExpressionFactor",
+    "CustomModifier",
     "ParameterSettings",
     "uncorrelated_background",
     "correlated_background",
@@ -196,6 +205,8 @@ __all__ = [
     "Findings",
     "FindingGroup",
     "validate",
+    "read_hs3",
+    "write_hs3",
     "fit",
     "fixed_poi_fit",
     "FitResult",

@@ -1,10 +1,11 @@
 """What is wrong with a document: the place, the reason, the way out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic
 
-from .._histfactory.problem import written
+from .._histfactory.problem import Key, written
 
 
 class WorkspaceError(ValueError):
@@ -31,11 +32,21 @@ _WAY_OUT = {
 }
 
 
-def explain(error: pydantic.ValidationError) -> str:
-    """The first problem that pydantic names: its place, the reason, the way out."""
+def explain(
+    error: pydantic.ValidationError, within: tuple[Key, ...] = (), part: Any = None
+) -> str:
+    """The first problem that pydantic names: its place, the reason, the way out.
+
+    Args:
+        error: what pydantic says.
+        within: the way to the part that it looked at.
+        part: that part, where it is not a whole workspace.
+    """
     problems = error.errors(include_url=False, include_context=False)
     problem = problems[0]
-    where = written(*_without_tags(problem["loc"])) or "the document"
+    keys = problem["loc"]
+    inner = _without_tags(keys) if part is None else _that_lead_on(keys, part)
+    where = written(*within, *inner) or "the document"
     reason = problem["msg"].rstrip(".")
     got = "" if problem["type"] == "missing" else f"; got {_short(problem['input'])}"
     way_out = _WAY_OUT.get(problem["type"], "Correct it.")
@@ -54,6 +65,19 @@ def _without_tags(keys: tuple[str | int, ...]) -> list[str | int]:
         for place, key in enumerate(keys)
         if not (place >= 2 and keys[place - 2] == "modifiers")
     ]
+
+
+def _that_lead_on(keys: tuple[str | int, ...], part: Any) -> list[str | int]:
+    """The way to a fault without the kinds that pydantic puts between its steps."""
+    way: list[str | int] = []
+    for number, key in enumerate(keys):
+        listed = isinstance(key, int) and isinstance(part, list)
+        if listed or (isinstance(part, Mapping) and key in part):
+            part = part[key]
+        elif number < len(keys) - 1:  # the last may be what is missing
+            continue
+        way.append(key)
+    return way
 
 
 def _short(value: Any, length: int = 60) -> str:

@@ -58,10 +58,10 @@ def workspace_document(
     model: Model, data: Data, *, measurement: str = "measurement"
 ) -> dict[str, Any]:
     """The decoded document that `write_workspace` writes."""
-    _check_arguments(model, data)
+    check_arguments(model, data)
     _check_conventions(model)
     document = {
-        "channels": _channels(model),
+        "channels": channels_of(model),
         "observations": [
             {"name": name, "data": _numbers(data.main[name])}
             for name in model.channel_names
@@ -81,11 +81,16 @@ def workspace_document(
     return document
 
 
-def _check_arguments(model: Any, data: Any) -> None:
-    """A HistFactory model, and data of it, with concrete numbers."""
+def check_arguments(model: Any, data: Any, call: str = "write_workspace") -> None:
+    """Check for a HistFactory model, and data of it, with concrete numbers.
+
+    Raises:
+        TypeError: for anything else.
+        WorkspaceError: for traced numbers, or data of another model.
+    """
     if not isinstance(model, Model) or not isinstance(data, Data):
         raise TypeError(
-            "`write_workspace` takes a `fitkit.Model` and its `Data`; got "
+            f"`{call}` takes a `fitkit.Model` and its `Data`; got "
             f"{type(model).__name__} and {type(data).__name__}."
         )
     if traced(model, data):
@@ -133,7 +138,8 @@ def _rows(index: Any) -> dict[int, int]:
     return {int(entry): row for row, entry in enumerate(np.asarray(index))}
 
 
-def _channels(model: Model) -> list[dict[str, Any]]:
+def channels_of(model: Model) -> list[dict[str, Any]]:
+    """The channels of a model with their samples and modifiers, as documents have."""
     arrays, places = model.arrays, model.parameter_shapes.places
     tables = {
         name: np.asarray(getattr(arrays, name))

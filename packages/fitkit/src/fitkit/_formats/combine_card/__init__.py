@@ -1,0 +1,1 @@
+"""Datacards of CMS Combine: read, edited as they say, made a model."""

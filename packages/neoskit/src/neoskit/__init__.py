@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._events import Dataset as Dataset
     from ._events import Events as Events
+    from ._events import Missing as Missing
     from ._events import Process as Process
     from ._events import SampleKey as SampleKey
     from ._events import fold_of as fold_of
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ._events import keep_only as keep_only
     from ._events import leave_out as leave_out
     from ._events import read_columns as read_columns
+    from ._events import read_csv as read_csv
+    from ._events import read_parquet as read_parquet
     from ._events import read_root as read_root
     from ._events import split as split
     from ._gradient import AbstractEventObjective as AbstractEventObjective
@@ -79,7 +82,8 @@ _NAMES = {
     "_events": (
         *("Events", "Process", "Dataset", "SampleKey"),
         *("split", "fold_of", "keep_only", "leave_out"),
-        *("read_root", "read_columns", "gaussian_blobs", "inferno_synthetic"),
+        *("read_root", "read_parquet", "read_csv", "read_columns", "Missing"),
+        *("gaussian_blobs", "inferno_synthetic"),
     ),
     "_observable": (
         *("AbstractObservable", "AbstractClassifier", "NeuralObservable"),

@@ -6,8 +6,10 @@ from .events import Events as Events
 from .events import Process as Process
 from .events import SampleKey as SampleKey
 from .inferno import inferno_synthetic as inferno_synthetic
-from .root import read_columns as read_columns
-from .root import read_root as read_root
+from .read import read_columns as read_columns
+from .read import read_csv as read_csv
+from .read import read_parquet as read_parquet
+from .read import read_root as read_root
 from .split import batch as batch
 from .split import batches as batches
 from .split import fold_of as fold_of
@@ -15,3 +17,4 @@ from .split import keep_only as keep_only
 from .split import leave_out as leave_out
 from .split import split as split
 from .split import sums_of_weights as sums_of_weights
+from .view import Missing as Missing

@@ -69,7 +69,7 @@ def test_expressions_get_names_and_scale_may_be_negative(path, branches):
 
 
 def test_pieces_are_as_the_whole(path, branches, monkeypatch):
-    monkeypatch.setattr("neoskit._events.root._STEP_SIZE", "100 B")
+    monkeypatch.setattr("neoskit._events.read.ROWS", 7)
     columns = neoskit.read_columns(path, ["pt_1"], selection="q_1 > 0")
     kept = np.flatnonzero(branches["q_1"] > 0)
     np.testing.assert_array_equal(columns["entry"], kept)
@@ -114,14 +114,14 @@ def test_a_tree_without_relatives_lists_what_there_is(path):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"features": ["pt1"]}, r"No branch 'pt1' in tree .* Did you mean 'pt_1'"),
+        ({"features": ["pt1"]}, r"No column 'pt1' in tree .* Did you mean 'pt_1'"),
         (
             {"features": ["pt_1"], "weight": "wieght"},
-            r"No branch 'wieght' .* Did you mean 'weight'",
+            r"No column 'wieght' .* Did you mean 'weight'",
         ),
         (
             {"features": ["pt_1"], "selection": "(mt_1 < 30) & (q_1 > 0)"},
-            r"No branch 'mt_1' \(in '\(mt_1 < 30\)",
+            r"No column 'mt_1' \(in '\(mt_1 < 30\)",
         ),
     ],
 )
@@ -130,15 +130,8 @@ def test_missing_branch(path, arguments, named):
         neoskit.read_root(path, **arguments)
 
 
-@pytest.mark.parametrize("selection", ["20 < pt_1 < 60", "pt_1 > 20 and q_1 > 0"])
-def test_comparisons_joined_as_in_python(path, selection):
-    with pytest.raises(ValueError, match=r"joined by `&` and `\|`") as raised:
-        neoskit.read_root(path, ["pt_1"], selection=selection)
-    assert str(path) in str(raised.value)
-
-
 def test_not_an_expression(path):
-    with pytest.raises(ValueError, match=r"neither a branch .* nor an expression"):
+    with pytest.raises(ValueError, match="'pt_1 >' is no expression: invalid syntax"):
         neoskit.read_root(path, ["pt_1"], selection="pt_1 >")
 
 
@@ -147,9 +140,9 @@ def test_not_an_expression(path):
 def test_non_finite_value_names_file_branch_and_entry(tmp_path, branches, branch, bad):
     branches[branch][[7, 9]] = bad
     path = _write(tmp_path / "broken.root", branches)
-    with pytest.raises(ValueError, match=rf"'{branch}' in .*broken\.root") as raised:
+    with pytest.raises(ValueError, match=rf"'{branch}' is {bad} at entry 7") as raised:
         neoskit.read_root(path, ["pt_1", "eta_1"], weight="weight")
-    assert f"{bad} at entry 7 (2 of 50" in str(raised.value)
+    assert f"{path} (2 of 50 selected" in str(raised.value)
     way_out = neoskit.read_root(
         path, ["pt_1", "eta_1"], weight="weight", selection=f"isfinite({branch})"
     )
@@ -165,7 +158,7 @@ def test_columns_of_a_file_without_events(tmp_path, branches):
     path = _write(tmp_path / "none.root", {k: v[:0] for k, v in branches.items()})
     columns = neoskit.read_columns(path, ["pt_1"])
     assert columns["pt_1"].shape == columns["entry"].shape == (0,)
-    with pytest.raises(ValueError, match="no entry of tree 'Events'"):
+    with pytest.raises(ValueError, match=r"no entry of .*none\.root"):
         neoskit.read_root(path, ["pt_1"])
 
 
@@ -175,5 +168,5 @@ def test_several_values_per_entry(tmp_path):
     with uproot.recreate(path) as file:
         file.mktree("Events", {"jet_pt": "var * float64"})
         file["Events"].extend({"jet_pt": ak.Array([[1.0, 2.0], [], [3.0]])})
-    with pytest.raises(ValueError, match=r"'jet_pt' in .* several values per entry"):
+    with pytest.raises(ValueError, match=r"'jet_pt'.* several values per event"):
         neoskit.read_root(path, ["jet_pt"])

@@ -1,0 +1,439 @@
+"""Expressions over columns, such as `"(mt < 30) & (abs(eta) < 2.1)"`.
+
+Python's parser reads the text, what is no arithmetic is refused, and numexpr computes
+what is left; lists of several values per event are reduced to one by awkward-array. No
+text of a user's is ever evaluated as Python.
+"""
+
+import ast
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .nearest import near
+
+# By the names that a user writes: NumPy's, and C's where physicists are used to them.
+FUNCTIONS = {
+    **{
+        name: (name, 1)
+        for name in (
+            *("abs", "sqrt", "exp", "expm1", "log", "log2", "log10", "log1p"),
+            *("sin", "cos", "tan", "arcsin", "arccos", "arctan"),
+            *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+            *("floor", "ceil", "round", "trunc", "sign"),
+            *("isnan", "isfinite", "isinf"),
+        )
+    },
+    **{name: (name, 2) for name in ("arctan2", "hypot", "fmod", "minimum", "maximum")},
+    **{"fabs": ("abs", 1), "asin": ("arcsin", 1), "acos": ("arccos", 1)},
+    **{"atan": ("arctan", 1), "atan2": ("arctan2", 2), "pow": ("pow", 2)},
+    "where": ("where", 3),
+}
+"""Function → numexpr's name and the number of arguments; all act event by event."""
+
+REDUCTIONS = {"count": 0, "sum": 0, "any": 0, "all": 0, "max": 1, "min": 1, "at": 2}
+"""Function of a list per event → how many constants may follow the list."""
+
+_OPERATORS: dict[type, str] = {
+    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"},
+    **{ast.Pow: "**", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"},
+    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
+    **{ast.Eq: "==", ast.NotEq: "!="},
+    **{ast.UAdd: "+", ast.USub: "-", ast.Invert: "~"},
+    **{ast.And: "&", ast.Or: "|"},
+}
+_BRACKETS = (
+    "`&` and `|` bind more tightly than comparisons: put each comparison in brackets, "
+    "as in `(20 < m_vis) & (m_vis < 140)`, or join them by `and` and `or`."
+)
+_DEEPEST = 200
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A list per event turned to one number.
+
+    Args:
+        function: one of `REDUCTIONS`.
+        of: what gives the lists.
+        constants: the position for `at`, and what an event gets that has no such value.
+    """
+
+    function: str
+    of: "Expression"
+    constants: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression, read and found to be nothing but arithmetic.
+
+    Args:
+        text: as it was written.
+        body: the same in numexpr's words.
+        names: the column behind each name of `body`.
+        reductions: the reduction behind each name of `body` that is no column.
+    """
+
+    text: str
+    body: str
+    names: dict[str, str] = field(default_factory=dict)
+    reductions: dict[str, Reduction] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it needs."""
+        inner = [name for r in self.reductions.values() for name in r.of.columns]
+        return tuple(dict.fromkeys([*self.names.values(), *inner]))
+
+    def __call__(self, columns: Mapping[str, Any], length: int) -> np.ndarray:
+        """The value for each event.
+
+        Args:
+            columns: arrays of one value, or awkward arrays of a list, per event.
+            length: the number of events, for an expression without any column.
+
+        Raises:
+            ValueError: it cannot be computed, or gives several values per event.
+        """
+        values = {local: columns[name] for local, name in self.names.items()}
+        for local, name in self.names.items():
+            if is_jagged(values[local]):
+                raise ValueError(f"{name!r} has several values per event; {WAY_OUT}")
+        values = {
+            local: _computable(v, self.names[local]) for local, v in values.items()
+        }
+        for local, reduction in self.reductions.items():
+            values[local] = _reduce(reduction, columns)
+        result = np.asarray(_evaluate(self, values))
+        return np.broadcast_to(result, (length,)) if result.ndim == 0 else result
+
+
+WAY_OUT = (
+    "an expression makes one of them: `count(x)`, `sum(x)`, `any(x)`, `all(x)`, "
+    "`max(x, default)`, `min(x, default)`, or `at(x, 0, default)` for the first."
+)
+"""How a list per event becomes one number."""
+
+
+def is_jagged(values: Any) -> bool:
+    """Whether there are several values, maybe none, per event."""
+    return not isinstance(values, np.ndarray) or values.ndim != 1
+
+
+@functools.lru_cache(maxsize=4096)
+def parse(text: str) -> Expression:
+    """The expression that a text is.
+
+    Names of columns that are no identifiers are put between backticks, as in
+    `` `lep.pt [GeV]` > 20``; a dot needs none.
+
+    Raises:
+        ValueError: it is none, or would do something else than arithmetic.
+    """
+    quoted: dict[str, str] = {}
+
+    def unquote(match: re.Match) -> str:
+        local = f"quoted_{len(quoted)}_"
+        quoted[local] = match[1]
+        return local
+
+    code = re.sub(r"`([^`]+)`", unquote, text.strip())
+    try:
+        tree = ast.parse(code, mode="eval")
+    # A text of thousands of brackets is too deep for the parser itself.
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        reason = getattr(error, "msg", None) or "it is too deep"
+        raise ValueError(f"{text[:60]!r} is no expression: {reason}.") from None
+    return _Writer(text, quoted).expression(tree.body)
+
+
+class _Writer:
+    """Writes a parsed text in numexpr's words; refuses what is no arithmetic."""
+
+    def __init__(self, text: str, quoted: Mapping[str, str]):
+        self.text = text
+        self.quoted = quoted
+        self.locals: dict[str, str] = {}
+        self.reductions: dict[str, Reduction] = {}
+        self.depth = 0
+
+    def expression(self, node: ast.expr) -> Expression:
+        body = self.write(node)
+        names = {local: name for name, local in self.locals.items()}
+        return Expression(self.text, body, names, self.reductions)
+
+    def write(self, node: ast.expr) -> str:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ValueError(f"{self.text[:60]!r} … is nested too deeply.")
+        written = self._write(node)
+        self.depth -= 1
+        return written
+
+    def _write(self, node: ast.expr) -> str:
+        match node:
+            case ast.Constant(value=bool() | int() | float() as value):
+                return self._constant(value)
+            case ast.Name() | ast.Attribute():
+                return self._column(_dotted(node, self.text))
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return f"(~{self._truth(operand)})"
+            case ast.UnaryOp(op=op, operand=operand):
+                return f"({_OPERATORS[type(op)]}{self.write(operand)})"
+            case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
+                return f"floor({self.write(left)} / {self.write(right)})"
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                sides = self.write(left), self.write(right)
+                return f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})"
+            case ast.BoolOp(op=op, values=values):
+                joined = f" {_OPERATORS[type(op)]} ".join(map(self._truth, values))
+                return f"({joined})"
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                parts = self._truth(test), self.write(body), self.write(orelse)
+                return f"where({', '.join(parts)})"
+            case ast.Subscript(value=value, slice=ast.Constant(value=int(place))):
+                return self._reduction("at", value, (place,))
+            case ast.Call():
+                return self._call(node)
+        kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+        raise ValueError(
+            f"{self.text!r} is no expression over columns: a {kind} has no meaning in "
+            "it. It may have numbers, columns, arithmetic, comparisons, and functions "
+            "of them."
+        )
+
+    def _constant(self, value: float) -> str:
+        if _too_wide(value):
+            raise ValueError(f"{self.text[:60]!r}: a number is too large.")
+        return repr(value)
+
+    def _column(self, name: str) -> str:
+        name = self.quoted.get(name, name)
+        return self.locals.setdefault(name, f"c{len(self.locals)}")
+
+    def _truth(self, node: ast.expr) -> str:
+        """A condition; a number is one where it is not 0, as in Python."""
+        written = self.write(node)
+        certain = isinstance(node, ast.Compare | ast.BoolOp) or (
+            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        )
+        if certain or _is_condition(node):
+            return written
+        return f"({written} != 0)"
+
+    def _comparison(self, node: ast.Compare) -> str:
+        operands = [node.left, *node.comparators]
+        if len(operands) > 2 and any(_joined(operand) for operand in operands):
+            raise ValueError(f"{self.text!r}: {_BRACKETS}")
+        parts = []
+        for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
+            if isinstance(op, ast.In | ast.NotIn):
+                parts.append(self._membership(left, right, isinstance(op, ast.NotIn)))
+            elif type(op) in _OPERATORS:
+                sides = self.write(left), self.write(right)
+                parts.append(f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})")
+            else:
+                raise ValueError(f"{self.text!r}: `is` has no meaning; write `==`.")
+        return parts[0] if len(parts) == 1 else f"({' & '.join(parts)})"
+
+    def _membership(self, left: ast.expr, right: ast.expr, negated: bool) -> str:
+        if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
+            raise ValueError(
+                f"{self.text!r}: `in` needs a list of numbers, such as `[1, 2]`."
+            )
+        value = self.write(left)
+        choices = " | ".join(f"({value} == {self.write(item)})" for item in right.elts)
+        return f"(~({choices}))" if negated else f"({choices})"
+
+    def _call(self, node: ast.Call) -> str:
+        name = node.func.id if isinstance(node.func, ast.Name) else "?"
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            raise ValueError(f"{self.text!r}: `{name}` takes values without names.")
+        if name in REDUCTIONS:
+            return self._reduced_call(name, node.args)
+        if name not in FUNCTIONS:
+            known = [*FUNCTIONS, *REDUCTIONS]
+            raise ValueError(
+                f"{self.text!r}: there is no function {name!r}.{near(name, known)}"
+            )
+        function, count = FUNCTIONS[name]
+        if len(node.args) != count:
+            raise ValueError(
+                f"{self.text!r}: `{name}` takes {count} value{'s'[: count != 1]}; got "
+                f"{len(node.args)}."
+            )
+        if function == "where":
+            parts = [self._truth(node.args[0]), *map(self.write, node.args[1:])]
+        else:
+            parts = [self.write(argument) for argument in node.args]
+        if function == "pow":
+            return f"({parts[0]} ** {parts[1]})"
+        return f"{function}({', '.join(parts)})"
+
+    def _reduced_call(self, name: str, args: Sequence[ast.expr]) -> str:
+        most = REDUCTIONS[name]
+        least = 1 if name == "at" else 0
+        if not 1 + least <= len(args) <= 1 + most:
+            raise ValueError(
+                f"{self.text!r}: `{name}` takes a list per event"
+                + ("" if not most else f" and at most {most} numbers")
+                + f"; got {len(args)} values."
+            )
+        return self._reduction(name, args[0], [_number(a, self.text) for a in args[1:]])
+
+    def _reduction(self, name: str, of: ast.expr, constants: Sequence[float]) -> str:
+        if name == "at" and (constants[0] < 0 or constants[0] != int(constants[0])):
+            raise ValueError(
+                f"{self.text!r}: a place in a list is counted from 0; got "
+                f"{constants[0]}."
+            )
+        inner = _Writer(self.text, self.quoted)
+        inner.depth = self.depth
+        local = f"r{len(self.reductions)}_{self.depth}"
+        self.reductions[local] = Reduction(name, inner.expression(of), (*constants,))
+        return local
+
+
+def _dotted(node: ast.expr, text: str) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attr):
+            return f"{_dotted(value, text)}.{attr}"
+    raise ValueError(f"{text!r}: a dot stands between the parts of a column's name.")
+
+
+def _joined(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr)
+
+
+def _is_condition(node: ast.expr) -> bool:
+    """Whether it is known to be true or false without looking at any column."""
+    match node:
+        case ast.Constant(value=bool()) | ast.Compare() | ast.BoolOp():
+            return True
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.UnaryOp(op=ast.Invert(), operand=operand):
+            return _is_condition(operand)
+        case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right):
+            return _is_condition(left) and _is_condition(right)
+        case ast.Call(func=ast.Name(id="isnan" | "isfinite" | "isinf" | "any" | "all")):
+            return True
+    return False
+
+
+def _number(node: ast.expr, text: str) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as value) if np.isfinite(value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float())):
+            return -node.operand.value
+    raise ValueError(
+        f"{text!r}: what follows a list must be a number. The larger of two values is "
+        "`maximum(a, b)`, the smaller one `minimum(a, b)`."
+    )
+
+
+def _too_wide(value: float) -> bool:
+    return not (abs(value) < 2**63 if isinstance(value, int) else abs(value) < 1e300)
+
+
+_TYPES = {"b": None, "i": None, "u": np.int64, "f": None}
+
+
+def _computable(values: np.ndarray, name: str) -> np.ndarray:
+    """A column in a type that numexpr knows."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind not in _TYPES:
+        raise ValueError(
+            f"{name!r} has values of the type {values.dtype}; numbers are needed."
+        )
+    if kind == "f" and size not in (4, 8):
+        return values.astype(np.float32 if size < 4 else np.float64)
+    if kind == "u" and size == 8 and values.size and values.max() > 2**63 - 1:
+        return values.astype(np.float64)
+    if kind == "u" or (kind == "i" and size < 4):
+        return values.astype(np.int64)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _evaluate(expression: Expression, values: Mapping[str, np.ndarray]) -> Any:
+    if expression.body in values:
+        return values[expression.body]
+    try:
+        import numexpr
+    except ImportError as error:
+        raise ImportError(
+            "Expressions over columns need numexpr: install `neoskit[root]`, "
+            "`neoskit[parquet]` or `neoskit[csv]`."
+        ) from error
+    try:
+        # Whether `/` of integers is a true division is taken from the caller's frame
+        # where it is not given.
+        return numexpr.evaluate(
+            expression.body, local_dict=dict(values), global_dict={}, truediv=True
+        )
+    except Exception as error:
+        raise ValueError(_why_not(expression, error)) from error
+
+
+def _why_not(expression: Expression, error: Exception) -> str:
+    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    # numexpr's own message names operators by its inner codes.
+    if isinstance(error, NotImplementedError):
+        hint = f" Numbers and conditions are mixed: {_BRACKETS}"
+        return f"{expression.text!r} cannot be computed.{hint}"
+    return f"{expression.text!r} cannot be computed: {reason}."
+
+
+def _reduce(reduction: Reduction, columns: Mapping[str, Any]) -> np.ndarray:
+    try:
+        import awkward as ak
+    except ImportError as error:
+        raise ImportError(
+            "Columns with several values per event need awkward-array: install "
+            "`neoskit[root]` or `neoskit[parquet]`."
+        ) from error
+    lists, text = _lists(reduction.of, columns, ak), reduction.of.text
+    if getattr(lists, "ndim", 1) != 2:
+        what = "one value" if getattr(lists, "ndim", 1) < 2 else "lists of lists"
+        raise ValueError(
+            f"{text!r}: `{reduction.function}` is of a list per event; there is {what}."
+        )
+    match reduction.function, reduction.constants:
+        case "count", _:
+            return ak.to_numpy(ak.num(lists, axis=1))
+        case ("sum" | "any" | "all") as name, _:
+            return ak.to_numpy(getattr(ak, name)(lists, axis=1))
+        case ("max" | "min") as name, default:
+            found = getattr(ak, name)(lists, axis=1)
+        case _, (place, *default):
+            found = ak.pad_none(lists, int(place) + 1, axis=1)[:, int(place)]
+    none = ak.to_numpy(ak.is_none(found))
+    if none.any() and not default:
+        raise ValueError(
+            f"{text!r}: {int(none.sum())} of {len(none)} events have no such value; "
+            "give the number that they get, as in `max(jet_pt, 0)` or "
+            "`at(jet_pt, 0, -999)`."
+        )
+    return ak.to_numpy(ak.fill_none(found, default[0] if default else 0))
+
+
+def _lists(expression: Expression, columns: Mapping[str, Any], ak: Any) -> Any:
+    values = {local: columns[name] for local, name in expression.names.items()}
+    if expression.reductions:
+        raise ValueError(f"{expression.text!r}: one reduction inside another.")
+    if expression.body in values:
+        return values[expression.body]
+    try:
+        return ak.numexpr.evaluate(expression.body, values, {}, truediv=True)
+    except Exception as error:
+        raise ValueError(_why_not(expression, error)) from error

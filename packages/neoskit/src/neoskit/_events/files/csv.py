@@ -1,0 +1,158 @@
+"""CSV files, plain or compressed, by pyarrow."""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, final
+
+from .base import AbstractEventFile, Columns, readable
+from .parquet import arrow_column
+
+# Text is parsed block by block; a line must fit into one.
+_BLOCK = 1 << 24
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+# Tables of numbers shrink to a tenth or so; what unpacks to far more is no table but
+# an accident or an attack, and would fill memory or run for hours.
+_MOST_EXPANSION = 200
+_HARMLESS = 1 << 28
+
+
+@final
+class CsvFile(AbstractEventFile):
+    """A CSV file with a line of names, read block by block.
+
+    Numbers are read as float64, `true` and `false` as conditions; an empty field is
+    NaN.
+
+    Raises:
+        ValueError: the bytes are no such text.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            import pyarrow.csv
+        except ImportError as error:
+            raise ImportError(
+                "Reading CSV files needs pyarrow: install `neoskit[csv]`."
+            ) from error
+        self.path = path
+        self._csv = pyarrow.csv
+        with readable(path, "CSV"), self._text() as text:
+            # Names alone; types are found below from the first block.
+            reader = self._csv.open_csv(text, read_options=_options(pyarrow.csv))
+            self.names = tuple(reader.schema.names)
+            self._types = dict(zip(self.names, reader.schema.types, strict=True))
+        twice = [n for i, n in enumerate(self.names[:1000]) if n in self.names[:i]]
+        if twice:
+            raise ValueError(f"{path} has two columns of the name {twice[0]!r}.")
+
+    @property
+    def entries(self) -> None:
+        """Only reading a CSV file tells."""
+        return None
+
+    def parts(
+        self, names: Sequence[str], rows: int, whole: Sequence[str] = ()
+    ) -> Iterator[tuple[int, Columns]]:
+        """Pieces of the blocks."""
+        import pyarrow as pa
+
+        names, start = list(names), 0
+        for name in names:
+            self._check_numbers(name)
+        # A column that starts with integers may go on with others: only those that
+        # must be whole are read as such.
+        types = {
+            name: pa.int64() if name in whole else pa.float64()
+            for name in names
+            if not pa.types.is_boolean(self._types[name])
+        }
+        # Some column must be read for lines to be counted.
+        convert = self._csv.ConvertOptions(
+            include_columns=names or [self.names[0]], column_types=types
+        )
+        with self._text() as text:
+            with readable(self.path, "CSV"):
+                reader = self._csv.open_csv(
+                    text, read_options=_options(self._csv), convert_options=convert
+                )
+            while True:
+                with readable(self.path, "CSV"):
+                    batch = next(reader, None)
+                if batch is None:
+                    return
+                for first in range(0, len(batch), rows):
+                    piece = batch.slice(first, rows)
+                    yield (
+                        start + first,
+                        {name: arrow_column(piece.column(name)) for name in names},
+                    )
+                start += len(batch)
+
+    def _check_numbers(self, name: str) -> None:
+        import pyarrow as pa
+
+        kind, types = self._types[name], pa.types
+        numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
+        if not any(fits(kind) for fits in numbers):
+            raise ValueError(
+                f"{name!r} of {self.path} has values of the type {kind}; numbers are "
+                "needed."
+            )
+
+    def close(self) -> None:
+        """Each reading opens the file anew and closes it."""
+
+    def _text(self) -> IO[bytes]:
+        opener = _OPENERS.get(self.path.suffix)
+        if opener is None:
+            return self.path.open("rb")
+        size = self.path.stat().st_size
+        return io.BufferedReader(_Bounded(opener(self.path, "rb"), self.path, size))
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to unpack to far more than a table ever would."""
+
+    def __init__(self, stream: IO[bytes], path: Path, size: int):
+        self._stream = stream
+        self._path = path
+        self._most = max(_HARMLESS, _MOST_EXPANSION * size)
+        self._unpacked = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        piece = self._stream.read(len(buffer))
+        buffer[: len(piece)] = piece
+        self._unpacked += len(piece)
+        if self._unpacked > self._most:
+            raise ValueError(
+                f"it unpacks to more than {self._most >> 20} MiB, far more than a "
+                "table of numbers does; unpack it yourself if that is meant"
+            )
+        return len(piece)
+
+    def _check_numbers(self, name: str) -> None:
+        import pyarrow as pa
+
+        kind, types = self._types[name], pa.types
+        numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
+        if not any(fits(kind) for fits in numbers):
+            raise ValueError(
+                f"{name!r} of {self.path} has values of the type {kind}; numbers are "
+                "needed."
+            )
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _options(csv: object) -> object:
+    return csv.ReadOptions(block_size=_BLOCK, use_threads=False)

@@ -1,0 +1,84 @@
+"""Trees and RNTuples of ROOT files, by uproot."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from ..nearest import near
+from .base import AbstractEventFile, Columns, as_column, readable
+
+if TYPE_CHECKING:
+    import uproot
+
+_KINDS = ("TTree", "ROOT::RNTuple")
+
+
+@final
+class RootFile(AbstractEventFile):
+    """A TTree or an RNTuple of a ROOT file.
+
+    Raises:
+        ValueError: the bytes are no ROOT file, or it has no such tree.
+    """
+
+    def __init__(self, path: Path, tree: str):
+        try:
+            import uproot
+        except ImportError as error:
+            raise ImportError(
+                "Reading ROOT files needs uproot: install `neoskit[root]`."
+            ) from error
+        self.path = path
+        with readable(path, "ROOT"):
+            self._file = uproot.open(path)
+            self._source = _tree(self._file, tree)
+        if self._source is None:
+            trees = _trees(self._file)
+            self.close()
+            raise ValueError(f"No tree {tree!r} in {path}.{near(tree, trees)}")
+        with readable(path, "ROOT"):
+            self.names = _columns(self._source)
+
+    @property
+    def entries(self) -> int:
+        """How many events the tree has."""
+        return self._source.num_entries
+
+    @property
+    def place(self) -> str:
+        """The tree and its file."""
+        return f"tree {self._source.name!r} of {self.path}"
+
+    def parts(
+        self, names: Sequence[str], rows: int, whole: Sequence[str] = ()
+    ) -> Iterator[tuple[int, Columns]]:
+        """Ranges of entries; baskets outside of them are not kept."""
+        names = list(names)
+        for start in range(0, self.entries, rows):
+            stop = min(start + rows, self.entries)
+            with readable(self.path, "ROOT"):
+                read = {
+                    name: self._source[name].array(entry_start=start, entry_stop=stop)
+                    for name in names
+                }
+                columns = {name: as_column(values) for name, values in read.items()}
+            yield start, columns
+
+    def close(self) -> None:
+        """Gives the file back."""
+        self._file.close()
+
+
+def _trees(file: "uproot.ReadOnlyDirectory") -> list[str]:
+    return file.keys(
+        recursive=True, cycle=False, filter_classname=lambda kind: kind in _KINDS
+    )
+
+
+def _tree(file: "uproot.ReadOnlyDirectory", name: str) -> Any:
+    return file[name] if name in _trees(file) else None
+
+
+def _columns(source: Any) -> tuple[str, ...]:
+    # Of a branch that is split into others only these have values.
+    return tuple(source.keys(recursive=True, full_paths=False)) or tuple(source.keys())

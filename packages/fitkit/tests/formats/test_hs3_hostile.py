@@ -48,7 +48,7 @@ def seed_document():
             "alpha_xs": fitkit.ParameterSettings(aux=0.3),
         },
     )
-    from fitkit._formats.hs3_write import hs3_document
+    from fitkit._formats.hs3.write import hs3_document
 
     return hs3_document(model, model.data({"SR": [55.0, 66.0]}))
 

@@ -1,4 +1,4 @@
 """Other people's files as models and data: HS3, HistFactory XML, datacards."""
 
 from .hs3 import read_hs3 as read_hs3
-from .hs3_write import write_hs3 as write_hs3
+from .hs3 import write_hs3 as write_hs3

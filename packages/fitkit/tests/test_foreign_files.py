@@ -82,7 +82,7 @@ FILES = {
     "XML": (b"<?xml version='1.0'?>\n<a/>", "XML. Give"),
     "HistFactory XML": (
         b"<!-- a comment -->\n<!DOCTYPE Combination  SYSTEM 'HistFactorySchema.dtd'>",
-        "HistFactory XML.*pyhf xml2json",
+        "HistFactory XML. Read it with `read_histfactory_xml`",
     ),
     "card": (b"# counting\nimax 1\njmax 1\nkmax *\n", "a datacard of CMS Combine"),
     "card without sizes": (
@@ -159,7 +159,7 @@ def test_a_mark_at_the_front_is_none_of_the_document(tmp_path):
 # --- documents ------------------------------------------------------------------------
 HS3 = {"distributions": [], "metadata": {"hs3_version": "0.2"}}
 DOCUMENTS = {
-    "HS3": (HS3, "an HS3 document"),
+    "HS3": (HS3, "an HS3 document.*`read_hs3`"),
     "patch set": (PATCHSET, "a patch set. Read it with `read_patchset`"),
     "patch": (POINT["patch"], "a JSON Patch.*as `patch`"),
     "specification": (

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ._fit.uncertainty import fisher_information as fisher_information
     from ._fit.uncertainty import hessian as hessian
     from ._fit.uncertainty import uncertainties as uncertainties
+    from ._formats import read_histfactory_xml as read_histfactory_xml
     from ._formats import read_hs3 as read_hs3
     from ._formats import write_hs3 as write_hs3
+    from ._formats.combine_card.read import read_combine_card as read_combine_card
     from ._grid.grid import GridResult as GridResult
     from ._grid.grid import grid as grid
     from ._histfactory.model import Model as Model
@@ -127,7 +129,8 @@ _MODULES = {
         "read_patchset Archive read_archive combine prune rename digest Finding "
         "validate"
     ),
-    "._formats": "read_hs3 write_hs3",
+    "._formats": "read_histfactory_xml read_hs3 write_hs3",
+    "._formats.combine_card.read": "read_combine_card",
     "._fit.fit": "fit fixed_poi_fit",
     "._fit.result": "FitResult",
     "._fit.diagnose": "FitError",
@@ -192,6 +195,7 @@ __all__ = [
     "WorkspaceError",
     "read_workspace",
     "write_workspace",
+    "read_combine_card",
     "Patch",
     "PatchSet",
     "read_patchset",
@@ -205,6 +209,7 @@ __all__ = [
     "Findings",
     "FindingGroup",
     "validate",
+    "read_histfactory_xml",
     "read_hs3",
     "write_hs3",
     "fit",

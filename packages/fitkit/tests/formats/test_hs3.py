@@ -212,8 +212,10 @@ def test_names_that_collide(tmp_path):
         [
             Channel(
                 "A",
-                [Sample("b", [30.0, 9.0], [ShapeSys("g", [3.0, 1.0])])]
-                + [Sample("s", [3.0, 1.0], [NormFactor("g_0"), NormFactor("g_bin_1")])],
+                [
+                    Sample("b", [30.0, 9.0], [ShapeSys("g", [3.0, 1.0])]),
+                    Sample("s", [3.0, 1.0], [NormFactor("g_0"), NormFactor("g_bin_1")]),
+                ],
             )
         ],
         poi="g_0",
@@ -229,7 +231,7 @@ def test_what_hs3_cannot_say(tmp_path):
     data = model.data({"single_channel": [1.0, 2.0]})
     with pytest.raises(WorkspaceError, match="masked"):
         fitkit.write_hs3(tmp_path / "x", model.with_masked("*"), data)
-    with pytest.raises(TypeError, match="`write_hs3` takes a `fitkit.Model`"):
+    with pytest.raises(TypeError, match=r"`write_hs3` takes a `fitkit\.Model`"):
         fitkit.write_hs3(tmp_path / "x", data, model)
     both = [StatError("a", [1.0]), StatError("b", [2.0])]
     model = Model([Channel("A", [Sample("b", [9.0], both)])], poi=None)
@@ -263,9 +265,7 @@ def document(modifiers, *, errors=None, root=False, **rest):
     content = {
         "metadata": {"hs3_version": "0.2", "packages": packages},
         "distributions": [channel],
-        "data": [
-            {"name": "obs", "type": "binned", "contents": [51, 48], "axes": AXES}
-        ],
+        "data": [{"name": "obs", "type": "binned", "contents": [51, 48], "axes": AXES}],
         "likelihoods": [{"name": "L", "distributions": ["model_SR"], "data": ["obs"]}],
         "analyses": [
             {"name": "A", "likelihood": "L", "parameters_of_interest": ["mu"]}
@@ -381,9 +381,7 @@ def test_shapesys_with_a_normal_constraint():
         [SHAPESYS | GAMMAS | {"constraint": "Gauss", "data": {"vals": [3.0, 7.0]}}]
     )
     # Of one sample alone the two are the same.
-    assert_same(
-        reference(StatError("gamma_sys", [3.0, 7.0])), fitkit.read_hs3(content)
-    )
+    assert_same(reference(StatError("gamma_sys", [3.0, 7.0])), fitkit.read_hs3(content))
 
 
 def test_a_bin_without_error_is_constant():
@@ -467,8 +465,10 @@ HISTOSYS = ALPHA | {
 
 @pytest.mark.parametrize(
     ("code", "ours"),
-    [(None, "4p"), (4, "4p"), ("poly6", "4p"), (0, "0"), ("lin", "0")]
-    + [("code2", "2"), ("parabolic", "2")],
+    [
+        *((None, "4p"), (4, "4p"), ("poly6", "4p")),
+        *((0, "0"), ("lin", "0"), ("code2", "2"), ("parabolic", "2")),
+    ],
 )
 def test_histosys(code, ours):
     content = document([HISTOSYS | ({} if code is None else {"interpolation": code})])

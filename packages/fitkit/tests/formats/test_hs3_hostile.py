@@ -99,14 +99,16 @@ def mutate(document, rng):
 def read(document):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        message = ""
         try:
             model, data = fitkit.read_hs3(document)
         except fitkit.WorkspaceError as error:
-            assert str(error)
-            assert "\n" not in str(error)
-            return 0
-        float(model.logpdf(model.init, data))  # one that is read can be used
-        return 1
+            message = str(error)
+    assert "\n" not in message
+    if message:
+        return 0
+    float(model.logpdf(model.init, data))  # one that is read can be used
+    return 1
 
 
 def many(number, seed):
@@ -138,7 +140,7 @@ def test_text_that_is_cut(tmp_path):
     rng = random.Random(3)
     for _ in range(50):
         path.write_text(text[: rng.randrange(len(text) - 1)])
-        with pytest.raises(fitkit.WorkspaceError, match="cut.hs3.json"):
+        with pytest.raises(fitkit.WorkspaceError, match=r"cut\.hs3\.json"):
             fitkit.read_hs3(path)
 
 

@@ -113,6 +113,8 @@ def in_folder(path: Path) -> str:
     """The way out where a folder is given: which documents it has."""
     names = sorted(each.name for each in path.glob("*.json"))
     if not names:
+        if any(path.glob("**/*.xml")):
+            return "HistFactory XML is read with `read_histfactory_xml`."
         return "Give the path of a file; it has no JSON documents."
     more = ", …" if len(names) > 5 else ""
     return f"Give the path of a file in it: {', '.join(names[:5])}{more}."

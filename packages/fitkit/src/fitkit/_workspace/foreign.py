@@ -10,11 +10,11 @@ from typing import Any
 HEAD = 64 * 1024
 
 _ARCHIVE = "`fitkit.read_archive(path)` gives its documents by name"
-_CONVERT = "pyhf's `pyhf xml2json` makes a workspace of a measurement in XML and ROOT"
+_XML = "HistFactory XML, which names ROOT files, is read with `read_histfactory_xml`"
 
 # By how a file begins. These come before the text: their bytes may spell anything.
 _MAGIC = {
-    b"root": f"a ROOT file. Give a JSON document: {_CONVERT}",
+    b"root": f"a ROOT file. Give the document that names it; {_XML}",
     b"PK\x03\x04": f"a zip archive. {_ARCHIVE}",
     b"PK\x05\x06": "a zip archive with nothing in it. Download it again",
     b"BZh": f"compressed by bzip2. Unpack it; if it is an archive, {_ARCHIVE}",
@@ -46,7 +46,7 @@ _TEXT = {
         "file itself"
     ),
     r"<!DOCTYPE\s+(Combination|Channel)\b|<(Combination|Channel)\s": (
-        f"HistFactory XML. Convert it once: {_CONVERT}"
+        "HistFactory XML. Read it with `read_histfactory_xml`"
     ),
     r"\A\s*<": "XML. Give a JSON document",
     r"^\s*[ijk]max\s|^bin\s(.|\n)*^process\s(.|\n)*^rate\s": (
@@ -106,10 +106,7 @@ def of_document(document: Any) -> str:
     """
     if isinstance(document, Mapping):
         if "distributions" in document or "hs3_version" in _metadata(document):
-            return (
-                "an HS3 document, as RooFit writes it. Give the workspace or the XML "
-                f"that it was made of; {_CONVERT}"
-            )
+            return "an HS3 document, as RooFit writes it. Read it with `read_hs3`"
         if is_patchset(document):
             return (
                 "a patch set. Read it with `read_patchset`, and give one of its points "

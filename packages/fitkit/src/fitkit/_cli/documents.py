@@ -52,7 +52,7 @@ def combine(
 
     from . import show
 
-    both = (read_source(Input(path)).document for path in (left, right))
+    both = (read_source(Input(path)).patched(None) for path in (left, right))
     made = fitkit.combine(*both, join=join.value, merge_channels=merge_channels)
     show.document(made, written.output)
 

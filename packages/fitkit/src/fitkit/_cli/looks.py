@@ -63,18 +63,13 @@ def _contents(problem: Problem) -> dict[str, Any]:
     # Once: the property makes those of all parameters anew, minutes for hundreds.
     settings = model.parameters
     types: dict[str, list[str]] = {}
-    for channel in problem.document["channels"]:
-        for sample in channel["samples"]:
-            for modifier in sample["modifiers"]:
-                seen = types.setdefault(modifier["name"], [])
-                if modifier["type"] not in seen:
-                    seen.append(modifier["type"])
+    for _, _, kind, name in model.layout.modifiers:
+        seen = types.setdefault(name, [])
+        if kind.lower() not in seen:
+            seen.append(kind.lower())
     return {
         "poi": model.poi,
-        "measurements": [
-            {"name": m["name"], "poi": m["config"]["poi"]}
-            for m in problem.document["measurements"]
-        ],
+        "measurements": problem.measurements,
         "channels": [
             {
                 "name": name,

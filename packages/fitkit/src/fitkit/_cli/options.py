@@ -28,8 +28,8 @@ Workspace = Annotated[
     str,
     typer.Argument(
         metavar="WORKSPACE",
-        help="A JSON document, - for standard input, or an archive as HEPData ships "
-        "them (.tar.gz, .zip).",
+        help="A JSON document, - for standard input, an archive as HEPData ships them "
+        "(.tar.gz, .zip), an HS3 document, or HistFactory XML (file or folder).",
         show_default=False,
     ),
 ]
@@ -61,7 +61,7 @@ Measurement = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="By default the first.",
+        help="By default the first; of HS3 the analysis, by default the only one.",
         show_default=False,
     ),
 ]

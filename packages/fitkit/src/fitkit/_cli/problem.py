@@ -20,12 +20,12 @@ class Problem:
     """A model and its data.
 
     Attributes:
-        document: decoded, patched.
+        measurements: the names of those there are, each with its parameter of interest.
         model: with all that the options say of it.
         data: observed or expected.
     """
 
-    document: Any
+    measurements: list[dict[str, str]]
     model: Any
     data: Any
 
@@ -40,6 +40,12 @@ def read_problem(
         WorkspaceError: for a document that cannot be used.
     """
     source = read_source(given)
+    if (foreign := source.foreign) is not None:
+        import fitkit
+
+        poi = fitkit.UNSET if choice.poi is None else choice.poi
+        model, data = foreign.read(choice.measurement, poi)
+        return Problem(foreign.measurements(), *_chosen(model, data, choice, settings))
     document = source.patched(chosen_point(source, given.point))
     return of_document(source.name, document, choice, settings)
 
@@ -64,7 +70,10 @@ def of_document(
         )
     except fitkit.WorkspaceError as error:
         raise fitkit.WorkspaceError(f"{name}: {error}") from None
-    return Problem(document, *_chosen(model, data, choice, settings))
+    measurements = [
+        {"name": m["name"], "poi": m["config"]["poi"]} for m in document["measurements"]
+    ]
+    return Problem(measurements, *_chosen(model, data, choice, settings))
 
 
 def chosen_model(

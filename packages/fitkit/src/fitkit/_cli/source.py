@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, final
 
+from .foreign import AbstractForeign, foreign_document, foreign_path
 from .names import Mistake, known
 from .options import Input
 
@@ -94,6 +95,7 @@ class Source:
         patches: operations of each `--patch`.
         points: the signal points by name.
         labels: what their coordinates are, where a patch set says it.
+        foreign: the file, where it is of another format; it has no document then.
     """
 
     name: str
@@ -101,11 +103,19 @@ class Source:
     patches: list[Any]
     points: Mapping[str, "fitkit.Patch"]
     labels: tuple[str, ...] = ()
+    foreign: AbstractForeign | None = None
 
     def patched(self, point: "fitkit.Patch | None") -> Any:
-        """The document with its patches and a signal point applied."""
+        """The document with its patches and a signal point applied.
+
+        Of a file of another format the one that `write_workspace` makes of its model.
+        """
         import fitkit
 
+        if self.foreign is not None:
+            from .._workspace.write import workspace_document
+
+            return workspace_document(*self.foreign.read(None, fitkit.UNSET))
         document = self.document
         for operations in self.patches:
             document = fitkit.Patch("patch", (), operations).apply(document)
@@ -124,7 +134,11 @@ def read_source(given: Input) -> Source:
     if not is_archive(given.workspace):
         if given.member is not None:
             raise Mistake("--member is for archives; this is a JSON document.")
+        if (foreign := foreign_path(given.workspace)) is not None:
+            return _foreign(foreign, given)
         document = read_json(given.workspace)
+        if (foreign := foreign_document(given.workspace, document)) is not None:
+            return _foreign(foreign, given)
         patches = [read_json(path) for path in given.patch or ()]
         patchset = None if given.patchset is None else read_json(given.patchset)
         points = _points(patchset, document, given)
@@ -147,6 +161,17 @@ def read_source(given: Input) -> Source:
     if patchset is None:
         return Source(name, document, patches, _Members(archive, folder.patches))
     return Source(name, document, patches, *_points(beside(patchset), document, given))
+
+
+def _foreign(foreign: AbstractForeign, given: Input) -> Source:
+    """A file of another format, for which there are no patches."""
+    for option in ("patch", "patchset", "point"):
+        if getattr(given, option):
+            raise Mistake(
+                f"--{option} is for JSON workspaces; {given.workspace} is "
+                f"{foreign.kind}."
+            )
+    return Source(given.workspace, None, [], {}, foreign=foreign)
 
 
 def _member(archive: "fitkit.Archive", wanted: str | None) -> tuple[Folder, str]:

@@ -31,6 +31,8 @@ _WORDS = (
     ),
     (r"`poi='(.*?)'`", r"--poi '\1'"),
     (r"`poi=[^`]*`", "--poi"),
+    (r"`analysis=`", "--measurement"),
+    (r"`analysis='(.*?)'`", r"--measurement '\1'"),
     (r"Give `values=`", "Give --range"),
     (r'`join="(\w+) outer"` or "(\w+) outer"', r"--join '\1 outer' or '\2 outer'"),
     (r'another `join`, such as "outer"', "another --join, such as outer"),

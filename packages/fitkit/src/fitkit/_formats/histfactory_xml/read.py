@@ -97,6 +97,17 @@ def read_histfactory_xml(
         raise WorkspaceError(f"{top.file}: {error}") from None
 
 
+def measurements_of(source: str | Path) -> list[tuple[str, tuple[str, ...]]]:
+    """The measurements of HistFactory XML, each with its parameters of interest."""
+    return [
+        (
+            node.need("Name"),
+            tuple(word for poi in node.all("POI") for word in poi.words),
+        )
+        for node in _combination(Path(source)).all("Measurement")
+    ]
+
+
 def _combination(path: Path) -> Node:
     """The combination of a file, or the only one of a folder."""
     try:

@@ -181,9 +181,7 @@ def chosen(
         key, part = about
         analysis_name, name = part.name, part.likelihood
         asked = f"{written('analyses', key)}.likelihood"
-        singular = part.parameter_of_interest
-        singular = [singular] if isinstance(singular, str) else singular
-        pois = tuple(part.parameters_of_interest or singular or part.pois)
+        pois = _pois(part)
         domains = [part.domain] if part.domain else part.domains
         init = part.init
     key, raw = document.found("likelihoods", name, asked)
@@ -206,6 +204,20 @@ def chosen(
         _bounds(document, domains),
         _values(document, init),
     )
+
+
+def analyses_of(document: Hs3Document) -> list[tuple[str, tuple[str, ...]]]:
+    """The analyses of a document, each with its parameters of interest."""
+    return [
+        (name, _pois(parsed(AnalysisPart, raw, "analyses", key)))
+        for name, (key, raw) in document.named("analyses").items()
+    ]
+
+
+def _pois(part: AnalysisPart) -> tuple[str, ...]:
+    singular = part.parameter_of_interest
+    singular = [singular] if isinstance(singular, str) else singular
+    return tuple(part.parameters_of_interest or singular or part.pois)
 
 
 def _analysis(

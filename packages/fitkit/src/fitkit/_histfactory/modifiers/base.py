@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from ..._numerics.namespace import xp
+from ..histograms import is_histogram, values_of
 from ..problem import SpecificationError
 
 T = TypeVar("T")
@@ -156,7 +157,7 @@ def as_values(value: Any, field: str, kind: str, name: str = "") -> Any:
     """Floating-point numbers: traced as they are, anything else in NumPy's float64.
 
     Args:
-        value: a number, an array, or a list of either.
+        value: a number, an array, a list of either, or a histogram.
         field, kind, name: what they are, for the message.
 
     Raises:
@@ -166,10 +167,12 @@ def as_values(value: Any, field: str, kind: str, name: str = "") -> Any:
     # All of a document are of these two types, thousands of them.
     if kind_of is np.float64 or (kind_of is np.ndarray and value.dtype is _FLOAT):
         return value
+    owner = f"{kind} {name!r}" if name else kind
+    if is_histogram(value):
+        return values_of(value, owner)
     try:
         return xp.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
-        owner = f"{kind} {name!r}" if name else kind
         raise TypeError(
             f"{owner}: `{field}` must be a number or an array of numbers; got "
             f"{value!r:.60}."

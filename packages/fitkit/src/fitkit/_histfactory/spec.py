@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .._numerics.namespace import xp
-from .modifiers import AbstractModifier
+from .histograms import errors_of, is_histogram
+from .modifiers import AbstractModifier, StatError
 from .modifiers.base import as_values, record
 from .problem import SpecificationError, unique
 
@@ -24,7 +25,9 @@ class Sample:
     Attributes:
         name: the same in every channel where the process contributes.
         yields: expected counts before any modifier, `[bins]`, finite; may be negative
-            (interference) and may be traced.
+            (interference) and may be traced. Or a histogram of `hist`,
+            boost-histogram, uproot, …: its contents without under- and overflow. A
+            `StatError` without `uncertainty` then takes the root of its variances.
         modifiers: what scales or shifts them; names shared between samples or channels
             are shared parameters.
 
@@ -44,16 +47,17 @@ class Sample:
         yields: ArrayLike,
         modifiers: Sequence[AbstractModifier] = (),
     ):
+        listed = tuple_of(
+            modifiers,
+            AbstractModifier,
+            f"sample {name!r}: `modifiers`",
+            "modifiers such as `NormFactor(name)`",
+        )
         # A frozen dataclass has no setters; `record` says why it is one.
         vars(self).update(
             name=name,
             yields=as_values(yields, "yields", "sample", name),
-            modifiers=tuple_of(
-                modifiers,
-                AbstractModifier,
-                f"sample {name!r}: `modifiers`",
-                "modifiers such as `NormFactor(name)`",
-            ),
+            modifiers=tuple(_with_errors(each, yields, name) for each in listed),
         )
         if self.yields.ndim != 1:
             raise SpecificationError(
@@ -62,6 +66,23 @@ class Sample:
                 (f"sample {self.name!r}", "`yields`"),
                 ("yields",),
             )
+
+
+def _with_errors(
+    modifier: AbstractModifier, yields: Any, sample: str
+) -> AbstractModifier:
+    """A modifier, a `StatError` without errors with those of its sample's histogram."""
+    if not isinstance(modifier, StatError) or modifier.uncertainty is not None:
+        return modifier
+    if not is_histogram(yields):
+        raise SpecificationError(
+            "has none, and the sample's yields are no histogram. Give the absolute "
+            "error of each bin.",
+            (f"sample {sample!r}", f"StatError {modifier.name!r}", "`uncertainty`"),
+            ("yields",),
+        )
+    errors = errors_of(yields, f"StatError {modifier.name!r} of sample {sample!r}")
+    return StatError(modifier.name, errors, modifier.constraint)
 
 
 @final

@@ -68,7 +68,8 @@ class StatError(AbstractModifier):
     Attributes:
         name: the parameter; the channel's name is customarily a part of it.
         uncertainty: absolute error of this sample's yields, the root of its sum of
-            squared weights, `[bins]`, not negative; may be traced.
+            squared weights, `[bins]`, not negative; may be traced. None where the
+            sample's yields are a histogram that knows its variances.
         constraint: `Normal` (default, as pyhf), or `Poisson`, which is right also for
             few simulated events: a count of the effective number of events,
             (total/error)^2.
@@ -79,13 +80,13 @@ class StatError(AbstractModifier):
     """
 
     name: str
-    uncertainty: Array | np.ndarray
+    uncertainty: Array | np.ndarray | None
     constraint: type[Normal] | type[Poisson]
 
     def __init__(
         self,
         name: str,
-        uncertainty: ArrayLike,
+        uncertainty: ArrayLike | None = None,
         constraint: type[Normal] | type[Poisson] = Normal,
     ):
         if constraint not in _KINDS:
@@ -93,7 +94,9 @@ class StatError(AbstractModifier):
                 f"StatError {name!r}: `constraint` must be the class `fitkit.Normal` "
                 f"or `fitkit.Poisson`; got {constraint!r}."
             )
-        values = as_values(uncertainty, "uncertainty", "StatError", name)
+        values = uncertainty
+        if values is not None:
+            values = as_values(uncertainty, "uncertainty", "StatError", name)
         vars(self).update(name=name, uncertainty=values, constraint=constraint)
 
     def declare(self, tables: Tables, place: Place) -> None:

@@ -72,6 +72,7 @@ def _direction_in_words(direction: Mapping[str, float]) -> str:
 
 def _impossible_bins(model: AbstractModel, data: Data, params: Params) -> list[str]:
     """Bins whose counts cannot come from what the model expects there."""
+    params = {**params, **model.profiled_factors(params, data)}
     expected, found = model.expected_data(params).main, []
     for channel, counts in data.main.items():
         rates, observed = np.asarray(expected.get(channel)), np.asarray(counts)

@@ -107,6 +107,7 @@ def grid(
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
+    mc_statistics: Literal["parameters", "profiled"] = "parameters",
     settings: Settings | None = None,
     chunk: int = 64,
     executor: concurrent.futures.Executor | None = None,
@@ -125,8 +126,8 @@ def grid(
             patches a document, or a sequence of them.
         patches: a patch set, some of its patches, or patches by name.
         compute: `hypotest` (default), `upper_limit`, `discovery` or `fit`.
-        measurement, poi, normsys_code, histosys_code, staterror_constraint: as in
-            `read_workspace`.
+        measurement, poi, normsys_code, histosys_code, staterror_constraint,
+            mc_statistics: as in `read_workspace`.
         settings: what holds in the fits of every point, as a function of its model:
             `lambda model: model.with_masked("VR*").with_fixed(jes=0.0)`. For workers in
             other processes it must pickle, as a function of a module does.
@@ -178,7 +179,12 @@ def grid(
         raise ValueError(f"`grid(chunk=...)` must be at least 1; got {chunk}.")
     labels, points = points_of(documents, patches)
     reading = Choices(
-        measurement, poi, normsys_code, histosys_code, staterror_constraint
+        measurement,
+        poi,
+        normsys_code,
+        histosys_code,
+        staterror_constraint,
+        mc_statistics,
     )
     # Chunks of the same size but for the last.
     size = -(-len(points) // -(-len(points) // chunk))

@@ -1,6 +1,7 @@
 """From what a user wrote to flat arrays, once."""
 
 import collections
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,13 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._numerics.namespace import traced, xp
-from .arrays import Arrays, Codes, Layout
+from .._numerics.namespace import take, traced, xp
+from .arrays import Arrays, Codes, Layout, ProfiledFactors
 from .blocks import partition
 from .check import errors_left_out, first_broken, guarded
-from .declare import Collected, Collector, Variation, declare
+from .declare import Collected, Collector, Variation, declare, declare_arguments
+from .functions import AbstractFunction, Functions
 from .interpolation import Runs
 from .locate import located
+from .modifiers import ParameterKind
 from .modifiers.base import Place
 from .problem import SpecificationError, unique, warn
 from .settings import parameter_vectors
@@ -100,6 +103,8 @@ def assemble(
     settings: Mapping[str, ParameterSettings],
     normsys_code: str,
     histosys_code: str,
+    *,
+    profile_statistics: bool = False,
 ) -> tuple[Layout, Arrays]:
     """Return the layout and the arrays of a specification.
 
@@ -108,6 +113,8 @@ def assemble(
         poi: the parameter of interest, a scalar parameter of the model, or None.
         settings: by parameter name.
         normsys_code, histosys_code: of modifiers that name none of their own.
+        profile_statistics: whether statistical factors, at most one for each bin, are
+            profiled in closed form and no parameters.
 
     Returns:
         Names and shapes, and the flat arrays, in NumPy but for those of traced numbers.
@@ -123,8 +130,11 @@ def assemble(
     unique([channel.name for channel in channels], "channel", ("channels",))
     collector = Collector(normsys_code, histosys_code)
     places, declared = declare(collector, channels)
-    parameters = collector.parameters
-    _check_poi(poi, parameters)
+    declare_arguments(collector, settings, poi)
+    _check_poi(poi, collector.parameters)
+    vectors = parameter_vectors(collector.parameters, settings)
+    taken = collector.take_statistical_factors() if profile_statistics else {}
+    parameters = {k: p for k, p in collector.parameters.items() if k not in taken}
     # Names go no further: what is compiled for a model serves all of its shapes.
     layout = Layout(
         channels=tuple(
@@ -137,6 +147,10 @@ def assemble(
         ),
         poi=poi,
         modifiers=tuple(declared),
+        profiled=tuple(
+            (name, _bins_of(factors), collector.parameters[name].declaration.kind)
+            for name, factors in taken.items()
+        ),
     )
     start = {name: place.start for name, place in layout.shapes.places.items()}
     size, bins = layout.shapes.size, sum(channel.bins for channel in channels)
@@ -158,13 +172,28 @@ def assemble(
     if histosys_at:
         present.reshape(-1)[np.concatenate(histosys_at)] = True
     tables = _tables(collector, places, normsys, histosys_at, factor_index.shape)
+    functions = _functions(collector, start, (rows, bins))
+    arguments = [] if functions is None else functions.arguments.tolist()
     interpolated_rows = _rows_of(
-        [start[name] for _, name in (*histosys, *normsys)],
+        [
+            *(start[name] for _, name in histosys),
+            *arguments,
+            *(start[name] for _, name in normsys),
+        ],
         size,
         least=2 if histosys and normsys else 1,
     )
     channel_of_bin = np.repeat(np.arange(len(channels)), [c.bins for c in channels])
     kinds = [[int(p.declaration.kind)] * p.size for p in parameters.values()]
+    profiled = None
+    if taken:
+        samples = np.array([len(channel.samples) for channel in channels])
+        vectors, of_bins = _apart(collector.parameters, layout, vectors, bins)
+        profiled = _profiled_factors(taken, rows, samples[channel_of_bin], of_bins)
+        own = {"nominal": tables["nominal"], "uncertainty": profiled.uncertainty[None]}
+        own = guarded(own)
+        tables["nominal"] = own["nominal"]
+        profiled = dataclasses.replace(profiled, uncertainty=own["uncertainty"][0])
     arrays = Arrays(
         codes=Codes(_runs(normsys), _runs(histosys)),
         **tables,
@@ -173,23 +202,152 @@ def assemble(
         normsys_index=np.array([start[name] for _, name in normsys], dtype=np.int32),
         histosys_index=np.array([start[name] for _, name in histosys], dtype=np.int32),
         interpolated_rows=interpolated_rows,
+        # Where factors do not scale whole bins, the Hessian has no blocks to speak of.
         partition=partition(
             factor_index,
             interpolated_rows,
             (len(histosys), len(normsys)),
             len(channels),
-        ),
+            arguments,
+        )
+        if profiled is None or profiled.complete
+        else None,
         bin_channel=(np.arange(len(channels))[:, None] == channel_of_bin).astype(float),
         counted=np.ones(bins, dtype=bool),
         kind=np.array(list(itertools.chain.from_iterable(kinds)), dtype=np.int32),
-        **parameter_vectors(parameters, settings),
+        **vectors,
+        profiled=profiled,
+        functions=functions,
+        floor=_floor(collector, (rows, bins)),
     )
     # After all else, for a wrong name is the better message.
-    if broken := first_broken({name: getattr(arrays, name) for name in tables}):
+    checked = {name: getattr(arrays, name) for name in tables}
+    if profiled is not None:  # as one slot more
+        errors = arrays.uncertainty, profiled.uncertainty[None]
+        checked["uncertainty"] = xp.concatenate(errors)
+    if broken := first_broken(checked):
         raise located(broken, channels, layout, arrays)
     if lost := errors_left_out(layout, arrays):
         warn(lost)
     return layout, arrays
+
+
+def _floor(collector: Collector, shape: tuple[int, int]) -> np.ndarray | None:
+    """What yields with their variations are at least, `[rows, bins]`."""
+    if not collector.floors:
+        return None
+    table = np.full(shape, -np.inf)
+    for place, least in collector.floors:
+        table[place.row, place.bins] = least
+    return table
+
+
+def _functions(
+    collector: Collector, start: Mapping[str, int], shape: tuple[int, int]
+) -> Functions | None:
+    """The functions of parameters that scale samples, each of them once.
+
+    Args:
+        collector: what the modifiers have declared.
+        start: where each parameter begins in the flat vector.
+        shape: the shape `[rows, bins]`.
+    """
+    if not collector.functions:
+        return None
+    names = dict.fromkeys(name for _, _, own, _ in collector.functions for name in own)
+    position = {name: i for i, name in enumerate(names)}
+    # A formula that scales many samples is one object, and worked out once.
+    members: dict[tuple[int, tuple[str, ...]], AbstractFunction] = {}
+    first: dict[tuple[int, tuple[str, ...]], int] = {}
+    outputs, slots_of, placed = 0, collections.Counter[tuple[int, int]](), []
+    for place, function, own, _ in collector.functions:
+        key = id(function), own
+        if key not in members:
+            members[key], first[key] = function, outputs
+            outputs += function.outputs
+        element = place.row, place.bins.start
+        entries = first[key] + np.arange(function.outputs)
+        placed.append((slots_of[element], place.row, place.bins, entries))
+        slots_of[element] += 1
+    index = np.full((max(slots_of.values()), *shape), outputs, dtype=np.int32)
+    for slot, row, where, entries in placed:
+        index[slot, row, where] = entries
+    return Functions(
+        members=tuple(members.values()),
+        positions=tuple(np.array([position[n] for n in own]) for _, own in members),
+        arguments=np.array([start[name] for name in names], dtype=np.int32),
+        index=index,
+    )
+
+
+def _bins_of(factors: Sequence[tuple]) -> tuple[int, ...]:
+    """The bin of each value of a statistical factor."""
+    bins: dict[int, int] = {}
+    for _, _, where, _, entries, _ in factors:
+        bins |= dict(zip(entries.tolist(), range(where.start, where.stop), strict=True))
+    return tuple(bins[entry] for entry in sorted(bins))
+
+
+def _apart(
+    parameters: Mapping[str, Collected],
+    layout: Layout,
+    vectors: Mapping[str, Any],
+    bins: int,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The vectors of the parameters, and those of the profiled factors of each bin.
+
+    Args:
+        parameters: all, profiled factors included.
+        layout: which of them are profiled.
+        vectors: of all, by the names of the fields of `Arrays`.
+        bins: how many there are.
+    """
+    of_profiled = {name: places for name, places, _ in layout.profiled}
+    kept, entry_of, kind, end = [], np.full(bins, -1), np.zeros(bins, np.int32), 0
+    for name, parameter in parameters.items():
+        entries = np.arange(end, end := end + parameter.size)
+        if name not in of_profiled:
+            kept.append(entries)
+            continue
+        here = list(of_profiled[name])
+        entry_of[here], kind[here] = entries, int(parameter.declaration.kind)
+    index = np.concatenate([np.zeros(0, int), *kept])
+    has = entry_of >= 0
+    # Without a factor a bin has one that is fixed at 1.
+    nothing = {"init": 1.0, "lower": -np.inf, "upper": np.inf, "sigma": 1.0}
+    nothing |= {"fixed": True, "fixed_given": True}
+    of_bins: dict[str, Any] = {"kind": kind}
+    for field in dataclasses.fields(ProfiledFactors):
+        if (vector := vectors.get(field.name)) is not None:
+            value = take(vector, np.where(has, entry_of, 0))
+            of_bins[field.name] = xp.where(has, value, nothing.get(field.name, 0))
+    return {name: take(vector, index) for name, vector in vectors.items()}, of_bins
+
+
+def _profiled_factors(
+    taken: Mapping[str, Sequence[tuple]],
+    rows: int,
+    samples: np.ndarray,
+    of_bins: Mapping[str, Any],
+) -> ProfiledFactors:
+    """The statistical factors that are profiled.
+
+    Args:
+        taken: where each acts, as `Collector.take_statistical_factors` gives them.
+        rows: of the tables.
+        samples: how many each bin has, `[bins]`.
+        of_bins: what is known of the factor of each bin.
+    """
+    shape = rows, samples.size
+    factors = [factor for several in taken.values() for factor in several]
+    covered = np.zeros(shape, dtype=bool)
+    for _, row, where, *_ in factors:
+        covered[row, where] = True
+    covered |= of_bins["kind"] == int(ParameterKind.FREE)
+    covered |= np.arange(rows)[:, None] >= samples
+    places = [_positions(shape, *factor[1:3]) for factor in factors]
+    uncertainty = _table(shape, places, [factor[5] for factor in factors])
+    return ProfiledFactors(bool(covered.all()), covered, uncertainty, **of_bins)
 
 
 def _check_poi(poi: str | None, parameters: Mapping[str, Collected]) -> None:

@@ -135,7 +135,7 @@ def errors_left_out(layout: Layout, arrays: Arrays) -> str:
         nothing is left out, or where any number is traced.
     """
     nominal, error = arrays.nominal, arrays.uncertainty
-    if traced(nominal, error) or not (nominal < 0).any():
+    if traced(nominal, error, arrays.profiled) or not (nominal < 0).any():
         return ""
     size = arrays.kind.size
     kinds = np.append(arrays.kind, int(ParameterKind.FREE))
@@ -146,11 +146,17 @@ def errors_left_out(layout: Layout, arrays: Arrays) -> str:
     mean = np.bincount(index.reshape(-1), yields, size + 1)[:size]
     errors = np.bincount(index.reshape(-1), error.reshape(-1), size + 1)[:size]
     lost = np.append((mean < 0) & (errors > 0), False)
-    if not lost.any():
+    lost_bins = _lost_bins(arrays)
+    if not lost.any() and not lost_bins.any():
         return ""
     places, start = [], 0
     for channel, bins, _ in layout.channels:
         entries = index[..., start : start + bins]
+        for name, of_factors, _ in layout.profiled:
+            here = np.intersect1d(of_factors, np.arange(start, start + bins))
+            if (where := here[lost_bins[here]] - start).size:
+                listed = ", ".join(map(str, where))
+                places.append(f"channel {channel!r}, factor {name!r}, bin {listed}")
         start += bins
         for name, place in layout.shapes.places.items():
             inside = (entries >= place.start) & (entries < place.stop) & lost[entries]
@@ -162,3 +168,13 @@ def errors_left_out(layout: Layout, arrays: Arrays) -> str:
         f"for a relative error needs a positive sum ({'; '.join(places)}). Merge bins, "
         "or put the error into a HistoSys."
     )
+
+
+def _lost_bins(arrays: Arrays) -> np.ndarray:
+    """The bins in which a profiled factor has no relative error, though an error."""
+    factors = arrays.profiled
+    if factors is None:
+        return np.zeros(arrays.counted.shape, dtype=bool)
+    here = factors.covered & (factors.kind != int(ParameterKind.FREE))
+    mean = np.where(here, arrays.nominal, 0.0).sum(axis=0)
+    return (mean < 0) & np.where(here, factors.uncertainty > 0, False).any(axis=0)

@@ -5,13 +5,13 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from .._custom_types import Mask, Vector
 from .._model.constraints import normal_saturated, poisson_deviance, poisson_saturated
 from .._numerics import random
 from .._numerics.namespace import scatter_add, take, traced, xp
-from .arrays import Arrays
+from .arrays import Arrays, ProfiledFactors
 from .modifiers import ParameterKind
 
 
@@ -23,6 +23,7 @@ class ConstraintTerms(NamedTuple):
         poisson: entries with a Poisson constraint that expects `tau` at value 1.
         nominal_aux: nominal auxiliary data.
         fixed: entries that a fit does not move.
+        bins: the terms of the factors that are profiled, one for each bin, or None.
     """
 
     normal: Mask
@@ -31,6 +32,14 @@ class ConstraintTerms(NamedTuple):
     tau: Vector
     nominal_aux: Vector
     fixed: Mask
+    bins: Any = None  # `ConstraintTerms` themselves
+
+    @property
+    def all_nominal_aux(self) -> Vector:
+        """Nominal auxiliary data of parameters and profiled factors."""
+        if self.bins is None:
+            return self.nominal_aux
+        return xp.append(self.nominal_aux, self.bins.nominal_aux)
 
     def value(self, y: Vector, aux: Vector) -> Array:
         """Minus the log-density of all terms, less the saturated part."""
@@ -71,6 +80,12 @@ class ConstraintTerms(NamedTuple):
         counts = xp.sqrt(xp.maximum(xp.where(self.poisson, self.tau * y, 0.0), 0.0))
         return xp.where(self.normal, self.sigma, counts)
 
+    def widths(self, aux: Vector) -> Vector:
+        """The standard deviations of what has a constraint; 0 for all that is fixed."""
+        poisson = xp.where(self.poisson, xp.sqrt(aux) / self.tau, 0.0)
+        width = xp.where(self.normal, self.sigma, poisson)
+        return xp.where(self.fixed, 0.0, width)
+
     def expected(self, y: Vector) -> Vector:
         """The auxiliary data that the parameters expect; 0 for free parameters."""
         return xp.where(self.normal, y, xp.where(self.poisson, self.tau * y, 0.0))
@@ -97,38 +112,82 @@ def constraint_terms(arrays: Arrays) -> ConstraintTerms:
         chosen = xp.where(wanted, values, 0.0).reshape(-1)
         return scatter_add((size + 1,), (index,), chosen)[:size]
 
+    both = ParameterKind.MC_STAT, ParameterKind.POISSON_STAT
+    terms = _terms(
+        arrays,
+        _Templates(
+            mean=total(yields, *both),
+            variance=total(arrays.uncertainty**2, *both),
+            single=total(yields, ParameterKind.POISSON),
+            error=total(xp.asarray(arrays.uncertainty), ParameterKind.POISSON),
+        ),
+    )
+    if arrays.profiled is None:
+        return terms
+    return terms._replace(bins=_terms_of_bins(arrays.nominal, arrays.profiled))
+
+
+def _terms_of_bins(
+    nominal: Float[Array, "rows bins"], factors: ProfiledFactors
+) -> ConstraintTerms:
+    """The constraint terms of the factors that are profiled."""
+    measured = xp.asarray(factors.kind) != int(ParameterKind.FREE)
+    here = xp.asarray(factors.covered) & measured
+    mean = xp.sum(xp.where(here, nominal, 0.0), axis=0)
+    error = xp.where(here, factors.uncertainty, 0.0)
+    # A shapesys is of one sample, whose error is the sum.
+    return _terms(
+        factors,
+        _Templates(mean, xp.sum(error**2, axis=0), mean, xp.sum(error, axis=0)),
+    )
+
+
+class _Templates(NamedTuple):
+    """What the templates say of factors.
+
+    Attributes:
+        mean, variance: of the samples that share a staterror.
+        single, error: yield and error of the sample with a shapesys.
+    """
+
+    mean: Array
+    variance: Array
+    single: Array
+    error: Array
+
+
+def _terms(of: Arrays | ProfiledFactors, templates: _Templates) -> ConstraintTerms:
+    """The terms of entries of one kind each, from templates and settings."""
+    mean, variance, single, error = templates
+    kind = xp.asarray(of.kind)
     normal_stat = kind == ParameterKind.MC_STAT
     poisson_stat = kind == ParameterKind.POISSON_STAT
-    given = xp.asarray(arrays.sigma_given)
+    given = xp.asarray(of.sigma_given)
     stat, poisson = normal_stat | poisson_stat, kind == ParameterKind.POISSON
-    both = ParameterKind.MC_STAT, ParameterKind.POISSON_STAT
-    mean = total(yields, *both)
-    variance = total(arrays.uncertainty**2, *both)
     usable = stat & (mean > 0) & (variance > 0)
     relative = xp.sqrt(xp.where(usable, variance, 1.0)) / xp.where(usable, mean, 1.0)
 
-    single = total(yields, ParameterKind.POISSON)
-    error = total(xp.asarray(arrays.uncertainty), ParameterKind.POISSON)
     valid = poisson & (single > 0) & (error > 0)
     tau = xp.where(
         valid, xp.where(valid, single, 1.0) ** 2 / xp.where(valid, error, 1.0) ** 2, 1.0
     )
 
     # A staterror's width is that of its constraint, whichever; the count follows it.
-    width = xp.where(stat & ~given, relative, arrays.sigma)
+    width = xp.where(stat & ~given, relative, of.sigma)
     effective = xp.where(poisson_stat, width, 1.0) ** -2
     tau = xp.where(poisson_stat, effective, tau)
 
     empty = (stat & ~usable) | (poisson & ~valid)
-    poisson_any = poisson | poisson_stat
+    counted = kind == ParameterKind.COUNT
+    poisson_any = poisson | poisson_stat | counted
     return ConstraintTerms(
         normal=(kind == ParameterKind.NORMAL) | normal_stat,
         poisson=poisson_any,
         sigma=width,
         # settings may give the width 1/sqrt(tau); the nominal data stay, as in pyhf
-        tau=xp.where(poisson & given, arrays.sigma**-2, tau),
+        tau=xp.where(counted | (poisson & given), of.sigma**-2, tau),
         nominal_aux=xp.where(
-            poisson_any & ~xp.asarray(arrays.aux_given), tau, arrays.aux
+            poisson_any & ~counted & ~xp.asarray(of.aux_given), tau, of.aux
         ),
-        fixed=xp.where(arrays.fixed_given, arrays.fixed, empty),
+        fixed=xp.where(of.fixed_given, of.fixed, empty),
     )

@@ -18,6 +18,7 @@ few small tables. `partition.py` chooses the blocks:
 """
 
 from itertools import combinations, permutations
+from typing import NamedTuple, final
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -27,17 +28,31 @@ from .._numerics.bordered_matrix import Blocks, Bordered, Frame, plain
 from .._numerics.namespace import scatter_add, take, xp
 from .arrays import Arrays
 from .blocks import Interpolated, OneBinEach
-from .rates import Elements, Interpolation, scattered, sum_of_rows
+from .rates import Elements, Interpolation, OfFunctions, scattered, sum_of_rows
 
 PerBin = Float[Array, " bins"]
+
+
+@final
+class Weights(NamedTuple):
+    """What the likelihood is in each bin, as far as derivatives need it.
+
+    Attributes:
+        pull: c, the first derivative by the rate.
+        exact: w, the second.
+        convex: the part of it that is not negative, None where that is w.
+    """
+
+    pull: PerBin
+    exact: PerBin
+    convex: PerBin | None = None
 
 
 def derivatives_of_counts(
     arrays: Arrays,
     shapes: Interpolation,
     el: Elements,
-    pull: PerBin,
-    weight: PerBin,
+    weights: Weights,
 ) -> tuple[Vector, Bordered, Bordered]:
     """Gradient, Hessian and its positive semi-definite part.
 
@@ -45,16 +60,16 @@ def derivatives_of_counts(
         arrays: the model's numbers.
         shapes: their prepared interpolation.
         el: the ingredients of the rates at the point.
-        pull: c.
-        weight: w.
+        weights: c and w.
     """
     match arrays.partition:
         case OneBinEach() as one_bin:
-            return _one_bin_each(one_bin, el, arrays.bin_channel, pull, weight)
+            return _one_bin_each(one_bin, el, arrays.bin_channel, weights)
         case Interpolated() as inner:
-            return _interpolated(inner, el, arrays.bin_channel, pull, weight)
+            return _interpolated(inner, el, arrays.bin_channel, weights)
     border = _Border(el, arrays.factor_index, shapes.rows, arrays.init.shape[0])
-    jac, hessian, convex = border.derivatives(arrays.bin_channel, pull, weight)
+    jac, hessian, convex = border.derivatives(arrays.bin_channel, weights)
+    pull = weights.pull
     return jac @ pull, plain(hessian), plain(convex)
 
 
@@ -81,12 +96,11 @@ def _one_bin_each(
     partition: OneBinEach,
     el: Elements,
     bin_channel: Float[Array, "channels bins"],
-    pull: PerBin,
-    weight: PerBin,
+    weights: Weights,
 ) -> tuple[Vector, Bordered, Bordered]:
-    order = partition.order
+    order, (pull, weight, other) = partition.order, weights
     border = _Border(el, partition.factor_index, partition.rows, len(order.border))
-    jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
+    jac, hessian, convex = border.derivatives(bin_channel, weights)
 
     here = xp.where(partition.here, el.leave_one_out, 0.0)
     others = xp.sum(here, axis=0)
@@ -104,13 +118,18 @@ def _one_bin_each(
     def of_inner(values: Array) -> Array:
         return take(values, partition.bins)
 
-    met = jac * (weight * own)
-    diagonal, frame = of_inner(weight * own**2), Frame(order, None)
+    def of_product(weight: PerBin) -> tuple[Array, Array]:
+        return of_inner(weight * own**2), jac * (weight * own)
+
+    diagonal, met = of_product(weight)
+    cross = of_inner(met + mixed * pull).T
+    exact = Blocks(hessian, diagonal, None, cross)
+    if other is not None:
+        diagonal, met = of_product(other)
+    frame = Frame(order, None)
     return (
         order.join(of_inner(own * pull), jac @ pull),
-        Bordered(
-            Blocks(hessian, diagonal, None, of_inner(met + mixed * pull).T), frame
-        ),
+        Bordered(exact, frame),
         Bordered(Blocks(convex, diagonal, None, of_inner(met).T), frame),
     )
 
@@ -119,19 +138,23 @@ def _interpolated(
     partition: Interpolated,
     el: Elements,
     bin_channel: Float[Array, "channels bins"],
-    pull: PerBin,
-    weight: PerBin,
+    weights: Weights,
 ) -> tuple[Vector, Bordered, Bordered]:
-    order = partition.order
+    order, (pull, weight, other) = partition.order, weights
     border = _Border(el, partition.factor_index, None, len(order.border))
-    jac, hessian, convex = border.derivatives(bin_channel, pull, weight)
+    jac, hessian, convex = border.derivatives(bin_channel, weights)
 
     def to_inner(rows: Array) -> Array:
         return sum_of_rows(rows, partition.rows)
 
     own = xp.sum(el.bare_1 * el.product, axis=1)
     own_inner = to_inner(own)
-    met = own_inner @ (jac * weight).T
+
+    def met_of(weight: PerBin) -> Array:
+        return own_inner @ (jac * weight).T
+
+    met = met_of(weight)
+    met_convex = met if other is None else met_of(other)
     mixed = to_inner(border.crossed(pull).T)
 
     normsys, rows, channels = el.norm_1.shape
@@ -153,18 +176,27 @@ def _interpolated(
         )
         nothing, one = xp.zeros((rank, rank)), xp.eye(rank)
         meet = xp.block([[nothing, one], [one, xp.diag(pulled)]])
-        middle_convex = xp.pad(xp.diag(weight), (0, 2 * rank))
-        middle = middle_convex + xp.pad(meet, (len(weight), 0))
+        meet = xp.pad(meet, (len(pull), 0))
+
+        def middle_of(weight: PerBin) -> Array:
+            return xp.pad(xp.diag(weight), (0, 2 * rank))
     else:
-        wide = relative
-        middle_convex = (by_element * weight) @ by_element.T
-        middle = middle_convex + xp.diag(pulled)
+        wide, meet = relative, xp.diag(pulled)
+
+        def middle_of(weight: PerBin) -> Array:
+            return (by_element * weight) @ by_element.T
+
+    middle = middle_of(weight)
+    middle_convex = middle if other is None else middle_of(other)
+    middle = middle + meet
     diagonal = to_inner(_own_curvature(el, bin_channel, pull)[:, None])[:, 0]
     frame = Frame(order, to_inner(wide).T)
     return (
         order.join(own_inner @ pull, jac @ pull),
         Bordered(Blocks(hessian, diagonal, middle, met + mixed), frame),
-        Bordered(Blocks(convex, xp.zeros_like(diagonal), middle_convex, met), frame),
+        Bordered(
+            Blocks(convex, xp.zeros_like(diagonal), middle_convex, met_convex), frame
+        ),
     )
 
 
@@ -174,10 +206,26 @@ def _own_curvature(
     """What a parameter adds to its own second derivative, beyond the products."""
     weighted = weights * el.product
     rates = (el.bare * weighted) @ bin_channel.T
-    return xp.append(
+    parts = [
         xp.sum(el.additive_2 * (el.norm * weighted), axis=(1, 2)),
         xp.sum((el.norm_2 - el.norm_1**2) * rates, axis=(1, 2)),
-    )
+    ]
+    if el.functions is not None:  # whose own part is no diagonal
+        parts.insert(1, np.zeros(el.functions.at.slopes.shape[0]))
+    return xp.concatenate(parts)
+
+
+def _of_functions(
+    functions: OfFunctions, weighted: Float[Array, "rows bins"], size: int
+) -> Float[Array, "interpolated interpolated"]:
+    """Half of what functions of parameters add to the block of interpolated ones."""
+    at, base, base_1 = functions
+    count, histosys = at.slopes.shape[0], base_1.shape[0]
+    slopes = (at.product_1 * weighted).reshape(count, base.size)
+    with_histosys = base_1.reshape(histosys, base.size) @ slopes.T
+    rows = xp.concatenate([with_histosys, at.curvature(base * weighted) / 2])
+    after = size - histosys - count
+    return xp.pad(rows, ((0, after), (histosys, after)))
 
 
 class _Border:
@@ -202,12 +250,15 @@ class _Border:
         self.index = xp.asarray(factor_index)
 
     def derivatives(
-        self, bin_channel: Float[Array, "channels bins"], pull: PerBin, weight: PerBin
+        self, bin_channel: Float[Array, "channels bins"], weights: Weights
     ) -> tuple[Array, Array, Array]:
         """Jacobian of the rates, block of the Hessian, and its convex part."""
         jac = self.jacobian()
-        convex = (jac * weight) @ jac.T
-        return jac, convex + self.curvature(bin_channel, pull), convex
+        product = (jac * weights.exact) @ jac.T
+        convex = product
+        if weights.convex is not None:
+            convex = (jac * weights.convex) @ jac.T
+        return jac, product + self.curvature(bin_channel, weights.pull), convex
 
     def jacobian(self) -> Float[Array, "border bins"]:
         """Derivatives of the total rate in each bin."""
@@ -248,7 +299,7 @@ class _Border:
         el, to_channel = self.el, xp.asarray(bin_channel).T
         normsys, rows, channels = el.norm_1.shape
         interpolated = el.bare_1.shape[0]
-        # Only normsys multiply others.
+        # Only normsys and functions multiply others.
         by_channel = (el.bare_1 * (weights * el.product)) @ to_channel
         pairs = by_channel.reshape(interpolated, rows * channels) @ (
             el.norm_1.reshape(normsys, rows * channels).T
@@ -258,8 +309,11 @@ class _Border:
             xp.where(is_normsys[:, None], pairs / 2, pairs),
             ((0, 0), (interpolated - normsys, 0)),
         )
-        diagonal = _own_curvature(el, bin_channel, weights)
-        rows_done = sum_of_rows(block + xp.diag(diagonal / 2), self.rows)
+        block = block + xp.diag(_own_curvature(el, bin_channel, weights) / 2)
+        if el.functions is not None:
+            weighted = weights * el.product
+            block = block + _of_functions(el.functions, weighted, block.shape[0])
+        rows_done = sum_of_rows(block, self.rows)
         return sum_of_rows(rows_done.T, self.rows).T
 
     def _pairs(self, weights: PerBin) -> Float[Array, "border border"]:

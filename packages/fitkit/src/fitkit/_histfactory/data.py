@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool
 
 from .._model.parameters import unflatten
-from .._numerics.namespace import as_floats, scatter_add, traced, xp
+from .._numerics.namespace import as_floats, as_numpy, scatter_add, take, traced, xp
 from .arrays import Layout
-from .modifiers import ParameterKind
+from .modifiers.base import POISSON_KINDS
 from .problem import SpecificationError
 
 
@@ -24,8 +24,11 @@ def bins_by_channel(layout: Layout, counts: Any) -> dict[str, Any]:
 
 def aux_by_name(layout: Layout, vector: Array | np.ndarray) -> dict[str, Array]:
     """The auxiliary data of each constrained parameter, out of the flat vector."""
-    values = unflatten(vector, layout.shapes)
-    return {name: values[name] for name in layout.shapes if name in layout.constrained}
+    whole = as_numpy(vector)
+    values = unflatten(whole[..., : layout.shapes.size], layout.shapes)
+    for name, places in layout.places_of_factors.items():
+        values[name] = take(whole, places)
+    return {name: values[name] for name in layout.measured}
 
 
 def masked_channels(layout: Layout, counted: Bool[Array, " bins"]) -> tuple[str, ...]:
@@ -128,7 +131,7 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
             (f"auxiliary data of parameter {name!r}",),
             ("aux", name),
         )
-    size, places = layout.shapes.size, layout.places_of_measured
+    size, places = layout.size_of_aux, layout.places_of_measured
     together = xp.concatenate([np.zeros(0), *(v.reshape(-1) for v in values)])
     flat = scatter_add((size,), (places,), together)
     # Each call of a likelihood passes here: by parameter only where something is odd.
@@ -139,9 +142,10 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
 
 def _check_aux(layout: Layout, aux: np.ndarray) -> None:
     """Check that auxiliary data are finite, and those that are counts not negative."""
-    for name, _, kind in layout.parameters:
-        values = aux[layout.shapes.places[name]]
-        count = kind in (ParameterKind.POISSON, ParameterKind.POISSON_STAT)
+    places = layout.shapes.places | layout.places_of_factors
+    for name, _, kind in (*layout.parameters, *layout.profiled):
+        values = aux[places[name]]
+        count = kind in POISSON_KINDS
         wrong = ~np.isfinite(values) | (count & (values < 0))
         if wrong.any():
             rule = "a count of a Poisson constraint" if count else "a finite number"

@@ -1,21 +1,24 @@
 """Walking over a specification: every modifier declares itself once."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .._numerics.namespace import traced, xp
+from .expression import nearest
+from .functions import AbstractFunction
 from .modifiers import ParameterKind
 from .modifiers.base import ParameterDeclaration, Place
-from .problem import SpecificationError, written
-from .spec import Channel
+from .problem import Key, SpecificationError, written
+from .spec import Channel, ParameterSettings
 
 Variation: TypeAlias = tuple[str, str]
 """An interpolation code and the parameter that has it; one may have several codes."""
 
 _PER_CHANNEL = (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
+_STATISTICAL = (*_PER_CHANNEL, ParameterKind.POISSON)
 
 
 @dataclasses.dataclass
@@ -52,9 +55,14 @@ class Collector:
         # (code, parameter), row, place in the row, lo, hi
         self.normsys_entries: list[tuple[Variation, int, int, Any, Any]] = []
         self.histosys_entries: list[tuple[Variation, int, slice, Any, Any]] = []
+        # place of the sample, function, arguments, keys of the modifier
+        self.functions: list[
+            tuple[Place, AbstractFunction, tuple[str, ...], tuple[Key, ...]]
+        ] = []
+        self.floors: list[tuple[Place, float]] = []
         # The modifier that declares itself now: its type, and its place.
         self.modifier = ""
-        self.keys: tuple[str | int, ...] = ()
+        self.keys: tuple[Key, ...] = ()
         self.normsys_code, self.histosys_code = normsys_code, histosys_code
 
     def parameter(
@@ -142,11 +150,42 @@ class Collector:
         entries: np.ndarray | int,
         uncertainty: Any = None,
     ) -> None:
+        self._add_factor(place.row, place.bins, name, entries, uncertainty)
+
+    def _add_factor(self, row: int, bins: slice, *rest: Any) -> None:
         # The tables have as many slots as the element with the most factors needs.
-        element = (place.row, place.channel_index)
+        element = (row, bins.start)
         slot = self.factors_of.get(element, 0)
         self.factors_of[element] = slot + 1
-        self.factors.append((slot, place.row, place.bins, name, entries, uncertainty))
+        self.factors.append((slot, row, bins, *rest))
+
+    def take_statistical_factors(self) -> dict[str, list[tuple]]:
+        """Take out statistical factors, at most one for each bin.
+
+        Returns:
+            The factors of each parameter that is none any more. Where two meet in a
+            bin, a staterror goes before a shapesys and the first before the second.
+        """
+        of: dict[str, list[tuple]] = {}
+        for factor in self.factors:
+            if self.parameters[factor[3]].declaration.kind in _STATISTICAL:
+                of.setdefault(factor[3], []).append(factor)
+        # Each has a factor for every bin of its channels, which begin at these bins.
+        taken: set[int] = set()
+        poisson = ParameterKind.POISSON
+        for name in sorted(
+            of, key=lambda name: self.parameters[name].declaration.kind == poisson
+        ):
+            channels = {where.start for _, _, where, *_ in of[name]}
+            if channels & taken:
+                del of[name]
+            else:
+                taken |= channels
+        left, self.factors, self.factors_of = self.factors, [], {}
+        for _, row, where, name, entries, uncertainty in left:
+            if name not in of:
+                self._add_factor(row, where, name, entries, uncertainty)
+        return of
 
     def normsys(
         self, name: str, place: Place, lo: Any, hi: Any, code: str | None
@@ -159,6 +198,14 @@ class Collector:
     ) -> None:
         key = (code or self.histosys_code, name)
         self.histosys_entries.append((key, place.row, place.bins, lo, hi))
+
+    def function(
+        self, place: Place, function: AbstractFunction, arguments: tuple[str, ...]
+    ) -> None:
+        self.functions.append((place, function, arguments, self.keys))
+
+    def floor(self, place: Place, least: float) -> None:
+        self.floors.append((place, least))
 
 
 def declare(
@@ -204,3 +251,53 @@ def declare(
                 seen.add(key)
                 declared.append((channel.name, sample.name, *key))
     return places, declared
+
+
+def declare_arguments(
+    collector: Collector, settings: Mapping[str, ParameterSettings], poi: str | None
+) -> None:
+    """Declare those arguments of functions that no other modifier has as parameter.
+
+    Each is free, or normal where the settings give a width. Only the parameter of
+    interest and those of the settings are taken: any other name is a misprint.
+
+    Raises:
+        SpecificationError: for a name that is no parameter, or one for each bin.
+    """
+    for place, _, arguments, keys in collector.functions:
+        for name in arguments:
+            words = (f"channel {place.channel!r}", f"sample {place.sample!r}")
+            known = collector.parameters.get(name)
+            if known is not None:
+                if not known.declaration.scalar:
+                    raise SpecificationError(
+                        f"a function of {name!r} needs a single number, but that has "
+                        f"one for each bin ({known.modifier} at {known.where}).",
+                        words,
+                        keys,
+                    )
+                continue
+            if name not in settings and name != poi:
+                names = {*collector.parameters, *settings, *([poi] if poi else [])}
+                raise SpecificationError(
+                    f"{name!r} is no parameter of the model. {nearest(name, names)} A "
+                    f"parameter that no other modifier has must be in `settings`, as "
+                    f"`settings={{{name!r}: ParameterSettings(init=...)}}`.",
+                    words,
+                    keys,
+                )
+            collector.parameters[name] = Collected(
+                _argument(settings.get(name)),
+                {place.channel: 1},
+                "function",
+                written(*keys),
+            )
+
+
+def _argument(setting: ParameterSettings | None) -> ParameterDeclaration:
+    """A parameter that only functions have."""
+    free = ParameterDeclaration(1, True, ParameterKind.FREE, 1.0, -np.inf, np.inf)
+    if setting is None or setting.sigma is None:
+        return free
+    middle: Any = 0.0 if setting.aux is None else setting.aux
+    return free._replace(kind=ParameterKind.NORMAL, init=middle, aux=middle)

@@ -34,16 +34,20 @@ def located(
     words = [f"channel {channels[c].name!r}", f"sample {sample.name!r}"]
     keys: list[Key] = ["channels", c, "samples", row]
     if kind in _TYPES:
-        entry = {
-            "normsys": lambda: arrays.normsys_index[outer[0]],
-            "histosys": lambda: arrays.histosys_index[outer[0]],
-            "uncertainty": lambda: arrays.factor_index[broken.index],
-        }[kind]()
-        name = next(
-            name
-            for name, place in layout.shapes.places.items()
-            if place.start <= entry < place.stop
-        )
+        if kind == "uncertainty" and outer[0] == arrays.factor_index.shape[0]:
+            # The slot behind the last is that of the factors that are profiled.
+            name = next(name for name, where, _ in layout.profiled if last in where)
+        else:
+            entry = {
+                "normsys": lambda: arrays.normsys_index[outer[0]],
+                "histosys": lambda: arrays.histosys_index[outer[0]],
+                "uncertainty": lambda: arrays.factor_index[broken.index],
+            }[kind]()
+            name = next(
+                name
+                for name, place in layout.shapes.places.items()
+                if place.start <= entry < place.stop
+            )
         number, modifier = _modifier(sample, name, _TYPES[kind])
         words.append(f"{type(modifier).__name__} {name!r}")
         keys += ["modifiers", number]

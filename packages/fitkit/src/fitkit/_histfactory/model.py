@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from .._custom_types import Params
 from .._model.constraints import Normal, Poisson
@@ -18,7 +18,7 @@ from .._model.parameters import (
     matching,
     unflatten,
 )
-from .._numerics.namespace import xp
+from .._numerics.namespace import as_floats, as_numpy, scatter_add, take, xp
 from .arrays import Arrays, Layout
 from .assemble import assemble
 from .constraint_terms import ConstraintTerms
@@ -30,10 +30,13 @@ from .data import (
     masked_channels,
 )
 from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
-from .likelihood import HistFactoryLikelihood, derived
+from .likelihood import HistFactoryLikelihood, derived, element_factors
 from .modifiers import ParameterKind
+from .modifiers.base import POISSON_KINDS
 from .rates import Interpolation, elements
 from .spec import Channel, ParameterSettings
+
+MC_STATISTICS = ("parameters", "profiled")
 
 
 @final
@@ -49,6 +52,11 @@ class Model(AbstractModel):
         normsys_code: interpolation of each normsys that names none of its own, "4"
             (default, as pyhf) or "1".
         histosys_code: likewise of histosys, "4p" (default, as pyhf), "2" or "0".
+        mc_statistics: what becomes of the factors of `StatError` and `ShapeSys`:
+            `"parameters"` (default, as pyhf), of which a fit has one for each bin, or
+            `"profiled"`: at the best value for whatever the others are, in closed form.
+            Best fits, likelihoods and uncertainties of the others are the same; see
+            `profiled_factors`.
 
     Raises:
         ValueError: naming the channel, sample, modifier or parameter that is wrong.
@@ -83,7 +91,12 @@ class Model(AbstractModel):
         *,
         normsys_code: str = "4",
         histosys_code: str = "4p",
+        mc_statistics: Literal["parameters", "profiled"] = "parameters",
     ):
+        if mc_statistics not in MC_STATISTICS:
+            raise ValueError(
+                f"`mc_statistics` {mc_statistics!r} is not one of {MC_STATISTICS}."
+            )
         if normsys_code not in MULTIPLICATIVE_CODES:
             raise ValueError(
                 f"`normsys_code` {normsys_code!r} is not one of {MULTIPLICATIVE_CODES}."
@@ -93,7 +106,12 @@ class Model(AbstractModel):
                 f"`histosys_code` {histosys_code!r} is not one of {ADDITIVE_CODES}."
             )
         self.layout, self.arrays = assemble(
-            channels, poi, dict(settings or {}), normsys_code, histosys_code
+            channels,
+            poi,
+            dict(settings or {}),
+            normsys_code,
+            histosys_code,
+            profile_statistics=mc_statistics == "profiled",
         )
         self.normsys_code = normsys_code
         self.histosys_code = histosys_code
@@ -136,7 +154,7 @@ class Model(AbstractModel):
     @property
     def nominal_aux(self) -> dict[str, Array]:
         """The auxiliary data that the specification states."""
-        return aux_by_name(self.layout, self._derived[0].nominal_aux)
+        return aux_by_name(self.layout, self._derived[0].all_nominal_aux)
 
     @property
     def _derived(self) -> tuple[ConstraintTerms, Interpolation]:
@@ -163,6 +181,72 @@ class Model(AbstractModel):
         object.__setattr__(new, "arrays", arrays)
         return new
 
+    def _settings(
+        self, call: str, names: Sequence[Any], values: Mapping[str, Any]
+    ) -> list[tuple[np.ndarray, Any]]:
+        for each in (*names, values):
+            of = each if isinstance(each, Mapping) else [each]
+            if known := [name for name in of if name in self.profiled_names]:
+                raise ValueError(
+                    f"`{call}`: {known[0]!r} is profiled and no parameter. Build or "
+                    'read the model with `mc_statistics="parameters"`, or use '
+                    f"`with_factors({known[0]}=...)` for fixed values."
+                )
+        return super()._settings(call, names, values)
+
+    def with_factors(
+        self, *names: str | Mapping[str, ArrayLike], **values: ArrayLike
+    ) -> "Model":
+        """The same model, with factors that are profiled fixed instead.
+
+        Args:
+            names: factors to fix at their nominal values: names, or shell patterns such
+                as `"staterror_*"`; or a mapping from these to values.
+            values: by name, each of one value or one for each bin; traced.
+
+        Returns:
+            A model of the same shape: nothing is compiled anew.
+
+        Raises:
+            ValueError: for an unknown name or a wrong shape.
+
+        Example:
+            The uncertainty without that of the simulation's finite size:
+
+            >>> from fitkit import Channel, Model, NormFactor, Sample, StatError
+            >>> from fitkit import fit, uncertainties
+            >>> sample = Sample("s", [25.0], (NormFactor("mu"), StatError("mc", [5.0])))
+            >>> model = Model([Channel("SR", [sample])], mc_statistics="profiled")
+            >>> data = model.data({"SR": [25.0]})
+            >>> params = fit(model, data).params
+            >>> for each in (model, model.with_factors("mc")):
+            ...     print(round(float(uncertainties(each, params, data)["mu"]), 4))
+            0.2828
+            0.2
+        """
+        given: dict[str, Any] = {}
+        for each in (*names, values):
+            of = each if isinstance(each, Mapping) else {each: None}
+            for name, value in of.items():
+                known = matching(name, self.profiled_names, "with_factors", "factor")
+                given |= dict.fromkeys(known, value)
+        factors = self.arrays.profiled
+        if factors is None:
+            return self
+        values = {name: each for name, each in given.items() if each is not None}
+        init, _ = self._factors(values)
+        here = np.zeros(init.shape, dtype=bool)
+        for name, bins, _ in self.layout.profiled:
+            here[list(bins)] |= name in given
+        return self._with_arrays(
+            profiled=dataclasses.replace(
+                factors,
+                init=init,
+                fixed=factors.fixed | here,
+                fixed_given=factors.fixed_given | here,
+            )
+        )
+
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Start, bounds, fixed entries and constraint of each parameter."""
@@ -185,7 +269,7 @@ class Model(AbstractModel):
             aux = by_field["aux"][name]
             if kind == ParameterKind.FREE:
                 return None
-            if kind in (ParameterKind.POISSON, ParameterKind.POISSON_STAT):
+            if kind in POISSON_KINDS:
                 return Poisson(aux, by_field["tau"][name])
             return Normal(aux, by_field["sigma"][name])
 
@@ -259,15 +343,129 @@ class Model(AbstractModel):
             self.nominal_aux,
         )
 
+    @property
+    def profiled_names(self) -> tuple[str, ...]:
+        """The names of the statistical factors that are profiled, no parameters."""
+        return tuple(name for name, _, _ in self.layout.profiled)
+
+    @np.errstate(all="ignore")
+    def profiled_factors(self, params: Params, data: Data) -> Params:
+        """The best values of the factors that are profiled, given all parameters.
+
+        Together with the parameters they are what `expected_data`, `expected_yields`
+        and `logpdf` take: `{**params, **model.profiled_factors(params, data)}`.
+
+        Args:
+            params: parameter values by name, as a rule of a best fit.
+            data: the data that were fitted.
+
+        Returns:
+            By name, each `[bins]`, for a staterror of several channels those of all;
+            empty where none is profiled. Differentiable.
+
+        Example:
+            >>> from fitkit import Channel, Model, NormFactor, Sample, StatError, fit
+            >>> sample = Sample(
+            ...     "s", [50.0, 50.0], (NormFactor("mu"), StatError("mc", [5.0, 5.0]))
+            ... )
+            >>> model = Model([Channel("SR", [sample])], mc_statistics="profiled")
+            >>> data = model.data({"SR": [40.0, 60.0]})
+            >>> params = fit(model, data).params
+            >>> list(params), [
+            ...     round(float(x), 3)
+            ...     for x in model.profiled_factors(params, data)["mc"]
+            ... ]
+            (['mu'], [0.931, 1.062])
+        """
+        if not self.layout.profiled:
+            return {}
+        likelihood = self.negative_log_likelihood(data)
+        return self._factors_by_name(likelihood.factors(self.ravel(params)))
+
+    def bins_of_factors(
+        self, chosen: Bool[np.ndarray, "*masks factors"]
+    ) -> Bool[np.ndarray, "*masks bins"]:
+        """The bins of some profiled factors, all channels side by side.
+
+        Args:
+            chosen: which of `profiled_names`.
+        """
+        inside = np.zeros((len(self.layout.profiled), self.arrays.counted.size), bool)
+        for row, (_, bins, _) in zip(inside, self.layout.profiled, strict=True):
+            row[list(bins)] = True
+        return chosen @ inside
+
+    def _factors_by_name(self, gamma: Array) -> Params:
+        values = as_numpy(gamma)
+        return {
+            name: take(values, np.array(bins)) for name, bins, _ in self.layout.profiled
+        }
+
+    def ravel(self, params: Mapping[str, ArrayLike]) -> Array:
+        """Parameter values by name as one flat vector; profiled factors are left out.
+
+        Raises:
+            ValueError: where a parameter is missing, unknown or of the wrong shape.
+        """
+        profiled = self.profiled_names
+        own = {name: value for name, value in params.items() if name not in profiled}
+        return super().ravel(own)
+
+    def _factors(self, params: Params) -> tuple[Array, np.ndarray]:
+        """The factor of each bin, nominal if not among the parameters; where it is."""
+        shape = self.arrays.counted.shape
+        gamma = np.ones(shape) if (of := self.arrays.profiled) is None else of.init
+        given = np.zeros(shape, dtype=bool)
+        for name, bins, _ in self.layout.profiled:
+            if name in params:
+                index, values = np.array(bins), as_floats(params[name])
+                if values.shape == ():
+                    values = xp.broadcast_to(values, index.shape)
+                if values.shape != index.shape:
+                    raise ValueError(
+                        f"`params[{name!r}]` has shape {values.shape}; the factors "
+                        f"have shape {index.shape}."
+                    )
+                here = np.zeros_like(given)
+                here[index] = True
+                spread = scatter_add(here.shape, (index,), values)
+                gamma, given = xp.where(here, spread, gamma), given | here
+        return gamma, given
+
+    def _likelihood(
+        self, params: Params, data: Data, *, nominal: bool = False
+    ) -> HistFactoryLikelihood:
+        """That of data, with the factors among the parameters held at their values.
+
+        Args:
+            params: by name.
+            data: observed or expected data.
+            nominal: whether all other factors are held at their nominal values.
+        """
+        likelihood = self.negative_log_likelihood(data)
+        if self.arrays.profiled is None:
+            return likelihood
+        gamma, given = self._factors(params)
+        return likelihood.with_factors(gamma, given | nominal)
+
     @np.errstate(all="ignore")
     def expected_data(self, params: Params) -> Data:
-        """The data that the model expects at `params`, auxiliary data included."""
-        y = self.ravel(params)
+        """The data that the model expects at `params`, auxiliary data included.
+
+        Args:
+            params: parameter values by name. Factors that are profiled may be among
+                them, see `profiled_factors`; where not they are nominal.
+        """
+        y, terms = self.ravel(params), self._derived[0]
         main = {
             name: xp.sum(yields, axis=0)
             for name, yields in self.expected_yields(params).items()
         }
-        return Data(main, aux_by_name(self.layout, self._derived[0].expected(y)))
+        aux = terms.expected(y)
+        if self.arrays.profiled is not None:
+            gamma, _ = self._factors(params)
+            aux = xp.append(aux, terms.bins.expected(gamma))
+        return Data(main, aux_by_name(self.layout, aux))
 
     @np.errstate(all="ignore")
     def expected_yields(
@@ -276,13 +474,16 @@ class Model(AbstractModel):
         """Expected counts by channel, one row for each of its samples.
 
         Args:
-            params: parameter values by name.
+            params: as of `expected_data`.
 
         Returns:
             By channel, `[samples, bins]`; rows in the order of `sample_names`.
         """
         y = self.ravel(params)
         el = elements(self.arrays, self._derived[1], y, 0.0)
+        if self.arrays.profiled is not None:
+            gamma, _ = self._factors(params)
+            el = el.scaled(element_factors(self.arrays, gamma))
         rates, start, split = el.rates, 0, {}
         for name, bins, samples in self.layout.channels:
             split[name] = rates[: len(samples), start : start + bins]
@@ -294,14 +495,14 @@ class Model(AbstractModel):
 
         Args:
             key: random key.
-            params: parameter values by name.
+            params: as of `expected_data`.
 
         Returns:
             A pseudo-experiment.
         """
-        y = self.ravel(params)
         nominal = self.expected_data(self.init)
-        counts, aux = self.negative_log_likelihood(nominal).sample(key, y)
+        likelihood = self._likelihood(params, nominal, nominal=True)
+        counts, aux = likelihood.sample(key, self.ravel(params))
         return Data(bins_by_channel(self.layout, counts), aux_by_name(self.layout, aux))
 
     @np.errstate(all="ignore")
@@ -309,13 +510,14 @@ class Model(AbstractModel):
         """The log-probability of main and auxiliary data, normalised.
 
         Args:
-            params: parameter values by name.
+            params: parameter values by name. Factors that are profiled may be among
+                them; where not they have their best values for these data.
             data: observed data, from `model.data(...)` or `model.expected_data(...)`.
 
         Returns:
             A scalar; `-inf` where a bin with counts has no rate or a rate is negative.
         """
-        likelihood = self.negative_log_likelihood(data)
+        likelihood = self._likelihood(params, data)
         return -likelihood.value(self.ravel(params)) - likelihood.saturated()
 
     @np.errstate(all="ignore")
@@ -326,14 +528,20 @@ class Model(AbstractModel):
         makes something else of them.
 
         Args:
-            params: parameter values by name.
+            params: as of `expected_data`.
             data: of which only `aux` is used.
 
         Returns:
             A scalar; 0 for a model without constraints.
         """
         terms, aux = self._derived[0], flat_aux(self.layout, data.aux)
-        return -terms.value(self.ravel(params), aux) - terms.saturated(aux)
+        aux, of_bins = xp.split(aux, [self.parameter_shapes.size])
+        value = terms.value(self.ravel(params), aux) + terms.saturated(aux)
+        if self.arrays.profiled is not None:
+            gamma, _ = self._factors(params)
+            bins = terms.bins
+            value = value + bins.value(gamma, of_bins) + bins.saturated(of_bins)
+        return -value
 
     def negative_log_likelihood(self, data: Data) -> HistFactoryLikelihood:
         """Minus the log-likelihood of `data`, with its structured derivatives."""

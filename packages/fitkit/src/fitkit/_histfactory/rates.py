@@ -1,8 +1,9 @@
 r"""Expected rates of a HistFactory model and their first derivatives.
 
-An element (sample, bin) has the rate \(A\,N\,F\): \(A\) the nominal yield plus the
-additive variations, \(N\) the product of its normsys factors, \(F\) the product of the
-parameters that scale it. With all samples in one table (`arrays.py`), every
+An element (sample, bin) has the rate \(A\,N\,\Phi\,F\): \(A\) the nominal yield plus
+the additive variations, \(N\) the product of its normsys factors, \(\Phi\) that of
+functions of parameters (`functions.py`), \(F\) the product of the parameters that scale
+it. With all samples in one table (`arrays.py`), every
 derivative is a product of a few small tables, and no loop runs over modifiers:
 
 - rows of the Jacobian: \(\partial A\,N F\) for histosys, \(A\,\partial N\,F\) for
@@ -11,8 +12,9 @@ derivative is a product of a few small tables, and no loop runs over modifiers:
 - second derivatives, summed over bins with given weights, in the same blocks.
 
 All parameters that are interpolated, those of histosys and then those of normsys, form
-one axis, and one selector carries it to the flat parameter vector: each product or
-fusion less is tens of milliseconds of compilation less.
+one axis, with the arguments of functions between them, and one selector carries it to
+the flat parameter vector: each product or fusion less is tens of milliseconds of
+compilation less.
 
 Autodiff would need one pass for each parameter (16 ms for 181 of them where this takes
 0.2).
@@ -25,6 +27,7 @@ from jaxtyping import Array, Float, Int
 from .._custom_types import Vector
 from .._numerics.namespace import custom_jvp, scatter_add, take, take_rows, xp
 from .arrays import Arrays
+from .functions import Evaluated
 from .interpolation import (
     Exponential,
     additive_bends,
@@ -53,25 +56,43 @@ class Interpolation(NamedTuple):
 def interpolation(arrays: Arrays) -> Interpolation:
     """Prepare the interpolation of a model's templates."""
     curve = (arrays.histosys_hi + arrays.histosys_lo) / 2 - arrays.nominal
+    places = [arrays.histosys_index, arrays.normsys_index]
+    if arrays.functions is not None:
+        places.insert(1, arrays.functions.arguments)
     return Interpolation(
         slope=(arrays.histosys_hi - arrays.histosys_lo) / 2,
         curve=xp.where(arrays.histosys_present, curve, 0.0),
         norm=exponential(arrays.codes.normsys, arrays.normsys_lo, arrays.normsys_hi),
-        places=xp.append(arrays.histosys_index, arrays.normsys_index),
+        places=xp.concatenate(places),
         rows=xp.asarray(arrays.interpolated_rows),
     )
+
+
+class OfFunctions(NamedTuple):
+    """What second derivatives need where there are functions of parameters.
+
+    Attributes:
+        at: the functions at the point.
+        base: A N, the rate without them and without factors.
+        base_1: its derivatives by histosys parameter.
+    """
+
+    at: Evaluated
+    base: Float[Array, "rows bins"]
+    base_1: Float[Array, "histosys rows bins"]
 
 
 class Elements(NamedTuple):
     """The ingredients of every rate at one parameter point.
 
     Attributes:
-        bare: A N, the rate without its factors.
+        bare: A N Phi, the rate without its factors.
         bare_1: its derivatives by interpolated parameter, one at a time.
         additive_2: second derivatives of A by histosys parameter.
-        norm: N, spread over bins.
+        norm: N Phi, spread over bins.
         norm_1, norm_2: relative derivatives of each normsys factor.
         factors: F apart, one table for each slot.
+        functions: what is particular to functions of parameters, None without any.
     """
 
     bare: Float[Array, "rows bins"]
@@ -81,6 +102,7 @@ class Elements(NamedTuple):
     norm_1: Float[Array, "normsys rows channels"]
     norm_2: Float[Array, "normsys rows channels"]
     factors: Float[Array, "slots rows bins"]
+    functions: OfFunctions | None = None
 
     @property
     def slots(self) -> int:
@@ -104,6 +126,19 @@ class Elements(NamedTuple):
             if m not in slots:
                 product = product * self.factors[m]
         return product
+
+    def scaled(self, factor: Float[Array, "rows bins"]) -> "Elements":
+        """The same, each element times a number that no parameter changes."""
+        functions = self.functions
+        if functions is not None:
+            at, base, base_1 = functions
+            functions = OfFunctions(at, base * factor, base_1 * factor)
+        return self._replace(
+            bare=self.bare * factor,
+            bare_1=self.bare_1 * factor,
+            norm=self.norm * factor,
+            functions=functions,
+        )
 
     @property
     def leave_one_out(self) -> Float[Array, "slots rows bins"]:
@@ -138,8 +173,9 @@ def elements(
         xp.concatenate([shapes.slope, shapes.curve]),
         axes=1,
     )
+    normsys = slice(alpha.shape[0] - shapes.norm.slope.shape[0], None)
     factor, factor_1, factor_2 = exponential_factor(
-        shapes.norm, alpha[histosys:, None, None], sides[histosys:, None, None]
+        shapes.norm, alpha[normsys, None, None], sides[normsys, None, None]
     )
     norm = _product(factor) @ arrays.bin_channel
     # An interpolated factor is positive for positive lo and hi but for absurd
@@ -148,18 +184,30 @@ def elements(
     safe = xp.where(factor == 0, 1.0, factor)
     relative = factor_1 / safe
     additive_1 = shapes.slope + bend_1[:, None, None] * shapes.curve
-    bare = additive * norm
+    additive_2 = bend_2[:, None, None] * shapes.curve
+    if arrays.floor is not None:
+        above = additive > arrays.floor
+        additive = xp.where(above, additive, arrays.floor)
+        additive_1 = xp.where(above, additive_1, 0.0)
+        additive_2 = xp.where(above, additive_2, 0.0)
+    bare, bare_1 = additive * norm, additive_1 * norm
+    norm_1 = (relative @ arrays.bin_channel) * bare
+    rows_1, functions = [bare_1, norm_1], None
+    if arrays.functions is not None:
+        at = arrays.functions.evaluate(y)
+        functions, product = OfFunctions(at, bare, bare_1), at.product
+        rows_1 = [bare_1 * product, bare * at.product_1, norm_1 * product]
+        bare, norm = bare * product, norm * product
     with_one = xp.append(y, 1.0)
     return Elements(
         bare=bare,
-        bare_1=xp.concatenate(
-            [additive_1 * norm, (relative @ arrays.bin_channel) * bare]
-        ),
-        additive_2=bend_2[:, None, None] * shapes.curve,
+        bare_1=xp.concatenate(rows_1),
+        additive_2=additive_2,
         norm=norm,
         norm_1=relative,
         norm_2=factor_2 / safe,
         factors=take(with_one, arrays.factor_index),
+        functions=functions,
     )
 
 

@@ -58,5 +58,6 @@ def asimov_data(
         poi_mask(model, "asimov_data")
         return model.expected_data({**model.init, str(model.poi): as_floats(poi_value)})
     best = fixed_poi_fit(model, data, poi_value, throw=throw)
-    expected = model.expected_data(best.params)
+    params = {**best.params, **model.profiled_factors(best.params, data)}
+    expected = model.expected_data(params)
     return Data(expected.main, model.nominal_aux) if nominal_aux else expected

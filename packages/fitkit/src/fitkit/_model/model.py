@@ -313,6 +313,18 @@ class AbstractModel(eqx.Module):
             found.append((mask, value))
         return found
 
+    @property
+    def profiled_names(self) -> tuple[str, ...]:
+        """The names of what the model profiles by itself, no parameters."""
+        return ()
+
+    def profiled_factors(self, params: Params, data: Data) -> Params:
+        """Return what the model profiles by itself, by name: nothing, as a rule.
+
+        What `expected_data` needs beside the parameters of a best fit to `data`.
+        """
+        return {}
+
     def negative_log_likelihood(self, data: Data) -> AbstractNegativeLogLikelihood:
         """Return minus the log-likelihood of `data`, a function of a flat vector.
 
@@ -399,6 +411,13 @@ class ModelWithSettings(AbstractModel):
 
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         return self.model.logpdf(params, data)
+
+    @property
+    def profiled_names(self) -> tuple[str, ...]:
+        return self.model.profiled_names
+
+    def profiled_factors(self, params: Params, data: Data) -> Params:
+        return self.model.profiled_factors(params, data)
 
     def sample(self, key: PRNGKeyArray, params: Params) -> Data:
         return self.model.sample(key, params)

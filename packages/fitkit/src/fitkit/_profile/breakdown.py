@@ -1,15 +1,17 @@
 r"""What part of an uncertainty comes from which group of parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import cast, final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask
 from .._fit.poi import poi_mask
 from .._fit.uncertainty import covariance_of
+from .._histfactory.likelihood import HistFactoryLikelihood
+from .._histfactory.model import Model
 from .._histfactory.modifiers import AbstractModifier
 from .._model.model import AbstractModel, Data
 from .._model.parameters import flatten
@@ -111,16 +113,26 @@ def breakdown(
     if groups is None:
         settings = model.parameters
         constrained = [n for n, p in settings.items() if p.constraint is not None]
-        members = {"systematic": constrained}
+        members = {"systematic": (*constrained, *model.profiled_names)}
     else:
         members = {name: parameter_group(model, *of) for name, of in groups.items()}
-    # Of each group its entries in the flat vector.
+    # Of each group its entries in the flat vector, then its profiled factors.
+    profiled = model.profiled_names
     frozen = [
-        flatten(dict.fromkeys(names, True), model.parameter_shapes, "", bool).given
+        np.append(
+            flatten(
+                {name: True for name in names if name not in profiled},
+                model.parameter_shapes,
+                "",
+                bool,
+            ).given,
+            np.array([name in names for name in profiled], dtype=bool),
+        )
         for names in members.values()
     ]
+    size = mask.size
     for name, group in zip(members, frozen, strict=True):
-        if np.any(group & mask):
+        if np.any(group[:size] & mask):
             raise ValueError(
                 f"`breakdown`: the group {name!r} holds the parameter itself."
             )
@@ -128,10 +140,15 @@ def breakdown(
     # Frozen groups can only add what is known: without any the width must be.
     require_width(covariance_at(best).widths, best, mask, model, "breakdown")
     # A mask for each step, nothing frozen first, and one for each group alone.
-    apart = np.array(frozen, dtype=bool).reshape(-1, mask.size)
+    apart = np.array(frozen, dtype=bool).reshape(-1, size + len(profiled))
     together = np.logical_or.accumulate(apart, axis=0)
-    none = np.zeros((1, mask.size), dtype=bool)
-    deviations = _deviations(best, mask, np.concatenate([none, together, apart]))
+    none = np.zeros((1, apart.shape[1]), dtype=bool)
+    masks = np.concatenate([none, together, apart])
+    if isinstance(model, Model) and profiled:
+        held = model.bins_of_factors(masks[:, size:])
+        deviations = _deviations_with_factors(best, mask, masks[:, :size], held)
+    else:
+        deviations = _deviations(best, mask, masks)
     steps, alone = deviations[: len(apart) + 1], deviations[len(apart) + 1 :]
     return Breakdown(
         steps[0],
@@ -158,3 +175,20 @@ def _deviations(best: BestFit, of: Mask, frozen: Array) -> Float[Array, " masks"
         return pick(covariance.widths, of)
 
     return in_batch(deviation, frozen, of.shape[0], best)
+
+
+@numpy_or_compiled
+def _deviations_with_factors(
+    best: BestFit, of: Mask, frozen: Array, held: Bool[Array, "masks bins"]
+) -> Float[Array, " masks"]:
+    """The same, with profiled factors of some bins held at their best values too."""
+    likelihood = cast(HistFactoryLikelihood, best.likelihood)
+    y = best.minimum.y
+    gamma = cast(Array, likelihood.factors(y))
+
+    def deviation(both: tuple[Mask, Array]) -> Float[Array, ""]:
+        mask, here = both
+        curvature = likelihood.with_factors(gamma, here).derivatives(y).hessian
+        return pick(covariance_of(curvature, best.free & ~mask).widths, of)
+
+    return in_batch(deviation, (frozen, held), of.shape[0], best)

@@ -20,7 +20,8 @@ def parameter_group(
             `StatError`, which stand for all parameters with such a modifier.
 
     Returns:
-        Names, in the order of the model.
+        Names, in the order of the model. Factors that are profiled come last: they are
+        fixed by `Model.with_factors`.
 
     Raises:
         ValueError: for a member that means no parameter of the model.
@@ -32,7 +33,7 @@ def parameter_group(
         >>> parameter_group(model, "mu", ShapeSys)
         ('mu', 'uncorr_bkguncrt')
     """
-    names = model.parameter_names
+    names = (*model.parameter_names, *model.profiled_names)
     chosen: set[str] = set()
     for member in members:
         if isinstance(member, str):

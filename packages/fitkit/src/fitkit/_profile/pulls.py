@@ -1,15 +1,18 @@
 """What the data say of each parameter, beside what was known of it before."""
 
-from typing import final
+from typing import cast, final
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._histfactory.likelihood import HistFactoryLikelihood
+from .._histfactory.model import Model
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names
-from .._numerics.namespace import traced, xp
-from .best_fit import best_fit, covariance_at
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import take, traced, xp
+from .best_fit import BestFit, best_fit, covariance_at
 from .constraint_widths import prior_centres, prior_widths
 
 
@@ -63,7 +66,8 @@ def pulls(model: AbstractModel, data: Data) -> Pulls:
         data: observed or expected data.
 
     Returns:
-        A `Pulls` of the parameters that were fitted, in the order of the model.
+        A `Pulls` of the parameters that were fitted, in the order of the model, and of
+        the factors that it profiles.
 
     Raises:
         FitError: where the fit finds no minimum.
@@ -88,17 +92,41 @@ def pulls(model: AbstractModel, data: Data) -> Pulls:
     with np.errstate(invalid="ignore"):
         width = xp.where(width > 0, width, np.nan)
     values, errors = best.minimum.y, covariance_at(best).widths
-    return Pulls(
-        *(
-            column[chosen]
-            for column in (
-                (values - centre) / width,
-                errors / width,
-                values,
-                errors,
-                centre,
-                width,
-            )
-        ),
-        names=tuple(names[i] for i in chosen),
-    )
+    columns = [column[chosen] for column in (values, errors, centre, width)]
+    of = [names[i] for i in chosen]
+    if isinstance(model, Model) and model.profiled_names:
+        factors, more = _of_factors(model, best)
+        columns = [xp.append(*both) for both in zip(columns, factors, strict=True)]
+        of += more
+    values, errors, centre, width = columns
+    with np.errstate(invalid="ignore"):
+        pull, constraint = (values - centre) / width, errors / width
+    return Pulls(pull, constraint, values, errors, centre, width, names=tuple(of))
+
+
+def _of_factors(model: Model, best: BestFit) -> tuple[tuple[Array, ...], list[str]]:
+    """Values, errors, centres and widths of profiled factors, and their names."""
+    likelihood = cast(HistFactoryLikelihood, best.likelihood)
+    values, errors = _factors_and_errors(best)
+    bins = likelihood.constraints.bins
+    centre = xp.where(bins.poisson, bins.nominal_aux / bins.tau, bins.nominal_aux)
+    columns = (values, errors, centre, bins.widths(bins.nominal_aux))
+    named = {
+        place: f"{name}[{i}]"
+        for name, places, _ in model.layout.profiled
+        for i, place in enumerate(places)
+    }
+    moved = [place for place in named if not bins.fixed[place]]
+    chosen = np.array(moved, dtype=int)
+    return tuple(take(each, chosen) for each in columns), [named[i] for i in moved]
+
+
+@numpy_or_compiled
+def _factors_and_errors(best: BestFit) -> tuple[Array, Array]:
+    """Best values of profiled factors, and their uncertainties; NaN on a bound."""
+    likelihood, y = cast(HistFactoryLikelihood, best.likelihood), best.minimum.y
+    given_all, _ = likelihood.factor_variances(y)
+    # What they follow is known no better than the parameters.
+    following = covariance_at(best).variance_along(likelihood.factor_slopes(y).T)
+    variance = xp.where(given_all > 0, given_all + following, np.nan)
+    return cast(Array, likelihood.factors(y)), xp.sqrt(variance)

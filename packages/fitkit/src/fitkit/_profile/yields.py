@@ -7,12 +7,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._custom_types import Params, Vector
+from .._custom_types import Params
 from .._fit.uncertainty import Covariance
 from .._histfactory.data import bins_by_channel
-from .._histfactory.likelihood import derived
 from .._histfactory.model import Model
-from .._histfactory.rates import elements, jacobian
 from .._model.model import AbstractModel, Data
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
@@ -100,11 +98,13 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         scale = 1 / xp.where(known, width, 1.0)
         size = (*width.shape, *width.shape)
         covariance = Covariance(xp.diag(width**2), np.zeros(size), scale, known)
+        params = model.init
     else:
         best = best_fit(model, data, "predicted_yields")
         y, covariance = best.minimum.y, covariance_at(best)
-    totals, errors, channel_errors = _propagated(model, y, covariance)
-    params = model.unravel(y)
+        params = model.unravel(y)
+        params |= model.profiled_factors(params, data)
+    totals, errors, channel_errors = _propagated(model, params, data, covariance)
     samples: dict[str, dict[str, Array]] = {}
     if isinstance(model, Model):
         by_channel = model.expected_yields(params)
@@ -124,28 +124,46 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
     )
 
 
-def _slopes(model: AbstractModel, y: Vector) -> dict[str, Float[Array, "bins params"]]:
-    """The derivatives of the expected counts of each channel."""
+def _slopes(
+    model: AbstractModel, params: Params, data: Data | None
+) -> tuple[dict[str, Float[Array, "bins params"]], dict[str, Float[Array, " bins"]]]:
+    """Derivatives of the expected counts of each channel, and variances beside.
+
+    The latter are those of factors that are profiled, each of one bin.
+    """
+    y = model.ravel(params)
     # The structured Jacobian takes one pass, automatic differentiation one for each
     # parameter, and a compilation.
     if isinstance(model, Model):
-        _, shapes = derived(model.arrays)
-        at = elements(model.arrays, shapes, y, 0.0)
-        return bins_by_channel(model.layout, jacobian(model.arrays, shapes, at).T)
-    return jax.jacfwd(lambda y: model.expected_data(model.unravel(y)).main)(y)
+        fitted = data is not None
+        at = data if data is not None else model.expected_data(params)
+        likelihood = model.negative_log_likelihood(at)
+        _, own = likelihood.factor_variances(y, fitted=fitted)
+        if not fitted and model.arrays.profiled is not None:
+            # No data make them follow.
+            factors = model.arrays.profiled
+            held = np.ones(factors.kind.shape, dtype=bool)
+            likelihood = likelihood.with_factors(factors.init, held)
+        slopes = likelihood.slopes(y).T
+        return tuple(bins_by_channel(model.layout, each) for each in (slopes, own))
+    slopes = jax.jacfwd(lambda y: model.expected_data(model.unravel(y)).main)(y)
+    return slopes, {name: xp.zeros(each.shape[0]) for name, each in slopes.items()}
 
 
 @numpy_or_compiled
 def _propagated(
-    model: AbstractModel, y: Vector, covariance: Covariance
+    model: AbstractModel, params: Params, data: Data | None, covariance: Covariance
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    totals = model.expected_data(model.unravel(y)).main
+    totals = model.expected_data(params).main
 
-    def error(slope: Float[Array, "*rows params"]) -> Float[Array, "*rows"]:
+    def error(slope: Array, own: Array) -> Array:
         # Of a sum of bins as well: correlations are in the table.
-        return xp.sqrt(covariance.variance_along(slope))
+        return xp.sqrt(covariance.variance_along(slope) + own)
 
-    slopes = _slopes(model, y)
-    errors = {name: error(slope) for name, slope in slopes.items()}
-    channels = {name: error(xp.sum(slope, axis=0)) for name, slope in slopes.items()}
+    slopes, own = _slopes(model, params, data)
+    errors = {name: error(slope, own[name]) for name, slope in slopes.items()}
+    channels = {
+        name: error(xp.sum(slope, axis=0), xp.sum(own[name]))
+        for name, slope in slopes.items()
+    }
     return totals, errors, channels

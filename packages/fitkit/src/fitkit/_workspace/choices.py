@@ -30,6 +30,7 @@ class Choices(NamedTuple):
     normsys_code: str | Mapping[str, str] = "4"
     histosys_code: str | Mapping[str, str] = "4p"
     staterror_constraint: type[Normal] | type[Poisson] = Normal
+    mc_statistics: Literal["parameters", "profiled"] = "parameters"
 
 
 def chosen_measurement(workspace: WorkspaceDocument, wanted: str | int | None) -> int:

@@ -27,6 +27,7 @@ def read_workspace(
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
+    mc_statistics: Literal["parameters", "profiled"] = "parameters",
 ) -> tuple[Model, Data]:
     r"""The model and the observed data of a HistFactory JSON document.
 
@@ -47,6 +48,8 @@ def read_workspace(
             is pyhf's.
         histosys_code: interpolation of `histosys`, "0", "2" or "4p"; likewise.
         staterror_constraint: the class `Normal` (as pyhf) or `Poisson`; likewise.
+        mc_statistics: whether `staterror` and `shapesys` are `"parameters"` (as pyhf),
+            one for each bin, or `"profiled"` in closed form; see `Model`.
 
     Returns:
         `(model, data)`: a `Model`, and `Data` with the document's observations and
@@ -75,7 +78,12 @@ def read_workspace(
     """
     name = f"{source}: " if isinstance(source, (str, Path)) else ""
     choices = Choices(
-        measurement, poi, normsys_code, histosys_code, staterror_constraint
+        measurement,
+        poi,
+        normsys_code,
+        histosys_code,
+        staterror_constraint,
+        mc_statistics,
     )
     document = load(source)
     try:

@@ -67,6 +67,10 @@ class Structure:
             name: np.asarray(getattr(self.model.arrays, name)).astype(np.intp)
             for name in _TABLES
         }
+        profiled = self.model.arrays.profiled
+        self._errors = None
+        if profiled is not None:
+            self._errors = np.asarray(profiled.uncertainty).astype(np.intp)
 
     def likelihood(self, workspace: WorkspaceDocument) -> HistFactoryLikelihood:
         """That of a document of this structure, at its counts, nominal otherwise.
@@ -84,12 +88,17 @@ class Structure:
         side_by_side = np.concatenate([_NOTHING, *numbers])
         tables = {name: side_by_side[at] for name, at in self._places.items()}
         # Tables are checked as in `Model`, whose rules saw places for numbers.
-        if first_broken(tables) is not None:
+        factors, checked = self.model.arrays.profiled, [tables]
+        if factors is not None:
+            errors = {"uncertainty": side_by_side[self._errors]}
+            factors = dataclasses.replace(factors, **errors)
+            checked.append(errors)
+        if any(first_broken(each) is not None for each in checked):
             model_of(workspace, self._choices)  # which says where
-        arrays = dataclasses.replace(self.model.arrays, **tables)
+        arrays = dataclasses.replace(self.model.arrays, **tables, profiled=factors)
         if lost := errors_left_out(self.model.layout, arrays):
             warn(lost)
         constraints, interpolation = derived(arrays)
         counts = observed_counts(workspace, self.model)
-        aux = constraints.nominal_aux
+        aux = constraints.all_nominal_aux
         return HistFactoryLikelihood(arrays, counts, aux, constraints, interpolation)

@@ -74,6 +74,7 @@ def model_of(
             settings=settings_of(measurement, workspace, types, complete=complete),
             normsys_code="4" if isinstance(normsys, Mapping) else normsys,
             histosys_code="4p" if isinstance(histosys, Mapping) else histosys,
+            mc_statistics=choices.mc_statistics,
         )
     except SpecificationError as error:
         if error.keys == ("poi",) and choices.poi is not UNSET:

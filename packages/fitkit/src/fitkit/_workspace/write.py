@@ -121,6 +121,12 @@ def _check_conventions(model: Model) -> None:
                 f"the {kind} modifiers have different interpolation codes ({codes}), "
                 "which the format cannot express: readers apply one to all."
             )
+    if model.profiled_names:
+        raise WorkspaceError(
+            f"the factors of {model.profiled_names[0]!r} are profiled, which the "
+            'format cannot express. Write the model with `mc_statistics="parameters"`: '
+            "readers choose for themselves."
+        )
     for name, _, parameter in model.layout.parameters:
         if parameter == ParameterKind.POISSON_STAT:
             raise WorkspaceError(

@@ -1,0 +1,220 @@
+r"""One statistical factor for each bin, at its best value in closed form.
+
+A bin expects \(\nu = \gamma s + o\): \(s\) from samples whose finite simulation is
+described by the factor \(\gamma\), \(o\) from all others. With \(n\) counts and an
+auxiliary measurement of \(\gamma\), minus the log-likelihood is smallest where
+
+\[ s\,(1 - n/\nu) + (\gamma - a)/\sigma^2 = 0
+   \quad\text{or}\quad
+   s\,(1 - n/\nu) + \tau - m/\gamma = 0 \]
+
+for a normal constraint at \(a\) and for a Poisson one, which counted \(m\) where
+\(\tau\gamma\) are expected. Both are quadratic, the first in \(\nu\),
+
+\[ \nu^2 - (a s + o - \sigma^2 s^2)\,\nu - \sigma^2 s^2 n = 0 , \]
+
+the second in \(\gamma\). Minus the log-likelihood is convex in \(\gamma\), so that in a
+box the best value is the nearest one. What is left is a function of \(s\) and \(o\)
+alone. Its first derivatives are the partial ones at the best value (envelope theorem);
+the second have a term more, the Schur complement of \(\gamma\).
+
+References:
+    R. Barlow, C. Beeston, CPC 77 (1993) 219; J. S. Conway, arXiv:1103.0354, section 5.
+"""
+
+from typing import NamedTuple, final
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._custom_types import Mask
+from .._model.constraints import poisson_deviance
+from .._numerics.namespace import filter_custom_jvp, xp
+from .constraint_terms import ConstraintTerms
+
+PerBin = Float[Array, " bins"]
+
+
+@final
+class BinFactors(NamedTuple):
+    """What is known of the factors of all bins.
+
+    Attributes:
+        constraints: one for each bin; neither normal nor Poisson where there is no
+            factor.
+        init: the value of those that are fixed.
+        lower, upper: bounds of all others.
+    """
+
+    constraints: ConstraintTerms
+    init: PerBin
+    lower: PerBin
+    upper: PerBin
+
+
+@final
+class Bins(NamedTuple):
+    """What each bin expects, and what was measured.
+
+    Attributes:
+        scaled: s, expected from the samples with the factor, were it 1.
+        others: o, expected from all others.
+        counts: n.
+        aux: auxiliary data of the factors.
+        factors: what else is known of them.
+    """
+
+    scaled: PerBin
+    others: PerBin
+    counts: PerBin
+    aux: PerBin
+    factors: BinFactors
+
+    def rates(self, gamma: PerBin) -> PerBin:
+        """Expected counts."""
+        return gamma * self.scaled + self.others
+
+    def value(self, gamma: PerBin) -> Float[Array, ""]:
+        """Minus the log-likelihood of counts and auxiliary data, less saturation."""
+        main = xp.sum(poisson_deviance(self.counts, self.rates(gamma)))
+        return main + self.factors.constraints.value(gamma, self.aux)
+
+    def ratios(self, gamma: PerBin) -> tuple[PerBin, PerBin]:
+        """1 - n/nu and n/nu^2, finite where the rate is not positive."""
+        return rate_ratios(self.counts, self.rates(gamma))
+
+
+def rate_ratios(counts: PerBin, rates: PerBin) -> tuple[Array, Array]:
+    """(nu - n)/nu and n/nu^2 in each bin, finite where the rate is not positive.
+
+    A bin at exactly zero rate and zero count pulls with its full weight 1.
+    """
+    safe = xp.where(rates > 0, rates, 1.0)
+    pull = xp.where(rates > 0, (safe - counts) / safe, xp.where(counts > 0, 0.0, 1.0))
+    return pull, xp.where(rates > 0, counts / safe**2, 0.0)
+
+
+def _unbounded(bins: Bins) -> PerBin:
+    """The best factors were there no bounds."""
+    s, o, n, aux, (terms, *_) = bins
+    # Normal: what the bin would expect without its counts, and the variance of that.
+    width = xp.where(terms.normal, terms.sigma, 1.0)
+    variance = (width * s) ** 2
+    middle = aux * s + o - variance
+    root = xp.sqrt(middle**2 + 4 * variance * n)
+    # n / nu; of the two forms of a root, the one in which nothing cancels.
+    rate, above = xp.abs(middle) + root, middle >= 0
+    positive = xp.where(above, rate, 2 * variance)
+    ratio = xp.where(above, 2 * n, rate) / xp.where(positive > 0, positive, 1.0)
+    normal = aux + width**2 * s * (ratio - 1)
+
+    tau = xp.where(terms.poisson, terms.tau, 1.0)
+    square, constant = s * (s + tau), aux * o
+    linear = (s + tau) * o - (n + aux) * s
+    # Of both solutions the one at which the slope rises, whatever the signs are.
+    root = xp.sqrt(xp.maximum(linear**2 + 4 * square * constant, 0.0))
+    falls = (linear < 0) & (square != 0)
+    below = xp.where(falls, 2 * square, linear + root)
+    poisson = xp.where(falls, root - linear, 2 * constant) / xp.where(
+        below != 0, below, 1.0
+    )
+    poisson = xp.where(below != 0, poisson, aux / tau)
+    return xp.where(terms.normal, normal, xp.where(terms.poisson, poisson, 1.0))
+
+
+def moved(bins: Bins, gamma: PerBin) -> Mask:
+    """The factors that are neither fixed nor on a bound."""
+    terms, _, lower, upper = bins.factors
+    inside = (gamma > lower) & (gamma < upper)
+    return (terms.normal | terms.poisson) & ~terms.fixed & inside
+
+
+def response(bins: Bins, gamma: PerBin) -> PerBin:
+    """One over the second derivative by each factor; 0 for those that do not move."""
+    _, weight = bins.ratios(gamma)
+    curvature = weight * bins.scaled**2
+    curvature = curvature + bins.factors.constraints.curvature(gamma, bins.aux)
+    free = moved(bins, gamma) & (curvature > 0)
+    return xp.where(free, 1 / xp.where(free, curvature, 1.0), 0.0)
+
+
+@filter_custom_jvp
+def best_factors(bins: Bins) -> PerBin:
+    """The factors at which the likelihood of each bin is largest."""
+    terms, init, lower, upper = bins.factors
+    return xp.where(terms.fixed, init, xp.clip(_unbounded(bins), lower, upper))
+
+
+@best_factors.def_jvp
+def _best_factors_jvp(primals, tangents):
+    # By the implicit function theorem: a square root has no slope where bins are empty.
+    (bins,), (dot,) = primals, tangents
+    gamma = best_factors(bins)
+    _, slope_dot = eqx.filter_jvp(lambda at: slope(at, gamma), (bins,), (dot,))
+    change = -response(bins, gamma) * slope_dot
+    if dot.factors.init is not None:
+        change = change + xp.where(bins.factors.constraints.fixed, dot.factors.init, 0)
+    return gamma, change
+
+
+def slope(bins: Bins, gamma: PerBin) -> PerBin:
+    """The derivative of minus the log-likelihood by each factor."""
+    pull, _ = bins.ratios(gamma)
+    constraint = bins.factors.constraints.gradient(gamma, bins.aux)
+    return bins.scaled * pull + constraint
+
+
+@filter_custom_jvp
+def profiled_value(bins: Bins) -> Float[Array, ""]:
+    """Minus the log-likelihood at the best factors, less that of saturation."""
+    return bins.value(best_factors(bins))
+
+
+@profiled_value.def_jvp
+def _profiled_value_jvp(primals, tangents):
+    (bins,), (dot,) = primals, tangents
+    gamma = best_factors(bins)
+    return eqx.filter_jvp(lambda at: at.value(gamma), (bins,), (dot,))
+
+
+@final
+class ProfiledDerivatives(NamedTuple):
+    r"""Derivatives by s and o of what is left at the best factors.
+
+    Attributes:
+        by_scaled, by_others: first derivatives.
+        weight: second derivatives by s.
+        convex: of these the part that is not negative; see `likelihood.py`.
+        cross: the derivative by s of the slope in the factor; by o it is `weight_others
+            * scaled`.
+        weight_others: n/nu^2.
+        response: see there.
+        gamma: the best factors.
+    """
+
+    by_scaled: PerBin
+    by_others: PerBin
+    weight: PerBin
+    convex: PerBin
+    cross: PerBin
+    weight_others: PerBin
+    response: PerBin
+    gamma: PerBin
+
+
+def profiled_derivatives(bins: Bins) -> ProfiledDerivatives:
+    """First and second derivatives at the best factors."""
+    gamma = best_factors(bins)
+    pull, weight = bins.ratios(gamma)
+    own, follows = response(bins, gamma), weight * gamma * bins.scaled
+    cross = pull + follows
+    return ProfiledDerivatives(
+        by_scaled=pull * gamma,
+        by_others=pull,
+        weight=weight * gamma**2 - cross**2 * own,
+        convex=weight * gamma**2 - follows**2 * own,
+        cross=cross,
+        weight_others=weight,
+        response=own,
+        gamma=gamma,
+    )

@@ -60,6 +60,7 @@ def partition(
     interpolated_rows: np.ndarray,
     tables: Sequence[int],
     channels: int,
+    arguments: Sequence[int] = (),
 ) -> OneBinEach | Interpolated | None:
     """Choose the inner entries of a model.
 
@@ -70,6 +71,7 @@ def partition(
             `[copies, params]`, or their number.
         tables: how many rows those have, of histosys and of normsys.
         channels: how many there are.
+        arguments: entries of which functions of parameters depend; never inner ones.
 
     Returns:
         The choice, or None where a plain table is best.
@@ -79,16 +81,19 @@ def partition(
         return None
     _, rows, bins = factor_index.shape
     histosys, normsys = tables
-    is_interpolated = interpolated_rows[0] < histosys + normsys
+    free_of_functions = np.ones(params, dtype=bool)
+    free_of_functions[list(arguments)] = False
+    is_interpolated = interpolated_rows[0] < histosys + normsys + len(arguments)
     rank = rows * channels + (bins + rows * channels if histosys else 0)
     count = int(is_interpolated.sum())
-    if count >= max(_FEWEST_INTERPOLATED, _TIMES_RANK * rank):
+    # Functions of many parameters at once are no sum of few products.
+    if not arguments and count >= max(_FEWEST_INTERPOLATED, _TIMES_RANK * rank):
         order, to_border = _order(is_interpolated)
         return Interpolated(
             order, to_border[factor_index], interpolated_rows[:, is_interpolated]
         )
     bin_of = _one_bin(factor_index, params)
-    inner = bin_of >= 0
+    inner = (bin_of >= 0) & free_of_functions
     count = int(inner.sum())
     if count >= max(_FEWEST_BINS, _TIMES_BORDER * (params - count)):
         order, to_border = _order(inner)

@@ -7,7 +7,10 @@ the code, so a sum over hundreds of systematics is two matrix products.
 
 The exponential code 1 has the same form for \(\log f\); code 4 replaces it inside
 \(|\alpha| < 1\) by the polynomial of degree six with the same value and first two
-derivatives at \(\pm 1\).
+derivatives at \(\pm 1\). Code "lnN" is Combine's for an asymmetric log-normal: code 1
+with \(|\alpha|\) made smooth inside \(|\alpha| < 1/2\). "4p@r" is 4p with its
+polynomial inside \(|\alpha| < r\), which is Combine's for templates of a sample that
+are of different numbers of standard deviations.
 
 Codes 0 and 1 have a kink at \(\alpha = 0\). There the derivative that is returned is
 chosen by `side`: +1 from the right, -1 from the left, 0 (default) their mean.
@@ -15,6 +18,8 @@ chosen by `side`: +1 from the right, -1 from the left, 0 (default) their mean.
 References:
     CERN-OPEN-2012-016, section 4.1 (codes 0, 1, 2, 4); ROOT `MathFuncs.h` (code 4p).
     pyhf's `code4` is ROOT's code 5, pyhf's `code4p` ROOT's code 4.
+    Combine's: its documentation, "Likelihood based statistical models", the functions
+    kappa^A and F.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -25,7 +30,8 @@ from jaxtyping import Array, Float
 from .._numerics.namespace import xp
 
 ADDITIVE_CODES = ("0", "2", "4p")
-MULTIPLICATIVE_CODES = ("1", "4")
+MULTIPLICATIVE_CODES = ("1", "4", "lnN")
+_REACH = "4p@"
 KINKED_CODES = ("0", "1")
 
 Runs: TypeAlias = tuple[tuple[str, int], ...]
@@ -87,6 +93,10 @@ def additive_bend(
             xp.where(inside, 2 * alpha, 2 * sign),
             xp.where(inside, 2.0, zero),
         )
+    if code.startswith(_REACH):
+        reach = reach_of(code)
+        value, first, second = additive_bend("4p", alpha / reach, side)
+        return reach * value, first, second / reach
     if code == "4p":
         square = alpha**2
         return (
@@ -97,6 +107,21 @@ def additive_bend(
     raise ValueError(
         f"histosys interpolation code {code!r} is not one of {ADDITIVE_CODES}."
     )
+
+
+def is_additive(code: str) -> bool:
+    """Whether there is an additive code of this name, "4p@0.5" included."""
+    return code in ADDITIVE_CODES or (
+        code.startswith(_REACH) and 0 < reach_of(code) <= 1
+    )
+
+
+def reach_of(code: str) -> float:
+    """How far the polynomial of an additive code reaches, NaN for a misprint."""
+    try:
+        return float(code.removeprefix(_REACH))
+    except ValueError:
+        return float("nan")
 
 
 def additive_bends(
@@ -124,12 +149,14 @@ class Exponential(NamedTuple):
             None where the code is exponential there as well. Apart, not in one table:
             the derivative of taking one out would fill a table of zeros, six times.
         reach: how far the polynomial holds, 1, or 0 for a code without.
+        smooth: where |alpha| is smooth near 0 (code "lnN"); None where nowhere.
     """
 
     slope: Array
     bend: Array
     polynomial: tuple[Array, ...] | None
     reach: Array | None
+    smooth: Array | None = None
 
 
 def exponential(
@@ -153,14 +180,18 @@ def exponential(
     with np.errstate(divide="ignore", invalid="ignore"):
         log_lo, log_hi = xp.log(lo), xp.log(hi)
         slope, bend = (log_hi - log_lo) / 2, (log_hi + log_lo) / 2
-        if "4" not in codes:
-            return Exponential(slope, bend, None, None)
-        polynomial = _matching(lo, hi, log_lo, log_hi)
-    reach = np.ones(())
-    if len(codes) > 1:
-        of_each = np.concatenate([np.full(n, float(code == "4")) for code, n in runs])
-        reach = of_each.reshape(-1, *(1,) * (np.ndim(lo) - 1))
-    return Exponential(slope, bend, polynomial, reach)
+
+        def having(wanted: str) -> np.ndarray | None:
+            if wanted not in codes:
+                return None
+            if len(codes) == 1:
+                return np.ones(())
+            of_each = [np.full(n, float(code == wanted)) for code, n in runs]
+            return np.concatenate(of_each).reshape(-1, *(1,) * (np.ndim(lo) - 1))
+
+        reach, smooth = having("4"), having("lnN")
+        polynomial = None if reach is None else _matching(lo, hi, log_lo, log_hi)
+    return Exponential(slope, bend, polynomial, reach, smooth)
 
 
 def _matching(lo: Array, hi: Array, log_lo: Array, log_hi: Array) -> tuple[Array, ...]:
@@ -189,9 +220,17 @@ def exponential_factor(
 ) -> Derivatives:
     """The factor and its derivatives at `alpha`, from what `exponential` prepared."""
     modulus, sign = _modulus(alpha, side)
+    absolute, curve = modulus, None
+    if shape.smooth is not None:
+        # Half the bend of code 4p, at twice the parameter.
+        value, first, second = additive_bend("4p@0.5", alpha)
+        absolute = xp.where(shape.smooth, value, modulus)
+        sign = xp.where(shape.smooth, first, sign)
+        curve = xp.where(shape.smooth, second, 0.0) * shape.bend
     slope = shape.slope + sign * shape.bend
-    factor = xp.exp(alpha * shape.slope + modulus * shape.bend)
-    outside = (factor, slope * factor, slope**2 * factor)
+    factor = xp.exp(alpha * shape.slope + absolute * shape.bend)
+    second = slope**2 if curve is None else slope**2 + curve
+    outside = (factor, slope * factor, second * factor)
     if shape.polynomial is None or shape.reach is None:
         return outside
     a = shape.polynomial

@@ -12,10 +12,11 @@ from .._numerics.namespace import traced, xp
 from .check import first_broken, guarded
 from .declare import Collected
 from .modifiers import ParameterKind
+from .modifiers.base import POISSON_KINDS
 from .problem import SpecificationError
 from .spec import ParameterSettings
 
-_POISSON = (int(ParameterKind.POISSON), int(ParameterKind.POISSON_STAT))
+_POISSON = tuple(map(int, POISSON_KINDS))
 _NONE = ParameterSettings()
 
 

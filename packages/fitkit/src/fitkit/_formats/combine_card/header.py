@@ -93,8 +93,8 @@ def _read_rule(line: int, words: list[str], card: Card) -> None:
     else:
         raise fault(
             line,
-            "a `shapes` line is `shapes process channel file histogram "
-            f"[histogram_with_systematics]`, or ends with FAKE; got {len(words)} words.",
+            "a `shapes` line is `shapes process channel file histogram [histogram_with_"
+            f"systematics]`, or ends with FAKE; got {len(words)} words.",
         )
     cell = words[2], words[1]
     if (before := card.rules.get(cell)) is not None:
@@ -144,8 +144,8 @@ def _read_rates(line: int, words: list[str], table: _Table, card: Card) -> None:
     if len(words) < len(table.bins):
         raise fault(
             line,
-            f"has {len(words)} rates, but there are {len(table.bins)} columns. Give one "
-            "for each.",
+            f"has {len(words)} rates, but there are {len(table.bins)} columns. Give "
+            "one for each.",
         )
     declared, signal = bool(card.channels), {}
     for i, channel in enumerate(table.bins):
@@ -226,6 +226,6 @@ def check_count(name: str, line: int, words: list[str], have: int) -> None:
     if declared != have:
         raise fault(
             line,
-            f"{name} says {words[0]} {what[name]}, but the card has {have}. Correct it, "
-            "or write `*`.",
+            f"{name} says {words[0]} {what[name]}, but the card has {have}. Correct "
+            "it, or write `*`.",
         )

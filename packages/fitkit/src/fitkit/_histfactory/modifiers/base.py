@@ -10,7 +10,9 @@ import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from ..._model.constraints import Normal
 from ..._numerics.namespace import xp
+from ..functions import AbstractFunction
 from ..histograms import is_histogram, values_of
 from ..problem import SpecificationError
 
@@ -29,6 +31,12 @@ class ParameterKind(enum.IntEnum):
     """Poisson constraint, from the relative uncertainty of one sample."""
     POISSON_STAT = 4
     """Poisson constraint, with the relative uncertainty of the samples' total."""
+    COUNT = 5
+    """Poisson constraint of a count that is given, as is what it expects at 1."""
+
+
+POISSON_KINDS = (ParameterKind.POISSON, ParameterKind.POISSON_STAT, ParameterKind.COUNT)
+"""Those whose auxiliary data are counts."""
 
 
 class ParameterDeclaration(NamedTuple):
@@ -83,6 +91,12 @@ class Tables(Protocol):
         self, name: str, place: Place, lo: Any, hi: Any, code: str | None
     ) -> None: ...
 
+    def function(
+        self, place: Place, function: AbstractFunction, arguments: tuple[str, ...]
+    ) -> None: ...
+
+    def floor(self, place: Place, least: float) -> None: ...
+
 
 class AbstractModifier(abc.ABC):
     """How one parameter changes the yields of one sample.
@@ -101,7 +115,7 @@ class AbstractModifier(abc.ABC):
 
 
 # Fields of records that are no numbers: compiled programs are for one value of these.
-_STATIC = ("name", "code", "constraint")
+_STATIC = ("name", "code", "constraint", "arguments")
 
 
 @dataclass_transform(frozen_default=True)
@@ -216,3 +230,23 @@ def check_number(modifier: AbstractModifier, field: str) -> Any:
 INTERPOLATION = ParameterDeclaration(
     1, True, ParameterKind.NORMAL, init=0.0, lower=-5.0, upper=5.0, aux=0.0, sigma=1.0
 )
+_UNCONSTRAINED = INTERPOLATION._replace(kind=ParameterKind.FREE, sigma=None)
+
+
+def interpolation_of(constraint: type[Normal] | None) -> ParameterDeclaration:
+    """The parameter of a modifier that interpolates."""
+    # One object for all systematics: see `Collector.parameter`.
+    return _UNCONSTRAINED if constraint is None else INTERPOLATION
+
+
+def check_constraint(modifier: str, name: str, constraint: Any) -> None:
+    """Check that a constraint is normal, or none.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if constraint is not None and constraint is not Normal:
+        raise ValueError(
+            f"{modifier} {name!r}: `constraint` must be the class `fitkit.Normal`, or "
+            f"None for a free parameter; got {constraint!r:.60}."
+        )

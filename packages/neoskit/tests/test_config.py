@@ -96,10 +96,13 @@ def test_tables_of_every_kind():
             "unknown key `measurement.normalisations.0.process`. "
             "Did you mean `processes`?",
         ),
-        (MINIMAL + "[split]\nfraction = 0.2", "Known here: folds, held_out, seed."),
+        (
+            MINIMAL + "[split]\nkeys = 0.2",
+            "Known here: folds, held_out, repartition, seed",
+        ),
         (
             MINIMAL.replace("blobs", "blob"),
-            "`source.kind` is 'blob'; it is one of 'blobs', 'inferno', 'python'.",
+            "`source.kind` is 'blob'; it is one of 'blobs', 'inferno'",
         ),
         ("[source]\n[binning]\nbins = 4", "the key `source.kind` is missing"),
         ("[binning]", "the key `source` is missing"),
@@ -125,8 +128,42 @@ def test_tables_of_every_kind():
             "`binning.bandwidth`: input should be greater than 0; got -0.1",
         ),
         (
-            MINIMAL + "[training]\nobjective = 'neos'",
-            "`training.objective`: input should be 'expected_cls'",
+            MINIMAL + "[training]\nobjective = 'expected_clss'",
+            "there is no 'expected_clss'; did you mean 'expected_cls'?",
+        ),
+        (
+            MINIMAL + "[training]\nobjective = 'expected_cls - 2'",
+            "`expected_cls - 2` is no objective; write, for example, `expected_cls",
+        ),
+        (
+            MINIMAL + "[training]\nobjective = 'log(binary_cross_entropy)'",
+            "there is no 'binary_cross_entropy'",
+        ),
+        (
+            MINIMAL + "[training]\nsteps = 3\n[[training.stages]]\nsteps = 2",
+            "`stages` says it all: leave `steps` out",
+        ),
+        (
+            MINIMAL + "[training]\nkeep = 'best'",
+            "give their share as `split.validation`",
+        ),
+        (MINIMAL + "[training]\npatience = 3", '`patience` needs `keep = "best"`'),
+        (
+            MINIMAL + "[training]\nwarm_start = true",
+            "`training.warm_start`",
+        ),
+        (
+            MINIMAL + "[split]\nheld_out = 0.2\nrepartition = true",
+            "`repartition` is for `folds`",
+        ),
+        (
+            MINIMAL.replace("bins = 4", "edges = [0.0, 1.0]")
+            + "[observable]\nkind = 'softmax'",
+            "an observable of the kind 'softmax' has bins of its own",
+        ),
+        (
+            MINIMAL + "[compare]\nbaselines = []",
+            "at least one of `baselines` and `ways`",
         ),
         (MINIMAL + "[training]\nbatch = 2\nchunk = 2", "takes `batch` or `chunk`"),
         (
@@ -165,7 +202,7 @@ def test_tables_of_every_kind():
         (
             MINIMAL + "[rebinning]\n[observable]\nkind = 'selection'\n"
             "thresholds = [1]\nscale = [1]\nkeep = ['above']",
-            "`rebinning` merges bins",
+            "`rebinning` merges neighbouring bins",
         ),
         (MINIMAL + "[training]\nlearning_rate = nan", "should be a finite number"),
         (MINIMAL + "[training]\nseeds = [1, 1]", "`seeds` repeats itself"),
@@ -209,3 +246,53 @@ def test_wrong_paths(tmp_path):
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
     with pytest.raises(ConfigError, match="not UTF-8"):
         read_config(tmp_path / "latin.toml")
+
+
+def stages_of(text):
+    from neoskit._run.builders import stage_tables
+
+    return [
+        (stage.objective, stage.steps, stage.learning_rate)
+        for stage in stage_tables(parse(text))
+    ]
+
+
+def test_an_objective_of_the_model_is_warmed_up():
+    entropy = "binary_cross_entropy"
+    training = MINIMAL + "[training]\n"
+    assert stages_of(MINIMAL) == [(entropy, 300, 1e-3), ("expected_cls", 100, 1e-4)]
+    assert stages_of(training + "warm_start = {steps = 20, variations = true}") == [
+        (entropy + "_with_variations", 20, 1e-3),
+        ("expected_cls", 100, 1e-4),
+    ]
+    alone = [("expected_cls", 100, 1e-4)]
+    assert stages_of(training + "warm_start = false") == alone
+    assert stages_of(training + f"objective = '{entropy}'")[0][0] == entropy
+    mixed = f"expected_limit + 20 * {entropy}"
+    assert stages_of(training + f"objective = '{mixed}'")[1][0] == mixed
+    softmax = MINIMAL + "[observable]\nkind = 'softmax'\n"
+    assert stages_of(softmax) == alone
+
+
+def test_stages_are_written_out_and_read_back():
+    config = parse(
+        MINIMAL
+        + """
+        [training]
+        seeds = [3]
+        [[training.stages]]
+        objective = "binary_cross_entropy"
+        steps = 5
+        schedule = "cosine"
+        warm_up = 2
+        [[training.stages]]
+        objective = "log(expected_cls) + 0.5 * binary_cross_entropy"
+        nuisances = "fixed"
+        bandwidth = {start = 0.2, end = 0.1}
+        clip = 1.0
+        """
+    )
+    document = config_document(config)
+    assert parse_config(document) == config
+    assert "objective" not in document["training"]
+    assert document["training"]["stages"][1]["nuisances"] == "fixed"

@@ -88,18 +88,23 @@ def test_parts_add_up_to_the_whole(kind, write, columns, more_columns, rows):
     paths = [write(f"1_{name}", columns), write(f"2_{name}", more_columns)]
     files = EventFiles(tuple(paths), (1.0, 0.5), {"x": "pt / 2"})
     views = [
-        View({"x": "x"}, ("w",), ("q > 0",)),
-        View({"x": "x", "mjj": "mjj"}, (), ("q < 0",), {"pt": "2 * pt"}, MISSING),
+        View({"x": "x"}, ("w",), selection=("q > 0",)),
+        View(
+            {"x": "x", "mjj": "mjj"},
+            selection=("q < 0",),
+            shift={"pt": "2 * pt"},
+            missing=MISSING,
+        ),
     ]
     parts = list(files.parts(views, rows=rows))
     (whole,) = [[*files.parts(views, rows=10_000)]]
     for view in range(2):
         for field in ("features", "weights", "index"):
             np.testing.assert_array_equal(
-                np.concatenate([getattr(part[view], field) for part in parts]),
-                np.concatenate([getattr(part[view], field) for part in whole]),
+                np.concatenate([getattr(part[view][0], field) for part in parts]),
+                np.concatenate([getattr(part[view][0], field) for part in whole]),
             )
-    assert max(len(part[0]) for part in parts) <= rows
+    assert max(len(part[0][0]) for part in parts) <= rows
 
 
 def test_parquet_row_groups_of_any_size_are_as_one(write, columns):
@@ -132,7 +137,7 @@ def test_memory_is_that_of_a_part(tmp_path):
     parts = files.parts([view], rows=20_000)
     next(parts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    total = sum(len(part) for (part,) in parts)
+    total = sum(len(part) for ((part,),) in parts)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert total == 2_000_000 - 20_000
     # The file holds 160 MB; a row group 16 MB. Allocators keep some of what was freed.

@@ -122,6 +122,11 @@ def needed(
                     checked.add(name)
             elif name in there:
                 wanted[name] = None
+            elif name in definitions:
+                raise ValueError(
+                    f"The column {name!r} is defined in terms of one of its own name, "
+                    f"and {place} has none."
+                )
             else:
                 inside = "" if name == text.strip() else f" (in {text!r})"
                 raise ValueError(

@@ -39,7 +39,7 @@ class EventFiles:
 
     def parts(
         self, views: Sequence[View], *, rows: int = ROWS
-    ) -> Iterator[tuple[Events, ...]]:
+    ) -> Iterator[tuple[tuple[Events, ...], ...]]:
         """Pieces of the files, each seen in every one of the views.
 
         Memory is that of one piece, whatever the size of the files.
@@ -56,6 +56,23 @@ class EventFiles:
             with open_events(path, tree=self.tree, kind=self.kind) as file:
                 for start, piece in self._read(file, views, rows):
                     yield self._seen(views, file, position, start, piece)
+
+    def check(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Whether every file has what expressions need, before any event is read.
+
+        Args:
+            texts: what to call each expression, and the expression.
+
+        Raises:
+            ValueError: a file cannot be opened, or has no such column.
+        """
+        for path in self.paths:
+            with open_events(path, tree=self.tree, kind=self.kind) as file:
+                for key, text in texts:
+                    try:
+                        needed([text], self.columns, file.names, file.place)
+                    except ValueError as error:
+                        raise ValueError(f"`{key}`: {error}") from None
 
     def entries(self) -> tuple[int | None, ...]:
         """How many events each file has; `None` where only reading it tells."""
@@ -87,7 +104,7 @@ class EventFiles:
         position: int,
         start: int,
         piece: Derived,
-    ) -> tuple[Events, ...]:
+    ) -> tuple[tuple[Events, ...], ...]:
         above = (self.number << 20 | position) << 32
         numbers = np.arange(start, start + piece.length, dtype=np.uint64)
         numbers |= np.uint64(above)
@@ -102,7 +119,9 @@ class EventFiles:
             place = "" if file.place in named else f" This is in {file.place}."
             raise ValueError(f"{named}{place}") from None
         scale = self.scales[position]
-        return tuple(e.with_weights(e.weights * scale) for e in seen)
+        return tuple(
+            tuple(e.with_weights(e.weights * scale) for e in view) for view in seen
+        )
 
 
 def _length(
@@ -173,12 +192,12 @@ def read_files(
         if isinstance(features, Mapping)
         else {name: name for name in features},
         _listed(weight),
-        _listed(selection),
+        selection=_listed(selection),
         missing=missing or {},
         index=_listed(index),
         scale=scale,
     )
-    events = join([part for (part,) in files.parts([view])], view.names)
+    events = join([part for ((part,),) in files.parts([view])], view.names)
     if len(events) == 0:
         raise ValueError(
             f"`read_{kind}`: no entry of {_named(paths)} passes the selection "

@@ -38,6 +38,7 @@ class View:
     Args:
         features: name → expression.
         weight: expressions whose product is the weight.
+        others: other weights of the same events, each as `weight` is given.
         selection: expressions that all must hold.
         shift: columns that have another value, as expressions over the file's own.
         missing: feature → how it says that it is missing.
@@ -48,6 +49,7 @@ class View:
 
     features: Mapping[str, str]
     weight: tuple[str, ...] = ()
+    others: tuple[tuple[str, ...], ...] = ()
     selection: tuple[str, ...] = ()
     shift: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, Missing] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class View:
         return [
             *self.features.values(),
             *self.weight,
+            *(text for weight in self.others for text in weight),
             *self.selection,
             *self.shift.values(),
             *self.index,
@@ -77,8 +80,8 @@ class View:
 
     def of(
         self, columns: Derived, numbers: np.ndarray, where: Callable[[int], str]
-    ) -> Events:
-        """The events that pass the selection.
+    ) -> tuple[Events, ...]:
+        """The events that pass the selection, then the same with the other weights.
 
         Args:
             columns: of a piece of a file.
@@ -97,21 +100,25 @@ class View:
         def taken(text: str, what: str) -> np.ndarray:
             return _finite(columns.value(text), rows, what, text, where)
 
-        weights = np.full(len(rows), self.scale)
-        for text in self.weight:
-            weights = weights * taken(text, "weight")
+        def weights(texts: tuple[str, ...]) -> np.ndarray:
+            product = np.full(len(rows), self.scale)
+            for text in texts:
+                product = product * taken(text, "weight")
+            return product
+
         seen, indicators = {}, {}
         for name in self.features:
             seen[name] = self._feature(name, columns, rows, indicators, where)
         seen |= indicators
-        return Events(
+        events = Events(
             np.stack([*seen.values()], axis=-1)
             if seen
             else np.zeros((len(rows), 0), np.float32),
-            weights,
+            weights(self.weight),
             self.names,
             self._index(columns, numbers)[rows],
         )
+        return events, *(events.with_weights(weights(other)) for other in self.others)
 
     def _feature(
         self,

@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from ..._events import Dataset, Events, gaussian_blobs, inferno_synthetic
-from ..config import BlobsTable, ConfigError, InfernoTable, PythonTable, RunConfig
+from ..config import (
+    BlobsTable,
+    ConfigError,
+    FilesTable,
+    InfernoTable,
+    PythonTable,
+    RunConfig,
+)
+from . import files
 from .described import check_described
 from .python_source import called, look_up
 
@@ -29,6 +37,9 @@ def build_dataset(config: RunConfig, base: Path) -> Dataset:
             # Only looked up: to call it is to open the data.
             if source.observed is not None:
                 look_up(source, base, source.observed)
+        case FilesTable():
+            dataset = files.dataset(config, base)
+            files.check_data(config, base)
     check_described(config, dataset)
     return dataset
 
@@ -40,11 +51,13 @@ def build_observed(config: RunConfig, base: Path) -> dict[str, Events]:
         ConfigError: Where the source has none.
     """
     source = config.source
+    if isinstance(source, FilesTable):
+        return files.observed(config, base)
     if not isinstance(source, PythonTable) or source.observed is None:
         raise ConfigError(
             f"`source` of kind {source.kind!r} has no recorded events to unblind; a "
             "source of kind 'python' names the function that reads them: "
-            '`observed = "…"`.'
+            "`observed = \"…\"`, one of kind 'files' the table `data`."
         )
     return called(source, base, source.observed, dict)
 
@@ -52,9 +65,10 @@ def build_observed(config: RunConfig, base: Path) -> dict[str, Events]:
 def absolute(config: RunConfig, base: Path) -> RunConfig:
     """The same description, no longer relative to a folder."""
     source = config.source
-    if not isinstance(source, PythonTable):
+    key = {"python": "file", "files": "folder"}.get(source.kind)
+    if key is None:
         return config
     # The run's folder has a copy of the description and stands elsewhere.
-    file = str((base / source.file).resolve())
-    moved = source.model_copy(update={"file": file})
+    place = str((base / getattr(source, key)).resolve())
+    moved = source.model_copy(update={key: place})
     return config.model_copy(update={"source": moved})

@@ -5,10 +5,17 @@ from typing import Any
 import fitkit
 
 from ..._statmodel import Measurement
-from ..config import LUMI, RunConfig
+from ..._systematics import (
+    Normalisation,
+    SystematicMeasurement,
+    Systematics,
+    Treatment,
+)
+from ..config import LUMI, FilesTable, RunConfig, SystematicTable
+from .plan import plans
 
 
-def build_measurement(config: RunConfig) -> Measurement:
+def build_measurement(config: RunConfig) -> Measurement | SystematicMeasurement:
     """What is measured, and what is uncertain."""
     table = config.measurement
     modifiers: dict[str, list[Any]] = {}
@@ -24,7 +31,7 @@ def build_measurement(config: RunConfig) -> Measurement:
     if table.lumi is not None:
         for process in table.lumi.processes:
             act(process, fitkit.Lumi(LUMI, sigma=table.lumi.uncertainty))
-    return Measurement(
+    measurement = Measurement(
         table.signals,
         modifiers,
         poi=table.poi,
@@ -32,4 +39,34 @@ def build_measurement(config: RunConfig) -> Measurement:
         floor=table.floor,
         normsys_code=table.normsys_code,
         histosys_code=table.histosys_code,
+    )
+    if not isinstance(config.source, FilesTable) or not config.systematics:
+        return measurement
+    return SystematicMeasurement(measurement, build_systematics(config))
+
+
+def build_systematics(config: RunConfig) -> Systematics:
+    """What becomes of the variations of every process in every channel."""
+    treatments, normalisations = {}, {}
+    for plan in plans(config):
+        place = (plan.region.name, plan.process)
+        treatments[place] = {
+            # Of several that act by one parameter the first one says what is done.
+            name: _treatment(next(iter(of.values())).table)
+            for name, of in plan.varied.items()
+        }
+        normalisations[place] = [
+            Normalisation(name, lo, hi) for name, (lo, hi) in plan.normalised.items()
+        ]
+    return Systematics(treatments, normalisations)
+
+
+def _treatment(table: SystematicTable) -> Treatment:
+    effect = table.effect or ("norm" if table.normalises else "template")
+    return Treatment(
+        table.symmetrise,
+        table.smooth is not None,
+        effect,
+        table.prune.norm,
+        table.prune.shape,
     )

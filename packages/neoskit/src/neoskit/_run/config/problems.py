@@ -42,7 +42,8 @@ def explain(problem: Any, document: dict[str, Any]) -> str:
         case "value_error":
             # What concerns the whole description names its keys itself.
             where = f"`{name}`: " if name else ""
-            return f"{where}{problem['ctx']['error']}."
+            said = f"{where}{problem['ctx']['error']}"
+            return said if said.endswith(("?", ".")) else f"{said}."
     message = problem["msg"][0].lower() + problem["msg"][1:]
     got = _shorten(problem["input"])
     return f"`{name}`: {message}; got {got}."

@@ -5,11 +5,15 @@ from typing import Self
 import pydantic
 
 from .binning import BinningTable, RebinningTable
+from .channels import ChannelTable
 from .compare import ComparisonTable
 from .measurement import MeasurementTable
 from .observable import NetworkTable, Observable, SelectionTable
-from .source import Source
-from .table import Table
+from .references import check_references
+from .samples import DataTable, SampleTable
+from .source import FilesTable, Source
+from .systematics import SystematicTable
+from .table import Table, Tuple
 from .training import SplitTable, TrainingTable
 
 
@@ -17,6 +21,10 @@ class RunConfig(Table):
     """Everything that a run depends on."""
 
     source: Source
+    samples: Tuple[SampleTable] = ()
+    data: DataTable | None = None
+    channels: Tuple[ChannelTable] = ()
+    systematics: Tuple[SystematicTable] = ()
     split: SplitTable = SplitTable(held_out=0.2)
     observable: Observable = NetworkTable(kind="network")
     binning: BinningTable = BinningTable()
@@ -24,6 +32,21 @@ class RunConfig(Table):
     training: TrainingTable = TrainingTable()
     rebinning: RebinningTable | None = None
     compare: ComparisonTable = ComparisonTable()
+
+    @pydantic.model_validator(mode="after")
+    def _files_are_described(self) -> Self:
+        if isinstance(self.source, FilesTable):
+            check_references(
+                self.source, self.samples, self.channels, self.systematics, self.data
+            )
+            return self
+        for name in ("samples", "data", "channels", "systematics"):
+            if getattr(self, name):
+                raise ValueError(
+                    f'`{name}` describes files: it needs `source.kind = "files"`, and '
+                    f"`source.kind` is {self.source.kind!r}"
+                )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,10 +1,26 @@
 """Where events come from."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+import pydantic
+from pydantic import BeforeValidator, Field
 
-from .table import Count, Name, Seed, Table
+from ..._events.nearest import near
+from .table import (
+    Count,
+    Expressions,
+    Finite,
+    Name,
+    NamedExpressions,
+    Names,
+    Seed,
+    Table,
+    Tuple,
+)
+
+
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 class BlobsTable(Table):
@@ -39,4 +55,61 @@ class PythonTable(Table):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
-Source = Annotated[BlobsTable | InfernoTable | PythonTable, Field(discriminator="kind")]
+class MissingTable(Table):
+    """How a feature says that an event has no such value.
+
+    `values` are the numbers that say so (`nan` may be one), `neutral` is what the
+    observable sees instead, and `indicator` is the name of the feature that tells it
+    of the replacement; features that are missing together may share one.
+    """
+
+    values: Annotated[Tuple[float], BeforeValidator(_several), Field(min_length=1)]
+    neutral: Finite
+    indicator: Name | None = None  # the feature's name with `_missing`
+
+
+class FilesTable(Table):
+    """Files of events: what they are, the tables `samples`, `channels` … say.
+
+    `folder` is what paths start from, relative to the configuration; `tree` the TTree
+    or RNTuple of ROOT files. `columns` are computed from those of the files, and all
+    other expressions may use them. `weight` is a factor of the weight of every sample.
+    `index` are columns of whole numbers that tell events apart; without them the
+    numbers of file and entry do.
+    """
+
+    kind: Literal["files"]
+    folder: Name = "."
+    tree: Name = "Events"
+    features: NamedExpressions = Field(default_factory=dict)
+    columns: dict[Name, Name] = Field(default_factory=dict)
+    missing: dict[Name, MissingTable] = Field(default_factory=dict)
+    weight: Expressions = ()
+    index: Annotated[Names, BeforeValidator(_several)] = ()
+    note: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _missing_are_features(self) -> Self:
+        for name in self.missing:
+            if name not in self.features:
+                raise ValueError(
+                    f"`missing.{name}` is of no feature.{near(name, self.features)}"
+                )
+        indicators = {of_missing(n, table) for n, table in self.missing.items()}
+        taken = sorted(indicators & {*self.features})
+        if taken:
+            raise ValueError(
+                f"`missing` has the indicator {taken[0]!r}, which is the name of a "
+                "feature already; give it another"
+            )
+        return self
+
+
+def of_missing(name: str, table: MissingTable) -> str:
+    """The name of the feature that tells of a missing value."""
+    return table.indicator or f"{name}_missing"
+
+
+Source = Annotated[
+    BlobsTable | InfernoTable | PythonTable | FilesTable, Field(discriminator="kind")
+]

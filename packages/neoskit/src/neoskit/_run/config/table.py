@@ -1,10 +1,10 @@
 """What all tables of a description are made of."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pydantic
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..._checks import wrong_name
 
@@ -37,11 +37,46 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
 _T = TypeVar("_T")
 Tuple = Annotated[tuple[_T, ...], Field(strict=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, AfterValidator(_name)]
 Names = Annotated[Tuple[Name], AfterValidator(_once)]
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | dict) else value
+
+
+def _of_a_path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _by_its_own_name(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(v, str) for v in value
+    ):
+        return value
+    return dict(zip(_once(tuple(value)), value, strict=True))
+
+
+class FileTable(Table):
+    """A pattern of files, and a factor on the weights of their events."""
+
+    path: Name
+    scale: Finite = 1.0
+
+
+# One may be written without brackets.
+Expressions = Annotated[Tuple[Name], BeforeValidator(_listed)]
+Files = Annotated[
+    Tuple[Annotated[FileTable, BeforeValidator(_of_a_path)]],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+]
+# A list of columns, or names of one's own with an expression each.
+NamedExpressions = Annotated[dict[Name, Name], BeforeValidator(_by_its_own_name)]
 
 
 def increasing(name: str, values: Sequence[float]) -> None:

@@ -32,6 +32,7 @@ floor = 1e-3
 steps = 3
 batch = 100
 learning_rate = 1e-2
+warm_start = { steps = 2 }
 """
 EVENTS = """
 import numpy as np
@@ -68,9 +69,9 @@ SELECTION = SMALL.replace(
     'kind = "network"\nhidden = [8]',
     'kind = "selection"\nthresholds = [0, 0]\nscale = [1, 1]\n'
     'keep = ["below", "above"]',
-).replace("steps = 3", 'steps = 3\nobjective = "poi_variance"')
+).replace("\nsteps = 3", '\nsteps = 3\nobjective = "poi_variance"')
 # The cross entropy of one run compiles in a moment; what is judged is the same.
-QUICK = ("steps = 3", 'steps = 3\nobjective = "binary_cross_entropy"')
+QUICK = ("\nsteps = 3", '\nsteps = 3\nobjective = "binary_cross_entropy"')
 
 
 @pytest.fixture(autouse=True)
@@ -117,8 +118,8 @@ def test_a_run_s_folder(run):
         "pictures/seed-4.png",
     }
     lines = RunFolder(folder).metrics()
-    assert [(x["seed"], x["step"]) for x in lines] == [
-        (seed, step) for seed in (3, 4) for step in range(4)
+    assert [(x["seed"], x["stage"], x["step"]) for x in lines] == [
+        (seed, int(step > 2), step) for seed in (3, 4) for step in range(6)
     ]
     assert all("loss" in x and "expected_cls" in x for x in lines if x["step"])
     for path in ("workspace.json", "pictures/seed-3.png", "pictures/seed-3.gif"):
@@ -258,16 +259,20 @@ def test_a_training_that_fails_keeps_its_good_steps_and_the_other_seeds(
     bad = iter([0, 2])  # seed 0 fails at its first step, seed 1 at its third
     at = next(bad)
 
-    def failing(state, *args):
-        nonlocal at
-        moved, value, finite = advance(state, *args)
-        if int(state.step) != at:
-            return moved, value, finite
-        at = next(bad, -1)
-        return state, value, False
+    steps = 0
+
+    def failing(pipeline, memory, *args):
+        nonlocal at, steps
+        *moved, value, finite = advance(pipeline, memory, *args)
+        steps += 1
+        if steps - 1 != at:
+            return *moved, value, finite
+        at, steps = next(bad, -1), 0
+        return pipeline, memory, value, False
 
     monkeypatch.setattr(loop, "advance", failing)
-    config = written(tmp_path, SMALL + "seeds = [0, 1]\n")
+    text = SMALL.replace("warm_start = { steps = 2 }", "warm_start = false")
+    config = written(tmp_path, text + "seeds = [0, 1]\n")
     done = neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")
     assert done.exit_code == 1
     assert "not trained: seed 0: Training stopped at step 0" in done.output
@@ -312,7 +317,7 @@ def test_tables_print_names_as_they_are(capsys):
 
 
 def test_compare_writes_every_number(tmp_path):
-    text = SMALL + "seeds = [0, 1]\n[compare]\nbootstrap = 3\n"
+    text = SMALL + "seeds = [0, 1]\n[compare]\nbootstrap = 3\nhead_room = 9.0\n"
     done = neoskit("compare", written(tmp_path, text), "--out", tmp_path / "run")
     assert done.exit_code == 0, done.output
     written_down = json.loads((tmp_path / "run" / "comparison.json").read_text())
@@ -320,13 +325,21 @@ def test_compare_writes_every_number(tmp_path):
     assert written_down["bootstrap_replicas"] == 3
     ways = ("expected_cls", "binary_cross_entropy")
     assert set(written_down["numbers"]) == set(ways)
-    for number, difference in written_down["difference"].items():
+    assert written_down["baselines"] == ["binary_cross_entropy"]
+    assert written_down["head_room"]["ratio"] >= 1
+    assert list(written_down["head_room"]["costs"]) == ["shape"]
+    for number, difference in written_down["difference"][ways[1]].items():
         ours, theirs = (written_down["numbers"][way][number] for way in ways)
         by_seed = np.subtract(ours, theirs)
         assert difference["by_seed"] == pytest.approx(by_seed)
         assert difference["mean"] == pytest.approx(by_seed.mean())
         assert difference["bootstrap_error"] > 0
+        assert difference["verdict"] in ("better", "equal", "worse")
     assert f"{written_down['numbers'][ways[0]]['significance'][1]:#.3g}" in done.output
+    assert "The head-room is below 9" in done.output
+    # What there is to win is told before the first step on the objective.
+    assert done.output.index("head-room") < done.output.index("expected_cls")
+    assert "expected_cls against binary_cross_entropy: expected CLs" in done.output
 
 
 def test_compare_leaves_out_the_seed_that_fails(tmp_path, monkeypatch):
@@ -417,7 +430,9 @@ def test_errors_are_one_message(command, message, tmp_path):
         "argument": PYTHON.replace("[bin", "[source.arguments]\nevent = 3\n[bin", 1),
         "nothing": PYTHON.replace("[bin", 'function = "nothing"\n[bin', 1),
         "signal": SMALL.replace("[measurement]", '[measurement]\nsignals = ["signl"]'),
-        "same": SMALL + "[compare]\nbaseline = 'expected_cls'\n",
+        "same": SMALL
+        + "[compare]\nbaselines = []\n[[compare.ways]]\nname = 'expected_cls'\n"
+        "stages = [{}]\n",
         "process": SMALL.replace(
             "floor", 'lumi = {uncertainty = 0.1, processes = ["backgrund"]}\nfloor'
         ),

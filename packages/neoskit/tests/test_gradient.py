@@ -53,7 +53,7 @@ def test_every_objective_by_network_edges_bandwidth_and_templates(rich, control)
         edges = jnp.concatenate([jnp.zeros(1), edges, jnp.ones(1)])
         moved = eqx.tree_at(
             lambda p: (
-                p.observable.layers,
+                p.observable.network.layers,
                 p.binning.edges.array.value,
                 p.binning.bandwidth.value,
             ),
@@ -67,7 +67,7 @@ def test_every_objective_by_network_edges_bandwidth_and_templates(rich, control)
 
     filled = eqx.filter_jit(Pipeline.templates)(rich, control)
     at = (
-        rich.observable.layers,
+        rich.observable.network.layers,
         rich.edges[1:-1],
         rich.binning.bandwidth.value,
         jax.tree.map(jnp.zeros_like, filled),
@@ -118,14 +118,17 @@ def test_learned_edges_get_a_gradient_and_fixed_ones_none(
     _, gradient = eqx.filter_jit(value_and_gradient)(learned, blobs, rough_variance)
     assert jnp.any(gradient.binning.edges.raw != 0)
     assert gradient.binning.edges.low.value is None
-    assert gradient.observable.mean.value is None
+    assert gradient.observable.network.mean.value is None
     assert gradient.binning.bandwidth.value is None
 
 
 def test_zero_signal_from_the_network_is_finite(pipeline, blobs):
+    def last(p):
+        return p.observable.network.layers[-1]
+
     # All events score exactly 0.5; the bins look elsewhere.
     flat = eqx.tree_at(
-        lambda p: (p.observable.layers[-1].weight, p.observable.layers[-1].bias),
+        lambda p: (last(p).weight, last(p).bias),
         pipeline.with_edges([0.8, 0.9, 1.0]).with_bandwidth(jnp.asarray(1e-3)),
         replace_fn=jnp.zeros_like,
     )
@@ -141,10 +144,3 @@ def test_zero_signal_from_the_network_is_finite(pipeline, blobs):
 def test_a_chunk_has_an_event(pipeline, blobs, rough_variance):
     with pytest.raises(ValueError, match=r"chunk=...\)` must be at least 1; got 0"):
         value_and_gradient_chunked(pipeline, blobs, rough_variance, chunk=0)
-
-
-def test_chunks_are_for_objectives_of_the_model(pipeline, blobs):
-    with pytest.raises(TypeError, match="batch_size"):
-        value_and_gradient_chunked(
-            pipeline, blobs, neoskit.binary_cross_entropy, chunk=10
-        )

@@ -5,7 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neoskit import NeuralObservable, SoftSelection, standardisation, trained_leaves
+from neoskit import (
+    Binning,
+    Categories,
+    Ensemble,
+    FeatureScore,
+    Measurement,
+    NeuralObservable,
+    Pipeline,
+    Residual,
+    SoftmaxObservable,
+    SoftSelection,
+    standardisation,
+    trained_leaves,
+)
 
 
 def test_nothing_in_a_float32_network_is_float64():
@@ -26,7 +39,7 @@ def test_a_network_is_its_layers():
         standardise=(np.array([1.0, -1.0]), np.array([2.0, 0.5])),
     )
     x = np.array([[0.3, 0.4], [2.0, -3.0]])
-    first, last = network.layers
+    first, last = network.network.layers
     hidden = np.tanh((x - [1, -1]) / [2, 0.5] @ first.weight.T + first.bias)
     logits = (hidden @ last.weight.T + last.bias)[:, 0]
     assert network.logits(x) == pytest.approx(logits)
@@ -35,7 +48,7 @@ def test_a_network_is_its_layers():
 
 def test_no_hidden_layer_is_a_linear_observable():
     network = NeuralObservable(3, (), key=jax.random.key(0))
-    assert len(network.layers) == 1
+    assert len(network.network.layers) == 1
 
 
 def test_a_network_says_how_many_features_it_takes():
@@ -73,8 +86,8 @@ def test_standardisation_looks_at_nominal_scored_events(control):
 
 def test_standardisation_is_not_trained(pipeline):
     marks = trained_leaves(pipeline)
-    assert marks.observable.layers[0].weight is True
-    assert marks.observable.mean is False
+    assert marks.observable.network.layers[0].weight is True
+    assert marks.observable.network.mean is False
     assert marks.binning.edges.array is False
     assert marks.binning.bandwidth is False
 
@@ -116,3 +129,77 @@ def test_a_selection_that_is_misspelt_is_refused():
         SoftSelection([1.0], keep="over")
     with pytest.raises(ValueError, match="2 thresholds, the events have 1"):
         SoftSelection([1.0, 2.0])(jnp.ones((1, 1)), None)
+
+
+FEATURES = np.random.default_rng(0).normal(size=(50, 2))
+
+
+def test_a_residual_starts_at_its_base_and_trains_the_correction_alone():
+    base = NeuralObservable(2, (4,), key=jax.random.key(0))
+    residual = Residual(base, NeuralObservable(2, (3,), key=jax.random.key(1)))
+    assert jnp.array_equal(residual.logits(FEATURES), base.logits(FEATURES))
+    marks = trained_leaves(Pipeline(residual, Binning([0.0, 1.0]), Measurement(("s",))))
+    assert marks.observable.base is False
+    assert marks.observable.correction.network.layers[0].weight is True
+    # It is silent, not dead: the last layer has a gradient.
+    slope = jax.grad(lambda r: r.logits(FEATURES).sum(), allow_int=True)(residual)
+    assert jnp.any(slope.correction.network.layers[-1].weight != 0)
+
+
+def test_somebody_elses_score_is_a_classifier():
+    features = np.array([[0.25, 3.0], [1.0, -3.0]])
+    logits = FeatureScore(0).logits(features)
+    assert logits[0] == pytest.approx(np.log(1 / 3))
+    assert np.isfinite(logits[1])
+    assert FeatureScore(1, "logit").logits(features).tolist() == [3.0, -3.0]
+    with pytest.raises(ValueError, match=r"column=2\)`: the events have 2 features"):
+        FeatureScore(2).logits(features)
+    with pytest.raises(ValueError, match='"probability" or "logit"'):
+        FeatureScore(0, "percent")
+
+
+def test_an_ensemble_is_the_mean_of_its_members_logits():
+    members = [NeuralObservable(2, (4,), key=jax.random.key(k)) for k in range(3)]
+    mean = np.mean([member.logits(FEATURES) for member in members], axis=0)
+    assert Ensemble(members).logits(FEATURES) == pytest.approx(mean, abs=1e-6)
+    with pytest.raises(ValueError, match="at least one"):
+        Ensemble([])
+
+
+def test_memberships_add_up_and_harden():
+    observable = SoftmaxObservable(2, 4, (8,), key=jax.random.key(2))
+    soft = observable(FEATURES, 0.3).membership
+    assert soft.sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
+    hard = observable(FEATURES, None).membership
+    assert np.array_equal(hard.argmax(axis=1), soft.argmax(axis=1))
+    assert set(np.unique(hard)) == {0.0, 1.0}
+    # Float32 outputs, so a difference of two of them may be as small as 1e-5.
+    cold = observable(FEATURES, 1e-6).membership
+    assert cold == pytest.approx(np.asarray(hard), abs=1e-2)
+
+
+def test_memberships_begin_at_the_bins_of_a_classifier():
+    base = NeuralObservable(2, (4,), key=jax.random.key(0))
+    bins = SoftmaxObservable(2, 5, (8,), key=jax.random.key(1), start=base)
+    value = np.asarray(base(FEATURES, None).value)
+    expected = np.floor(5 * value)
+    found = np.asarray(bins(FEATURES, None).membership).argmax(axis=1)
+    assert np.array_equal(found, expected)
+
+
+def test_categories_fill_memberships_and_nothing_else(blobs):
+    observable = SoftmaxObservable(2, 3, (8,), key=jax.random.key(1))
+    signal = blobs.channels["SR"]["signal"].nominal
+    scored = observable(signal.features, 0.5)
+    for straight in (False, True):
+        binning = Categories(bandwidth=0.5, straight_through=straight)
+        filled = binning.fill(scored, signal.weights)
+        hard = binning.fill_hard(scored, signal.weights)
+        expected = signal.weights @ np.asarray(scored.membership, float)
+        shown = hard.yields if straight else expected
+        assert filled.yields == pytest.approx(np.asarray(shown))
+        assert hard.yields.sum() == pytest.approx(20.0)
+    with pytest.raises(ValueError, match="use `Binning`"):
+        Categories().fill(FeatureScore(0)(FEATURES, 0.1), np.ones(50))
+    with pytest.raises(ValueError, match="positive"):
+        Categories(bandwidth=0.0)

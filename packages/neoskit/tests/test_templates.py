@@ -159,9 +159,9 @@ def test_with_edges_fixes_the_edges(pipeline):
 def test_cross_fit_scores_each_event_with_the_other_network(pipeline, control):
     # Of the same shape, so that all three are one compilation.
     other = eqx.tree_at(
-        lambda p: p.observable.layers,
+        lambda p: p.observable.network.layers,
         pipeline,
-        jax.tree.map(lambda x: -0.5 * x, pipeline.observable.layers),
+        jax.tree.map(lambda x: -0.5 * x, pipeline.observable.network.layers),
     )
     both = CrossFit((pipeline, other))
     events = control.channels["SR"]["W"].nominal

@@ -11,6 +11,7 @@ import pytest
 
 import neoskit
 from neoskit import (
+    Stage,
     TrainingFailed,
     anneal,
     cross_fit,
@@ -34,9 +35,15 @@ def same(a, b):
     return all(map(jnp.array_equal, leaves(a), leaves(b)))
 
 
+OF_TRAIN = ("seed", "held_out", "monitor", "every", "callback", "progress", "keep")
+
+
 def run(pipeline, dataset, objective=neoskit.binary_cross_entropy, **options):
-    options = {"steps": 5, "optimiser": ADAM, "progress": False} | options
-    return train(pipeline, dataset, objective, **options)
+    """One stage, without pseudo-events."""
+    of_train = {name: options.pop(name) for name in OF_TRAIN if name in options}
+    options = {"steps": 5, "optimiser": ADAM, "pseudo_events": 0.0} | options
+    stage = Stage(objective, **options)
+    return train(pipeline, dataset, stage, **{"progress": False} | of_train)
 
 
 def test_cross_entropy_falls_to_the_optimum_of_the_blobs(pipeline):
@@ -92,7 +99,10 @@ def test_the_logarithm_scales_the_gradient_alone(pipeline, blobs, rough_variance
         for flag in (False, True)
     )
     assert plain.losses == pytest.approx(log.losses)
-    bias = lambda p: p.observable.layers[-1].bias - pipeline.observable.layers[-1].bias  # noqa: E731
+    bias = lambda p: (
+        p.observable.network.layers[-1].bias
+        - pipeline.observable.network.layers[-1].bias
+    )  # noqa: E731
     moved = [bias(t.pipeline) for t in (plain, log)]
     assert float(moved[0][0] / moved[1][0]) == pytest.approx(plain.losses[0], rel=1e-6)
 
@@ -101,13 +111,13 @@ def test_the_step_is_compiled_once_while_the_bandwidth_anneals(
     pipeline, blobs, monkeypatch
 ):
     traced = []
-    exact = state_module.value_and_gradient
+    exact = state_module.of_batch
 
     def counted(*args):
         traced.append(args)
         return exact(*args)
 
-    monkeypatch.setattr(state_module, "value_and_gradient", counted)
+    monkeypatch.setattr(state_module, "of_batch", counted)
     schedule = anneal(0.5, 0.05, steps=6)
     optimiser = optax.adam(1e-3)  # not seen before: the step must be compiled
     training = run(
@@ -134,10 +144,13 @@ def test_only_what_is_learned_moves(pipeline, blobs):
     # Weight decay pulls at everything that it is given.
     training = run(pipeline, blobs, optimiser=optax.adamw(1e-2, weight_decay=0.5))
     after, before = training.pipeline, pipeline
-    assert jnp.array_equal(after.observable.scale.value, before.observable.scale.value)
+    assert jnp.array_equal(
+        after.observable.network.scale.value, before.observable.network.scale.value
+    )
     assert jnp.array_equal(after.edges, before.edges)
     assert not jnp.array_equal(
-        after.observable.layers[0].weight, before.observable.layers[0].weight
+        after.observable.network.layers[0].weight,
+        before.observable.network.layers[0].weight,
     )
 
 
@@ -161,28 +174,67 @@ def test_chunks_train_like_all_events_at_once(pipeline, blobs, rough_variance):
     np.testing.assert_allclose(whole.losses, parts.losses, rtol=1e-9)
 
 
-def test_a_training_goes_on_where_it_ended(pipeline, blobs, tmp_path):
-    whole = run(pipeline, blobs, steps=6, batch_size=90)
-    first = run(pipeline, blobs, steps=4, batch_size=90)
+def interrupted_at(stop):
+    def callback(state, numbers):
+        if int(state.step) == stop:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+@pytest.mark.parametrize("stop", [2, 4, 5])
+@pytest.mark.parametrize("kind", ["last", "average", "best"])
+def test_a_training_goes_on_as_if_it_had_never_ended(
+    pipeline, blobs, tmp_path, stop, kind
+):
+    part, validation = neoskit.split(blobs, (0.7, 0.3))
+    keep = {
+        "last": neoskit.KeepLast(),
+        "average": neoskit.KeepAverage(0.5),
+        "best": neoskit.KeepBest(validation),
+    }[kind]
+    stages = [
+        Stage(neoskit.binary_cross_entropy, 4, ADAM, batch_size=90),
+        Stage(neoskit.BinaryCrossEntropy(variations=True), 3, ADAM, batch_size=70),
+    ]
+    options = {"keep": keep, "seed": 3, "progress": False}
+    whole = train(pipeline, part, stages, **options)
+    first = train(pipeline, part, stages, callback=interrupted_at(stop), **options)
+    assert first.interrupted
     save_checkpoint(tmp_path / "state.eqx", first.state)
-    read = load_checkpoint(tmp_path / "state.eqx", initial_state(pipeline, ADAM))
-    second = run(read, blobs, steps=2, batch_size=90)
+    read = load_checkpoint(tmp_path / "state.eqx", pipeline, stages, keep)
+    second = train(read, part, stages, **options)
     assert same(whole.pipeline, second.pipeline)
-    assert int(second.state.step) == 6
+    losses = np.concatenate([first.losses, second.losses])
+    assert np.array_equal(whole.losses, losses)
+    assert int(second.state.step) == 7
+    assert int(second.state.stage) == 2
+
+
+def test_a_training_that_is_done_stays_as_it_is(pipeline, blobs):
+    stage = Stage(neoskit.binary_cross_entropy, 2, ADAM)
+    done = train(pipeline, blobs, stage, progress=False)
+    again = train(done.state, blobs, stage, progress=False)
+    assert same(done.pipeline, again.pipeline)
+    assert len(again.losses) == 0
 
 
 def test_a_checkpoint_of_something_else_is_refused(pipeline, tmp_path):
     path = tmp_path / "state.eqx"
+    stage = Stage(neoskit.binary_cross_entropy, 3, ADAM)
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        load_checkpoint(path, initial_state(pipeline, ADAM))
-    save_checkpoint(path, initial_state(pipeline, ADAM))
+        load_checkpoint(path, pipeline, stage)
+    save_checkpoint(path, initial_state(pipeline, stage))
     other = neoskit.Pipeline(
         neoskit.NeuralObservable(2, (7,), key=jax.random.key(0)),
         pipeline.binning,
         pipeline.measurement,
     )
     with pytest.raises(ValueError, match="does not fit"):
-        load_checkpoint(path, initial_state(other, ADAM))
+        load_checkpoint(path, other, stage)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match="does not fit"):
+        load_checkpoint(path, pipeline, stage)
 
 
 def test_held_out_events_are_followed(pipeline, blobs, rough_variance):
@@ -194,7 +246,7 @@ def test_held_out_events_are_followed(pipeline, blobs, rough_variance):
         rough_variance,
         held_out=held_out,
         every=2,
-        callback=lambda step, p, numbers: seen.append((step, numbers)),
+        callback=lambda state, numbers: seen.append((int(state.step), numbers)),
     )
     values = training.monitored["objective"]
     assert list(values) == [0, 2, 4, 5]
@@ -213,11 +265,7 @@ def test_monitoring_needs_held_out_events(pipeline, blobs, rough_variance):
 
 
 def test_an_interrupt_keeps_what_was_trained(pipeline, blobs):
-    def stop(step, pipeline, numbers):
-        if step == 3:
-            raise KeyboardInterrupt
-
-    training = run(pipeline, blobs, steps=50, callback=stop)
+    training = run(pipeline, blobs, steps=50, callback=interrupted_at(3))
     assert training.interrupted
     assert int(training.state.step) == len(training.losses) == 3
     assert not same(training.pipeline, pipeline)
@@ -242,21 +290,26 @@ def test_batches_and_chunks_exclude_each_other(pipeline, blobs):
 def test_a_schedule_that_comes_to_zero_keeps_the_training(pipeline, blobs):
     fall = optax.linear_schedule(0.2, 0.0, 2)
     with pytest.raises(
-        TrainingFailed, match=r"step 2: `train\(bandwidth=...\)`"
+        TrainingFailed, match=r"step 2: `Stage\(bandwidth=...\)`"
     ) as end:
         run(pipeline, blobs, bandwidth=fall)
     assert len(end.value.training.losses) == 2
 
 
-@pytest.mark.parametrize("option", ["every", "batch_size", "chunk_size"])
-def test_options_of_zero_name_themselves(pipeline, blobs, option):
-    with pytest.raises(ValueError, match=rf"`train\({option}=...\)` .* at least 1"):
-        run(pipeline, blobs, **{option: 0})
+@pytest.mark.parametrize("option", ["batch_size", "chunk_size"])
+def test_options_of_zero_name_themselves(option):
+    with pytest.raises(ValueError, match=rf"`Stage\({option}=...\)` .* at least 1"):
+        Stage(neoskit.expected_cls, **{option: 0})
+
+
+def test_following_after_no_step_at_all_is_refused(pipeline, blobs):
+    with pytest.raises(ValueError, match=r"`train\(every=...\)` .* at least 1"):
+        run(pipeline, blobs, every=0)
 
 
 def test_steps_are_not_negative(pipeline, blobs):
-    with pytest.raises(ValueError, match=r"`train\(steps=...\)` must be at least 0"):
-        run(pipeline, blobs, steps=-1)
+    with pytest.raises(ValueError, match=r"`Stage\(steps=...\)` must be at least 0"):
+        Stage(neoskit.expected_cls, -1)
     assert len(run(pipeline, blobs, steps=0).losses) == 0
 
 
@@ -282,11 +335,11 @@ def test_folds_that_cannot_be_joined_are_refused_before_any_training(
     monkeypatch.setattr(cross_fit_module, "train", no_training)
     bce = neoskit.binary_cross_entropy
     with pytest.raises(ValueError, match="train its bin edges"):
-        cross_fit(learned, blobs, bce, steps=1)
+        cross_fit(learned, blobs, bce)
     with pytest.raises(ValueError, match="different bin edges"):
-        cross_fit(different, blobs, bce, steps=1)
+        cross_fit(different, blobs, bce)
     with pytest.raises(ValueError, match=r"cross_fit\(folds=...\)` must be at least 2"):
-        cross_fit(learned, blobs, bce, folds=1, steps=1)
+        cross_fit(learned, blobs, bce, folds=1)
 
 
 def test_float64_off_is_an_error(pipeline, blobs):
@@ -302,7 +355,8 @@ def test_the_progress_bar_shows_the_loss(pipeline, blobs, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_cross_fitting_never_shows_an_event_to_its_own_network(control):
+@pytest.mark.parametrize("partition", [0, 5])
+def test_cross_fitting_never_shows_an_event_to_its_own_network(control, partition):
     seen = {}
 
     def build(events, fold):
@@ -316,12 +370,18 @@ def test_cross_fitting_never_shows_an_event_to_its_own_network(control):
     both, trainings = cross_fit(
         build,
         control,
-        neoskit.binary_cross_entropy,
-        steps=2,
-        optimiser=ADAM,
+        Stage(neoskit.binary_cross_entropy, 2, ADAM),
         progress=False,
+        partition=partition,
     )
     assert same(both.folds[1], trainings[1].pipeline)
+    assert both.partition == partition
     for fold, events in seen.items():
         for _, sample in events.scored_samples():
-            assert not (neoskit.fold_of(sample, 2) == fold).any()
+            assert not (neoskit.fold_of(sample, 2, seed=partition) == fold).any()
+    # Going on with them keeps the folds: each network still sees the same events.
+    further, _ = cross_fit(
+        both, control, Stage(neoskit.binary_cross_entropy, 1, ADAM), progress=False
+    )
+    assert further.partition == partition
+    assert not same(further.folds[0], both.folds[0])

@@ -24,9 +24,12 @@ from ._templates import (
     AbstractBinning,
     Binning,
     FixedEdges,
+    Scores,
     Templates,
+    fill_templates,
     observed_counts,
     raw_counts,
+    scores,
     templates,
 )
 
@@ -113,6 +116,14 @@ class Pipeline(AbstractPipeline):
         """Smooth templates, differentiable."""
         return templates(dataset, self.observable, self.binning)
 
+    def scores(self, dataset: Dataset) -> Scores:
+        """What the observable says of the events of every scored sample."""
+        return scores(dataset, self.observable, self.binning.bandwidth.value)
+
+    def fill(self, dataset: Dataset, scores: Scores) -> Templates:
+        """Smooth templates of events that are scored already."""
+        return fill_templates(dataset, scores, self.binning)
+
     def hard_templates(self, dataset: Dataset) -> Templates:
         """Templates as a measurement uses them: each event in one bin."""
         return templates(dataset, self.observable, self.binning, hard=True)
@@ -183,12 +194,14 @@ class CrossFit(AbstractPipeline):
     Args:
         folds: pipeline `k` was trained on `leave_out(dataset, k, len(folds))`. All
             have the same bin edges, or all are counted, and one measurement.
+        partition: the seed of the folds, as of `fold_of`.
 
     Raises:
         ValueError: the folds have different bin edges.
     """
 
     folds: tuple[Pipeline, ...]
+    partition: int = eqx.field(static=True, default=0)
 
     def __check_init__(self) -> None:
         if len(self.folds) < 2:
@@ -247,7 +260,8 @@ class CrossFit(AbstractPipeline):
 
     def with_edges(self, edges: Edges | Sequence[float]) -> "CrossFit":
         """The same pipelines with other, fixed bin edges."""
-        return CrossFit(tuple(fold.with_edges(edges) for fold in self.folds))
+        folds = tuple(fold.with_edges(edges) for fold in self.folds)
+        return CrossFit(folds, self.partition)
 
     def _sum(
         self, dataset: Dataset, fill: Callable[[Pipeline, Dataset], _Sums]
@@ -255,7 +269,10 @@ class CrossFit(AbstractPipeline):
         # Every fold scores all events, those of others with a weight of 0: no shape
         # depends on how the folds fall, at the price of scoring each event often.
         parts = [
-            fill(pipeline, keep_only(dataset, k, len(self.folds)))
+            fill(
+                pipeline,
+                keep_only(dataset, k, len(self.folds), seed=self.partition),
+            )
             for k, pipeline in enumerate(self.folds)
         ]
         return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)

@@ -170,12 +170,16 @@ class Binning(AbstractBinning):
         kernel: shape of the smearing, one of relaxed's.
         flow: what becomes of events outside the edges: `"drop"` leaves them out,
             `"clip"` puts them into the first and last bin.
+        straight_through: whether a training sees the hard counts, with the slope of
+            the smooth ones: it then minimises what will be measured, by a gradient
+            that is biased, see `relaxed.straight_through`.
     """
 
     edges: AbstractEdges
     bandwidth: Fixed
     kernel: relaxed.AbstractKernel
     flow: Literal["drop", "clip"] = eqx.field(static=True)
+    straight_through: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -184,7 +188,9 @@ class Binning(AbstractBinning):
         bandwidth: Scalar | float = 0.1,
         kernel: relaxed.AbstractKernel | None = None,
         flow: Literal["drop", "clip"] = "drop",
+        straight_through: bool = False,
     ):
+        self.straight_through = straight_through
         self.edges = edges if isinstance(edges, AbstractEdges) else FixedEdges(edges)
         self.bandwidth = _bandwidth("Binning", bandwidth)
         self.kernel = relaxed.GaussianKernel() if kernel is None else kernel
@@ -192,17 +198,21 @@ class Binning(AbstractBinning):
 
     def fill(self, scored: Scored, weights: PerEvent) -> Template:
         """Soft counts and their Σ w²p², differentiable."""
-        value, weights = _binned(scored), _selected(scored, weights)
+        value, unselected = _binned(scored), weights
+        weights = _selected(scored, weights)
         options = {
             "bandwidth": self.bandwidth.value,
             "weights": weights,
             "kernel": self.kernel,
             "flow": self.flow,
         }
-        return Template(
+        soft = Template(
             relaxed.hist(value, self.edges.values, **options),
             relaxed.hist_variance(value, self.edges.values, **options),
         )
+        if not self.straight_through:
+            return soft
+        return _hard_forward(self.fill_hard(scored, unselected), soft)
 
     def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
         """Counts as an analysis quotes them, with their Σ w²."""
@@ -212,6 +222,12 @@ class Binning(AbstractBinning):
             relaxed.hard_hist(value, edges, weights=weights, flow=self.flow),
             relaxed.hard_hist(value, edges, weights=weights**2, flow=self.flow),
         )
+
+
+def _hard_forward(hard: Template, soft: Template) -> Template:
+    # The edges of hard bins get their slope from the smooth ones, too.
+    hard = jax.lax.stop_gradient(hard)
+    return jax.tree.map(relaxed.straight_through, hard, soft)
 
 
 def _binned(scored: Scored) -> PerEvent:
@@ -246,6 +262,109 @@ class Counting(AbstractBinning):
         return self.fill(scored, weights)
 
 
+@final
+class Categories(AbstractBinning):
+    """Bins that the observable itself tells apart, as a `SoftmaxObservable` does.
+
+    Args:
+        bandwidth: temperature of the memberships, in units of the outputs. INFERNO
+            trained with 0.1.
+        straight_through: as of `Binning`.
+    """
+
+    bandwidth: Fixed
+    straight_through: bool = eqx.field(static=True)
+
+    def __init__(
+        self, *, bandwidth: Scalar | float = 0.1, straight_through: bool = False
+    ):
+        self.bandwidth = _bandwidth("Categories", bandwidth)
+        self.straight_through = straight_through
+
+    def fill(self, scored: Scored, weights: PerEvent) -> Template:
+        """Sums of memberships and of their squares, differentiable."""
+        soft = _sum_of_memberships(_membership(scored), weights)
+        if not self.straight_through:
+            return soft
+        return _hard_forward(self.fill_hard(scored, weights), soft)
+
+    def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
+        """Each event in the bin that it belongs to most."""
+        membership = _membership(scored)
+        largest = jnp.argmax(membership, axis=-1)
+        hard = jax.nn.one_hot(largest, membership.shape[1])
+        return _sum_of_memberships(hard, weights)
+
+
+def _membership(scored: Scored) -> Float[Array, "events bins"]:
+    if scored.membership is None:
+        raise ValueError(
+            "`Categories` fills an observable that tells bins apart, such as "
+            "`SoftmaxObservable`; for one with a value use `Binning`."
+        )
+    return scored.membership
+
+
+def _sum_of_memberships(
+    membership: Float[Array, "events bins"], weights: PerEvent
+) -> Template:
+    return Template(
+        relaxed.hist_from_membership(membership, weights=weights),
+        relaxed.hist_from_membership(membership**2, weights=weights**2),
+    )
+
+
+Scores = dict[SampleKey, Scored]
+"""What an observable says of the events of every scored sample."""
+
+
+def scores(
+    dataset: Dataset, observable: AbstractObservable, bandwidth: Scalar | None
+) -> Scores:
+    """What the observable says of all scored events, computed in one call for all.
+
+    Args:
+        dataset: the events.
+        observable: scores them.
+        bandwidth: how smooth its decisions are; `None` asks for hard ones.
+    """
+    samples = dict(dataset.scored_samples())
+    if not samples:
+        return {}
+    features = jnp.concatenate([events.features for events in samples.values()])
+    if bandwidth is None:
+        scored = _score_in_pieces(observable, features)
+    else:
+        scored = observable(features, bandwidth)
+    # Without the barrier XLA draws the network's last layers into each histogram and
+    # computes them once for every sample: a quarter more for a deep, narrow network.
+    scored = jax.lax.optimization_barrier(scored)
+    parts, start = {}, 0
+    for key, events in samples.items():
+        stop = start + len(events)
+        parts[key] = jax.tree.map(lambda x, a=start, b=stop: x[a:b], scored)
+        start = stop
+    return parts
+
+
+# Activations of a wide network for all events at once may not fit into memory: where
+# no derivative is asked for, this many events are scored at a time.
+_EVENTS_AT_ONCE = 16_384
+
+
+def _score_in_pieces(observable: AbstractObservable, features: Features) -> Scored:
+    count = len(features)
+    pieces = -(-count // _EVENTS_AT_ONCE)
+    if pieces <= 1:
+        return observable(features, None)
+    size = -(-count // pieces)
+    # The last piece is filled up with copies of an event, and cut off again below.
+    padded = jnp.pad(features, ((0, pieces * size - count), (0, 0)), mode="edge")
+    stacked = padded.reshape(pieces, size, -1)
+    scored = jax.lax.map(lambda piece: observable(piece, None), stacked)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], scored)
+
+
 def templates(
     dataset: Dataset,
     observable: AbstractObservable,
@@ -262,7 +381,21 @@ def templates(
         hard: whether selection and bins are those of a final measurement (no
             derivatives) or smooth.
     """
-    scored = _score_all(dataset, observable, None if hard else binning.bandwidth.value)
+    scored = scores(dataset, observable, None if hard else binning.bandwidth.value)
+    return fill_templates(dataset, scored, binning, hard=hard)
+
+
+def fill_templates(
+    dataset: Dataset, scored: Scores, binning: AbstractBinning, *, hard: bool = False
+) -> Templates:
+    """The templates of events that are scored already.
+
+    Args:
+        dataset: the events; counted channels give the sum of their weights.
+        scored: what `scores` gives of them.
+        binning: fills it.
+        hard: as of `templates`.
+    """
     fill = binning.fill_hard if hard else binning.fill
     # A counted channel has no observable, so its bandwidth plays no part.
     count = Counting().fill
@@ -270,7 +403,7 @@ def templates(
     def template(key: SampleKey, events: Events) -> Template:
         if key in scored:
             return fill(scored[key], events.weights)
-        return count(Scored(None, None), events.weights)
+        return count(Scored(), events.weights)
 
     done = {key: template(key, events) for key, events in dataset.samples()}
     return {
@@ -289,47 +422,6 @@ def templates(
         }
         for channel, processes in dataset.channels.items()
     }
-
-
-# Activations of a wide network for all events at once may not fit into memory: where
-# no derivative is asked for, this many events are scored at a time.
-_EVENTS_AT_ONCE = 16_384
-
-
-def _score_all(
-    dataset: Dataset, observable: AbstractObservable, bandwidth: Scalar | None
-) -> dict[SampleKey, Scored]:
-    """What the observable says of every sample, computed in one call for all."""
-    samples = dict(dataset.scored_samples())
-    if not samples:
-        return {}
-    features = jnp.concatenate([events.features for events in samples.values()])
-    if bandwidth is None:
-        scored = _score_in_pieces(observable, features)
-    else:
-        scored = observable(features, bandwidth)
-    # Without the barrier XLA draws the network's last layers into each histogram and
-    # computes them once for every sample: a quarter more for a deep, narrow network.
-    scored = jax.lax.optimization_barrier(scored)
-    parts, start = {}, 0
-    for key, events in samples.items():
-        stop = start + len(events)
-        parts[key] = Scored(*(None if x is None else x[start:stop] for x in (*scored,)))
-        start = stop
-    return parts
-
-
-def _score_in_pieces(observable: AbstractObservable, features: Features) -> Scored:
-    count = len(features)
-    pieces = -(-count // _EVENTS_AT_ONCE)
-    if pieces <= 1:
-        return observable(features, None)
-    size = -(-count // pieces)
-    # The last piece is filled up with copies of an event, and cut off again below.
-    padded = jnp.pad(features, ((0, pieces * size - count), (0, 0)), mode="edge")
-    stacked = padded.reshape(pieces, size, -1)
-    scored = jax.lax.map(lambda piece: observable(piece, None), stacked)
-    return jax.tree.map(lambda x: x.reshape(-1)[:count], scored)
 
 
 def raw_counts(

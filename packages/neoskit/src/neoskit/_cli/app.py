@@ -122,16 +122,21 @@ def compare(
     out: Out = None,
     progress: Progress = True,
 ) -> None:
-    """Train a network on the baseline and on the objective; print the difference."""
-    from .._run.compare import run_comparison, two_objectives
+    """Train on baselines and on the objective; tell what is to be won, and is."""
+    from .._run.compare import run_comparison
     from .._run.folder import RunFolder
+    from .._run.ways import ways_of
 
     description, dataset = _described(config)
-    two_objectives(description)  # asked now, so that a mistake leaves no folder
+    ways_of(description)  # asked now, so that a mistake leaves no folder
     path = out or Path("runs") / f"{config.stem}-compare"
     folder = RunFolder.create(path, description)
     outcome = run_comparison(
-        folder, description, dataset, progress=on_terminal(progress)
+        folder,
+        description,
+        dataset,
+        progress=on_terminal(progress),
+        tell=lambda room: show.head_room(room, description.compare.head_room),
     )
     show.comparison(outcome)
     show.line(f"written to {folder.path}")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from .._results import Evaluation, Unblinded
+    from .._results import Evaluation, HeadRoom, Unblinded
     from .._run.compare import Compared
     from .._run.config import RunConfig
     from .._run.demos.cut import CutResult
@@ -204,27 +204,61 @@ def unblinded(seed: int, result: "Unblinded", note: str | None = None) -> None:
     _out.print(table)
 
 
+def head_room(room: "HeadRoom", least: float) -> None:
+    """What the uncertainties cost a classifier: how much there is to win."""
+    line(
+        f"σ(μ) of the baseline: {room.poi_uncertainty:.4g} with all uncertainties, "
+        f"{room.statistical:.4g} without any: head-room {room.ratio:.3f}"
+    )
+    table = Table("uncertainty", "σ(μ) with it / without")
+    for name, cost in room.costs.items():
+        table.add_row(name, f"{cost:.4f}")
+    _out.print(table)
+    if room.ratio < least:
+        line(
+            f"The head-room is below {least:g}: whatever it is trained on, nothing can "
+            "be won above the spread of seeds."
+        )
+
+
 def comparison(outcome: "Compared") -> None:
-    """Both trainings per seed, and their difference with two kinds of error."""
-    ways = (outcome.baseline, outcome.objective)
+    """All trainings per seed, and their differences with two kinds of error."""
+    from .._results import verdict
+
     numbers = outcome.comparison.numbers
     table = Table("seed", "trained on", *_TITLES.values())
     for i, seed in enumerate(outcome.seeds):
-        for way in ways:
+        for way in outcome.ways:
             row = [_number(numbers[way][name][i]) for name in _TITLES]
             table.add_row(str(seed), way, *row)
+        table.add_section()
+    for way in outcome.ways:
+        medians = [_number(_median(numbers[way][name])) for name in _TITLES]
+        table.add_row("median", way, *medians, style="bold")
     _out.print(table)
-    for way in ways:
+    for way in outcome.ways:
         for seed, reasons in zip(
             outcome.seeds, outcome.comparison.missing[way], strict=True
         ):
             missing(f"seed {seed} on {way}", reasons)
-    line(f"{outcome.objective} − {outcome.baseline}, mean over seeds:")
+    for baseline in outcome.baselines:
+        _differences(outcome, baseline)
+    for baseline in outcome.baselines:
+        words = [
+            f"{title} {verdict(outcome.comparison, name, outcome.objective, baseline)}"
+            for name, title in _TITLES.items()
+        ]
+        line(f"{outcome.objective} against {baseline}: " + "; ".join(words) + ".")
+
+
+def _differences(outcome: "Compared", baseline: str) -> None:
+    line(f"{outcome.objective} − {baseline}, mean over seeds:")
     columns = ("difference", "± events (bootstrap)", "± seeds (spread)", "better")
     table = Table("", *columns)
     for name, title in _TITLES.items():
-        difference = outcome.comparison.difference(name, ways[1], ways[0])
-        shift = outcome.comparison.by_seed(name, ways[1], ways[0])
+        ways = (name, outcome.objective, baseline)
+        difference = outcome.comparison.difference(*ways)
+        shift = outcome.comparison.by_seed(*ways)
         shift = shift[np.isfinite(shift)]
         better = shift > 0 if name == "significance" else shift < 0
         table.add_row(

@@ -63,21 +63,26 @@ def _hash(index: EventIndex, seed: int) -> EventIndex:
 
 
 def fold_of(
-    events: Events, folds: int
+    events: Events, folds: int, *, seed: int = 0
 ) -> Int[Array, " events"] | Int[np.ndarray, " events"]:
     """The fold, 0 … folds − 1, that each event belongs to, by a hash of its index.
 
-    It depends on nothing but the event's index: an event and its shifted copy, also
-    where the selection moved it to another channel, are in the same fold.
+    It depends on nothing but the event's index and the seed: an event and its shifted
+    copy, also where the selection moved it to another channel, are in the same fold.
+
+    Args:
+        events: whose folds are asked for.
+        folds: how many there are.
+        seed: another seed gives another partition.
 
     Raises:
         ValueError: there is not even one fold.
     """
     check_count("fold_of(folds=...)", folds)
-    return (_hash(events.index, seed=0) % np.uint32(folds)).astype(np.int32)
+    return (_hash(events.index, seed) % np.uint32(folds)).astype(np.int32)
 
 
-def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
+def leave_out(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Dataset:
     """The events that are *not* in `fold`: what the network of that fold may see.
 
     The weights are scaled so that every sample keeps its sum of weights. Counted
@@ -91,10 +96,13 @@ def leave_out(dataset: Dataset, fold: int, folds: int) -> Dataset:
         ValueError: there is no such fold, or fewer than two of them.
     """
     check_fold("leave_out", fold, folds)
-    return _part(dataset, lambda _, events: np.asarray(fold_of(events, folds)) != fold)
+    return _part(
+        dataset,
+        lambda _, events: np.asarray(fold_of(events, folds, seed=seed)) != fold,
+    )
 
 
-def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
+def keep_only(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Dataset:
     """The dataset with the weights of all events outside `fold` set to 0.
 
     Nothing is scaled: templates summed over all folds are those of all events. It
@@ -108,7 +116,8 @@ def keep_only(dataset: Dataset, fold: int, folds: int) -> Dataset:
     def masked(events: Events) -> Events:
         # A weight of 0 in place of the event's absence: all folds have one shape, and
         # share what is compiled for it.
-        return events.with_weights(events.weights * (fold_of(events, folds) == fold))
+        inside = fold_of(events, folds, seed=seed) == fold
+        return events.with_weights(events.weights * inside)
 
     inside = dataset.map(lambda _, events: masked(events))
     observed = {name: masked(events) for name, events in dataset.observed.items()}

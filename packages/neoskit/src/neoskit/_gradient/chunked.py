@@ -14,14 +14,27 @@ from jaxtyping import Array, PyTree
 from .._checks import check_count
 from .._custom_types import Scalar
 from .._events import Dataset, Events
-from .._objectives import Objective
-from .._pipeline import Pipeline, trained_leaves
-from .._templates import Templates
-from .loss import AbstractEventObjective
+from .._pipeline import Pipeline
+from .loss import (
+    AnyObjective,
+    ModelOf,
+    Sums,
+    Trained,
+    combined,
+    needs_model,
+    sums,
+    trained_part,
+    value,
+)
 
 
 def value_and_gradient_chunked(
-    pipeline: Pipeline, dataset: Dataset, objective: Objective, *, chunk: int
+    pipeline: Pipeline,
+    dataset: Dataset,
+    objective: AnyObjective,
+    *,
+    chunk: int,
+    model_of: ModelOf | None = None,
 ) -> tuple[Scalar, Pipeline]:
     """The same as `value_and_gradient`, with the memory of one chunk of events.
 
@@ -30,44 +43,61 @@ def value_and_gradient_chunked(
     Args:
         pipeline: whose observable and learned edges are differentiated.
         dataset: all events.
-        objective: of the model.
+        objective: of the model, of the events, or a sum of such.
         chunk: events of the largest sample that are looked at together; smaller
             samples are shared out over the same number of chunks.
+        model_of: makes the model of the templates; the measurement's own by default.
 
     Raises:
-        TypeError: the objective is one of events; those need no second pass, train
-            them on minibatches.
         ValueError: a chunk has no event.
     """
-    if isinstance(objective, AbstractEventObjective):
-        raise TypeError(
-            "The gradient by chunks is for objectives of the model. Train "
-            f"`{type(objective).__name__}` with `batch_size=...` instead."
-        )
+    found, (gradient, _) = of_chunks(
+        pipeline, dataset, objective, chunk, model_of, False
+    )
+    return found, gradient
+
+
+def of_chunks(
+    pipeline: Pipeline,
+    dataset: Dataset,
+    objective: AnyObjective,
+    chunk: int,
+    model_of: ModelOf | None,
+    logarithm: bool,
+) -> tuple[Scalar, Trained]:
+    """The same, or of the logarithm, with what the objective itself trains, too."""
     check_count("value_and_gradient_chunked(chunk=...)", chunk)
-    trained, rest = eqx.partition(pipeline, trained_leaves(pipeline))
+    model_of = pipeline.measurement.model if model_of is None else model_of
+    trained, rest = trained_part(pipeline, objective)
     chunks = _in_chunks(dataset.only(dataset.scored), chunk)
 
-    def scored(part: Pipeline, events: Dataset) -> Templates:
-        return eqx.combine(part, rest).templates(events)
+    def summed(part: Trained, events: Dataset) -> Sums:
+        ours, theirs = combined(part, rest)
+        return sums(ours, events, theirs)
 
-    def sum_up(total: Templates, events: Dataset) -> tuple[Templates, None]:
-        return _add(total, scored(trained, events)), None
+    def sum_up(total: Sums, events: Dataset) -> tuple[Sums, None]:
+        return _add(total, summed(trained, events)), None
 
-    def value(sums: Templates) -> Scalar:
-        return objective(pipeline.measurement.model({**sums, **counted}))
+    def number(total: Sums) -> Scalar:
+        all_channels = total._replace(templates={**total.templates, **counted})
+        found = value(all_channels, objective, model_of)
+        return jnp.log(found) if logarithm else found
 
-    def pull_back(total: Pipeline, events: Dataset) -> tuple[Pipeline, None]:
-        _, pull = eqx.filter_vjp(lambda part: scored(part, events), trained)
+    def pull_back(total: Trained, events: Dataset) -> tuple[Trained, None]:
+        _, pull = eqx.filter_vjp(lambda part: summed(part, events), trained)
         return _add(total, pull(cotangent)[0]), None
 
     # Of one chunk only the shapes are asked for: nothing is computed.
     one = jax.tree.map(lambda leaf: leaf[0], chunks)
-    nothing = _zeros(eqx.filter_eval_shape(scored, trained, one))
-    sums, _ = jax.lax.scan(sum_up, nothing, chunks)
+    nothing = _zeros(eqx.filter_eval_shape(summed, trained, one))
+    total, _ = jax.lax.scan(sum_up, nothing, chunks)
     # Channels that are counted have nothing to differentiate and are summed at once.
-    counted = pipeline.templates(dataset.only(dataset.counted))
-    result, cotangent = eqx.filter_value_and_grad(value)(sums)
+    counted = (
+        pipeline.templates(dataset.only(dataset.counted))
+        if needs_model(objective)
+        else {}
+    )
+    result, cotangent = eqx.filter_value_and_grad(number)(total)
     gradient, _ = jax.lax.scan(pull_back, _zeros(trained), chunks)
     return result, gradient
 

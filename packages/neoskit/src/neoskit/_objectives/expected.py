@@ -19,7 +19,8 @@ from jaxtyping import ArrayLike
 
 import fitkit
 
-from ._custom_types import Scalar
+from .._custom_types import Scalar
+from .weighted_sum import ModelObjective
 
 Objective: TypeAlias = Callable[[fitkit.Model], Scalar]
 """What a training minimises; see the functions of this module."""
@@ -30,6 +31,7 @@ Objective: TypeAlias = Callable[[fitkit.Model], Scalar]
 _ROUNDING = 1e-12
 
 
+@ModelObjective
 def expected_cls(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     r"""The median CLs at which background-only data exclude the strength `mu`.
 
@@ -50,6 +52,38 @@ def expected_cls(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     return 2.0 * _upper_tail(_root(q))
 
 
+@ModelObjective
+def expected_limit(model: fitkit.Model, level: float = 0.05) -> Scalar:
+    r"""The median upper limit on the signal strength if there is no signal.
+
+    The strength at which the expected CLs is the level: with background-only Asimov
+    data, where the median CLs is 2 (1 − Φ(√q)),
+
+    $$q(\mu_\mathrm{up}) = \left[\Phi^{-1}(1 - \alpha / 2)\right]^2 .$$
+
+    Args:
+        model: built of smooth templates in training, of hard ones to quote.
+        level: α, between 0 and 1; 0.05 for a limit at 95 % confidence level.
+
+    Raises:
+        ValueError: `level` is not between 0 and 1.
+
+    References:
+        arXiv:1007.1727, eqs. 57 and 65 (medians).
+    """
+    if not 0 < level < 1:
+        raise ValueError(
+            f"`expected_limit(level=...)` must be between 0 and 1; got {level}."
+        )
+    params, data = _asimov(model, 0.0)
+    del params
+    limit = fitkit.upper_limit(model, data, level=level, throw=False)
+    # The band's middle; where CLs never falls to the level there is nothing to train.
+    median = limit.expected[2]
+    return jnp.where(limit.converged[3], median, jnp.nan)
+
+
+@ModelObjective
 def discovery_pvalue(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     r"""The median p-value of the background-only hypothesis if there is signal.
 
@@ -80,6 +114,7 @@ def discovery_significance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     return _root(_likelihood_ratio(model, tested=0.0, truth=mu))
 
 
+@ModelObjective
 def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     """The variance of the signal strength: its entry of the covariance matrix.
 
@@ -99,6 +134,7 @@ def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     return model.unravel(jnp.diagonal(covariance))[_poi(model)]
 
 
+@ModelObjective
 def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     """The determinant of the covariance matrix of all free parameters.
 

@@ -85,6 +85,58 @@ class Comparison:
         return _minus(self.numbers[way][number], self.numbers[baseline][number])
 
 
+class Verdict(NamedTuple):
+    """Whether one way of training is better than another, in one of the numbers.
+
+    Args:
+        number: which one.
+        improvement: relative, in the mean over the seeds; positive is better.
+        events: its error from the events, by bootstrap.
+        seeds: its error from seeds and partitions: their spread over √seeds; NaN for a
+            single seed.
+        word: `"better"` or `"worse"` where it is beyond twice both errors together,
+            else `"equal"`.
+    """
+
+    number: str
+    improvement: float
+    events: float
+    seeds: float
+    word: str
+
+    def __str__(self) -> str:
+        seeds = "" if np.isnan(self.seeds) else f", ± {self.seeds:.1%} seeds"
+        return (
+            f"{self.word}: {self.improvement:+.1%} (± {self.events:.1%} events{seeds})"
+        )
+
+
+def verdict(comparison: Comparison, number: str, way: str, baseline: str) -> Verdict:
+    """Better, equal or worse, by how much, and how sure that is.
+
+    Args:
+        comparison: of both ways.
+        number: one of `NUMBERS`.
+        way: whose number it is.
+        baseline: what it is compared with.
+    """
+    difference = comparison.difference(number, way, baseline)
+    values = comparison.numbers[baseline][number]
+    finite = values[np.isfinite(values)]
+    scale = abs(float(finite.mean())) if finite.size else np.nan
+    # A significance is better where it is larger, all other numbers where smaller.
+    sign = 1.0 if number == "significance" else -1.0
+    seeds = int(np.isfinite(comparison.by_seed(number, way, baseline)).sum())
+    improvement = sign * difference.mean / scale
+    events = difference.bootstrap_error / scale
+    of_seeds = difference.seed_spread / np.sqrt(max(seeds, 1)) / scale
+    error = float(np.hypot(events, 0.0 if np.isnan(of_seeds) else of_seeds))
+    word = "equal"
+    if abs(improvement) > 2 * error:
+        word = "better" if improvement > 0 else "worse"
+    return Verdict(number, improvement, events, of_seeds, word)
+
+
 def _minus(
     ours: Float[np.ndarray, "..."], theirs: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "..."]:

@@ -106,9 +106,15 @@ def _limit(model: fitkit.Model, data: fitkit.Data) -> tuple[np.ndarray, str]:
 
 
 def _uncertainty(model: fitkit.Model, mu: float) -> tuple[np.ndarray, str]:
+    sigma, why = poi_uncertainty(model, mu)
+    return np.array([sigma]), why
+
+
+def poi_uncertainty(model: fitkit.Model, mu: float) -> tuple[float, str]:
+    """The expected σ of the signal strength, and why it is NaN if it is."""
     variance = float(poi_variance(model, mu))
-    root = np.sqrt(variance) if variance >= 0 else np.nan
-    return np.array([root]), (
+    root = float(np.sqrt(variance)) if variance >= 0 else np.nan
+    return root, (
         f"the variance of {model.poi!r} is {variance:.4g}: the model does not "
         "determine it and all other parameters. Is there signal in any bin, and does "
         "a channel determine every free normalisation?"

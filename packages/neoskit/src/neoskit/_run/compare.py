@@ -1,89 +1,116 @@
-"""One network, two objectives, the same events: trained seed by seed and compared.
+"""One set of events, several ways of training: trained seed by seed and compared.
 
-Both trainings of a seed have the same folds, initial parameters and batches; both are
+All trainings of a seed have the same folds, initial parameters and batches, and are
 judged on the same events.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
-from .._results import Comparison, compare
-from .config import ConfigError, RunConfig
+from .._results import Comparison, HeadRoom, compare, head_room
+from .config import RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder, comparison_document
 from .run import Trained, rebinned, train_seed
+from .ways import Way, ways_of
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What came out, for the seeds that were trained on both.
+    """What came out, for the seeds that were trained in every way.
 
     Args:
-        baseline: Name of the one objective.
-        objective: Name of the other.
-        seeds: Those that were trained on both.
-        comparison: Their numbers; the ways have the names of the objectives.
+        ways: Names of the ways; the last one is what `[training]` describes.
+        seeds: Those that were trained in every way.
+        comparison: Their numbers, by the names of the ways.
+        head_room: What the uncertainties cost the first baseline's first seed; `None`
+            where that cannot be had.
         interrupted: Whether Ctrl-C ended it.
         failures: What could not be trained or judged, and is not compared.
     """
 
-    baseline: str
-    objective: str
+    ways: tuple[str, ...]
     seeds: tuple[int, ...]
     comparison: Comparison
+    head_room: HeadRoom | None
     interrupted: bool = False
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def objective(self) -> str:
+        """The way that is compared with all others."""
+        return self.ways[-1]
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The others."""
+        return self.ways[:-1]
+
 
 def run_comparison(
-    folder: RunFolder, config: RunConfig, dataset: Dataset, *, progress: bool = True
+    folder: RunFolder,
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    progress: bool = True,
+    tell: Callable[[HeadRoom], None] | None = None,
 ) -> Compared:
-    """Trains `compare.baseline` and `training.objective`, and compares them.
+    """Trains the baselines and what `[training]` describes, and compares them.
 
     The parameters of each training are in the folder as soon as it is done, and the
     numbers of all, in `comparison.json`, when this returns.
 
     Args:
-        folder: Where they are written, in one folder per objective.
+        folder: Where they are written, in one folder per way.
         config: The description.
         dataset: All events.
         progress: Whether bars are shown.
+        tell: Called with the head-room of the first baseline, before anything is
+            trained on the objective.
 
     Raises:
-        ConfigError: The baseline is the objective itself.
+        ConfigError: A baseline is the objective itself.
         KeyboardInterrupt: Ctrl-C came before the first seed was done.
-        Exception: No seed could be trained on both and judged; the first reason.
+        Exception: No seed could be trained in every way and judged; the first reason.
     """
-    names = two_objectives(config)
+    ways = ways_of(config)
     done: dict[int, list[AbstractPipeline]] = {}
     failures: list[Failure] = []
     interrupted = False
-    # Both trainings of a seed before the next one: Ctrl-C leaves pairs, not halves.
+    room: HeadRoom | None = None
+    # All trainings of a seed before the next one: Ctrl-C leaves whole seeds.
     for seed in config.training.seeds:
-        pair: list[AbstractPipeline] = []
-        for name in names:
-            with noted(failures, f"seed {seed} on {name}"):
-                trained = _trained(folder, config, dataset, seed, name, progress)
+        trainings: list[AbstractPipeline] = []
+        for way in ways:
+            with noted(failures, f"seed {seed} on {way.name}"):
+                trained = _trained(folder, way, dataset, seed, progress)
                 interrupted = trained.interrupted
                 if not interrupted:
-                    pair.append(rebinned(config, trained))
+                    trainings.append(rebinned(way.config, trained))
             if interrupted:
                 break
+            if room is None and trainings:
+                with noted(failures, f"the head-room of {way.name}"):
+                    room = head_room(trainings[0], trained.judges)
+                    if tell is not None:
+                        tell(room)
         if interrupted:
             break
-        # A difference needs both; one alone is on disk, but not compared.
-        if len(pair) == len(names):
-            done[seed] = pair
+        # A difference needs all; one alone is on disk, but not compared.
+        if len(trainings) == len(ways):
+            done[seed] = trainings
             judges = trained.judges
     if not done:
         if failures and not interrupted:
             raise failures[0].error
         raise KeyboardInterrupt
+    names = tuple(way.name for way in ways)
     comparison = compare(
-        {name: [pair[i] for pair in done.values()] for i, name in enumerate(names)},
+        dict(zip(names, map(list, zip(*done.values(), strict=True)), strict=True)),
         judges,
         replicas=config.compare.bootstrap,
         # Of the split, as it is the luck of the events that is drawn again.
@@ -91,43 +118,25 @@ def run_comparison(
         progress=progress,
     )
     outcome = Compared(
-        *names, tuple(done), comparison, interrupted, failures=tuple(failures)
+        names, tuple(done), comparison, room, interrupted, failures=tuple(failures)
     )
     folder.save_comparison(
         comparison_document(
-            comparison, baseline=names[0], objective=names[1], seeds=outcome.seeds
+            comparison,
+            baselines=outcome.baselines,
+            objective=outcome.objective,
+            seeds=outcome.seeds,
+            head_room=room,
         )
     )
     return outcome
 
 
-def two_objectives(config: RunConfig) -> tuple[str, str]:
-    """The names of the baseline and of the objective.
-
-    Raises:
-        ConfigError: They are one.
-    """
-    names = (config.compare.baseline, config.training.objective)
-    if names[0] == names[1]:
-        raise ConfigError(
-            f"`compare.baseline` and `training.objective` are both {names[0]!r}: there "
-            "is nothing to compare. Change one of them."
-        )
-    return names
-
-
 def _trained(
-    folder: RunFolder,
-    config: RunConfig,
-    dataset: Dataset,
-    seed: int,
-    objective: str,
-    progress: bool,
+    folder: RunFolder, way: Way, dataset: Dataset, seed: int, progress: bool
 ) -> Trained:
     """One training of a seed, on disk when this returns, unless it was interrupted."""
-    table = config.training.model_copy(update={"objective": objective})
-    described = config.model_copy(update={"training": table})
-    trained = train_seed(described, dataset, seed, monitor={}, progress=progress)
+    trained = train_seed(way.config, dataset, seed, monitor={}, progress=progress)
     if not trained.interrupted:
-        folder.within(objective).save_pipeline(seed, trained.pipeline)
+        folder.within(way.folder).save_pipeline(seed, trained.pipeline)
     return trained

@@ -13,7 +13,7 @@ import numpy as np
 import tomli_w
 
 from .._pipeline import AbstractPipeline
-from .._results import Comparison, Evaluation
+from .._results import Comparison, Evaluation, HeadRoom, verdict
 from .._results.numbers import NUMBERS
 from .config import ConfigError, RunConfig, config_document, parse_config
 
@@ -196,30 +196,48 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def comparison_document(
-    comparison: Comparison, *, baseline: str, objective: str, seeds: Sequence[int]
+    comparison: Comparison,
+    *,
+    baselines: Sequence[str],
+    objective: str,
+    seeds: Sequence[int],
+    head_room: HeadRoom | None = None,
 ) -> dict[str, Any]:
     """A comparison as plain JSON values; what does not exist is `null`.
 
     Args:
-        comparison: its ways are `baseline` and `objective`.
-        baseline: the one objective.
-        objective: the other; differences are `objective` − `baseline`.
+        comparison: its ways are the baselines and `objective`.
+        baselines: the ways that it is compared with.
+        objective: the way that is compared; differences are `objective` − baseline.
         seeds: of the trainings, in the order of the numbers.
+        head_room: of a baseline, if it is known.
     """
     replicas = next(iter(comparison.replicas[objective].values())).shape[1]
     return {
-        "baseline": baseline,
+        "baselines": list(baselines),
         "objective": objective,
         "seeds": list(seeds),
+        "head_room": None
+        if head_room is None
+        else {
+            "ratio": head_room.ratio,
+            "poi_uncertainty": head_room.poi_uncertainty,
+            "statistical": head_room.statistical,
+            "costs": head_room.costs,
+        },
         "bootstrap_replicas": replicas,
         "numbers": comparison.numbers,
         "missing": comparison.missing,
         "difference": {
-            name: {
-                **comparison.difference(name, objective, baseline)._asdict(),
-                "by_seed": comparison.by_seed(name, objective, baseline),
+            baseline: {
+                name: {
+                    **comparison.difference(name, objective, baseline)._asdict(),
+                    "by_seed": comparison.by_seed(name, objective, baseline),
+                    "verdict": verdict(comparison, name, objective, baseline).word,
+                }
+                for name in NUMBERS
             }
-            for name in NUMBERS
+            for baseline in baselines
         },
     }
 

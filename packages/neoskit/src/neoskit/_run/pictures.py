@@ -51,14 +51,8 @@ class Recorder:
     every: int = 1
     frames: list[Frame] = field(default_factory=list)
 
-    def __call__(
-        self,
-        seed: int,
-        step: int,
-        pipeline: AbstractPipeline,
-        numbers: dict[str, float],
-    ) -> None:
-        """Takes a frame; has the signature of a `Watch`."""
+    def __call__(self, pipeline: AbstractPipeline, step: int) -> None:
+        """Takes a frame, if it is time for one."""
         if step % self.every == 0:
             self.frames.append(frame(pipeline, self.judges, step))
 

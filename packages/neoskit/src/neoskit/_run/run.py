@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import jax
 
 from .._events import Dataset, Events, leave_out, split
-from .._gradient import AbstractEventObjective
 from .._objectives import Objective, expected_cls
-from .._pipeline import AbstractPipeline, CrossFit, Pipeline
+from .._pipeline import AbstractPipeline, CrossFit
 from .._results import (
     Evaluation,
     Unblinded,
@@ -19,13 +18,8 @@ from .._results import (
     merged_edges,
     unblind,
 )
-from .._train import Training, TrainingFailed, cross_fit, train
-from .builders import (
-    OBJECTIVES,
-    build_bandwidth,
-    build_optimiser,
-    build_pipeline,
-)
+from .._train import Training, TrainingFailed, TrainState, cross_fit, train
+from .builders import build_keep, build_pipeline, build_stages, stage_tables
 from .config import ConfigError, RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder
@@ -33,8 +27,8 @@ from .folder import RunFolder
 if TYPE_CHECKING:
     from .pictures import Recorder
 
-Watch = Callable[[int, int, Pipeline, dict[str, float]], None]
-"""Called as `watch(seed, step, pipeline, numbers)` while a seed trains."""
+Watch = Callable[[int, TrainState, dict[str, float]], None]
+"""Called as `watch(seed, state, numbers)` while a seed trains."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,6 @@ def train_seed(
     dataset: Dataset,
     seed: int,
     *,
-    objective: Objective | AbstractEventObjective | None = None,
     monitor: Mapping[str, Objective] | None = None,
     watch: Watch | None = None,
     progress: bool = True,
@@ -75,50 +68,52 @@ def train_seed(
         config: The description.
         dataset: All events.
         seed: Of the initial parameters and of the batches.
-        objective: In place of the one that is described.
         monitor: What is followed on held-out events; with folds nothing is.
         watch: Sees every step.
         progress: Whether a bar is shown.
     """
     table = config.training
-    objective = OBJECTIVES[table.objective] if objective is None else objective
-    options = {
-        "steps": table.steps,
-        "optimiser": build_optimiser(table),
-        "batch_size": table.batch,
-        "chunk_size": table.chunk,
-        "logarithm": table.logarithm,
-        "bandwidth": build_bandwidth(config),
-        "seed": seed,
-        "every": table.every,
-        "progress": progress,
-    }
+    stages = build_stages(stage_tables(config), dataset, seed)
+    options = {"seed": seed, "every": table.every, "progress": progress}
     if watch is not None:
-        options["callback"] = lambda step, now, numbers: watch(seed, step, now, numbers)
+        options["callback"] = lambda state, numbers: watch(seed, state, numbers)
+    keep, validation = build_keep(config), config.split.validation
     if config.split.folds is not None:
-        folds = config.split.folds
         pipeline, trainings = cross_fit(
             # All folds start from one network: so signal has the same end of the
             # observable in each, and a bin the same meaning.
             lambda seen, _: build_pipeline(config, seen, jax.random.key(seed)),
             dataset,
-            objective,
-            folds=folds,
+            stages,
+            folds=config.split.folds,
+            partition=_partition(config, seed),
+            validation=validation,
+            keep=keep,
             **options,
         )
         return Trained(seed, pipeline, dataset, trainings)
-    # The objective of the paper whatever is trained on, so that curves of trainings
-    # on different objectives can be laid side by side.
     seen, judges = two_parts(config, dataset)
+    if validation is not None:
+        shares = (1.0 - validation, validation)
+        seen, aside = split(seen, shares, seed=config.split.seed + 1)
+        keep = keep(aside)
     training = train(
         build_pipeline(config, seen, jax.random.key(seed)),
         seen,
-        objective,
+        stages,
+        keep=keep,
         held_out=judges,
+        # The objective of the paper whatever is trained on, so that curves of
+        # trainings on different objectives can be laid side by side.
         monitor={"expected_cls": expected_cls} if monitor is None else monitor,
         **options,
     )
     return Trained(seed, training.pipeline, judges, (training,))
+
+
+def _partition(config: RunConfig, seed: int) -> int:
+    """The seed of the folds: of the description, or one of its own for each seed."""
+    return config.split.seed + (seed if config.split.repartition else 0)
 
 
 def untrained(config: RunConfig, dataset: Dataset, seed: int) -> Trained:
@@ -127,13 +122,16 @@ def untrained(config: RunConfig, dataset: Dataset, seed: int) -> Trained:
         seen, judges = two_parts(config, dataset)
         pipeline = build_pipeline(config, seen, jax.random.key(seed))
         return Trained(seed, pipeline, judges, ())
+    count, partition = config.split.folds, _partition(config, seed)
     folds = tuple(
         build_pipeline(
-            config, leave_out(dataset, fold, config.split.folds), jax.random.key(seed)
+            config,
+            leave_out(dataset, fold, count, seed=partition),
+            jax.random.key(seed),
         )
-        for fold in range(config.split.folds)
+        for fold in range(count)
     )
-    return Trained(seed, CrossFit(folds), dataset, ())
+    return Trained(seed, CrossFit(folds, partition), dataset, ())
 
 
 def two_parts(config: RunConfig, dataset: Dataset) -> tuple[Dataset, Dataset]:
@@ -237,7 +235,6 @@ def run_seed(
     dataset: Dataset,
     seed: int,
     *,
-    objective: Objective | AbstractEventObjective | None = None,
     draw: bool = True,
     animate: bool = False,
     progress: bool = True,
@@ -253,7 +250,6 @@ def run_seed(
         config: The description.
         dataset: All events.
         seed: Which seed.
-        objective: In place of the one that is described.
         draw: Whether pictures are drawn (needs the extra `plot`).
         animate: Whether one of them moves. Not with folds.
         progress: Whether a bar is shown.
@@ -266,20 +262,19 @@ def run_seed(
     if draw and animate and config.split.folds is None:
         from .pictures import Recorder
 
-        every = max(1, config.training.steps // 30)
+        every = max(1, _steps(config) // 30)
         recorder = Recorder(two_parts(config, dataset)[1], every)
 
-    def watch(seed: int, step: int, now: Pipeline, numbers: dict[str, float]) -> None:
-        folder.log(seed=seed, step=step, **numbers)
+    def watch(seed: int, state: TrainState, numbers: dict[str, float]) -> None:
+        where = {"stage": int(state.stage), "step": int(state.step)}
+        folder.log(seed=seed, **where, **numbers)
         # A frame that cannot be had is said once, and ends the film, not the training.
         if recorder is not None and not failures:
             with noted(failures, "a frame of the film"):
-                recorder(seed, step, now, numbers)
+                recorder(state.pipeline, int(state.step))
 
     try:
-        trained = train_seed(
-            config, dataset, seed, objective=objective, watch=watch, progress=progress
-        )
+        trained = train_seed(config, dataset, seed, watch=watch, progress=progress)
     except TrainingFailed as failed:
         trained = _until_then(config, dataset, seed, failed)
         failures.append(Failure("the training", failed))
@@ -292,6 +287,10 @@ def run_seed(
             for path in _drawn(folder, config, trained, judged.pipeline, recorder):
                 pictures.append(path)  # one by one: the first stays if the second fails
     return Result(trained, judged.evaluation, tuple(pictures), tuple(failures))
+
+
+def _steps(config: RunConfig) -> int:
+    return sum(stage.steps for stage in stage_tables(config))
 
 
 def _until_then(
@@ -318,7 +317,7 @@ def _drawn(
 
     seed, signals = trained.seed, config.measurement.signals
     curves = curves_of(folder.metrics(), seed)
-    now = frame(pipeline, trained.judges, config.training.steps)
+    now = frame(pipeline, trained.judges, _steps(config))
     path = folder.picture(f"seed-{seed}.png")
     yield picture(path, now, trained.judges, curves, signals)
     if recorder is not None and recorder.frames:

@@ -1,10 +1,14 @@
-"""A training on disk."""
+"""A training on disk: every array of its state, and nothing that can be executed."""
 
+import json
 from pathlib import Path
 
 import equinox as eqx
 
-from .state import TrainState
+from .._pipeline import Pipeline
+from .keep import AbstractKeep, KeepLast
+from .stage import Stages, stages_of
+from .state import TrainState, initial_state
 
 
 def save_checkpoint(path: str | Path, state: TrainState) -> None:
@@ -14,35 +18,54 @@ def save_checkpoint(path: str | Path, state: TrainState) -> None:
 
     Args:
         path: the file; replaced if it exists.
-        state: `Training.state`.
+        state: `Training.state`, or what a `callback` gets.
     """
     path = Path(path)
     # Beside its place, so that the move is within one file system and cannot be half.
     unfinished = path.with_name(path.name + ".part")
-    eqx.tree_serialise_leaves(unfinished, state)
+    with unfinished.open("wb") as file:
+        # First where it stands: the shapes of the rest depend on the stage.
+        line = {"stage": int(state.stage), "step": int(state.step)}
+        file.write(json.dumps(line).encode() + b"\n")
+        eqx.tree_serialise_leaves(file, state)
     unfinished.replace(path)
 
 
-def load_checkpoint(path: str | Path, like: TrainState) -> TrainState:
+def load_checkpoint(
+    path: str | Path,
+    pipeline: Pipeline,
+    stages: Stages,
+    keep: AbstractKeep = KeepLast(),
+) -> TrainState:
     """Read a state that `save_checkpoint` wrote.
 
     Args:
         path: the file.
-        like: a state of the same pipeline and optimiser, from `initial_state`; it
-            gives the structure, its numbers are replaced.
+        pipeline: of the training that wrote it, trained or not; it gives the structure,
+            its numbers are replaced.
+        stages: what that training was told to do.
+        keep: its rule for what is kept.
+
+    Returns:
+        The state, for `train` to go on with.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file belongs to another pipeline or optimiser.
+        ValueError: the file belongs to another pipeline or to other stages.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint {path}.")
+    stages = stages_of(stages, pipeline)
     try:
-        return eqx.tree_deserialise_leaves(path, like)
+        with path.open("rb") as file:
+            number = json.loads(file.readline())["stage"]
+            stage = stages[min(number, len(stages) - 1)]
+            like = initial_state(pipeline, stage, keep, number=number)
+            return eqx.tree_deserialise_leaves(file, like)
     # Whatever equinox stumbles over, the reason is one: another shape was written.
-    except (RuntimeError, ValueError, EOFError, TypeError) as error:
+    except (RuntimeError, ValueError, EOFError, TypeError, KeyError) as error:
         raise ValueError(
-            f"The checkpoint {path} does not fit the pipeline and optimiser given as "
-            f"`like`; build them as for the training that wrote it. ({error})"
+            f"The checkpoint {path} does not fit the pipeline and the stages given; "
+            f"build them as for the training that wrote it. ({error})"
         ) from error

@@ -6,19 +6,22 @@ from typing import Any
 import jax
 
 from .._checks import check_count
-from .._events import Dataset, leave_out
-from .._gradient import AbstractEventObjective
-from .._objectives import Objective
+from .._events import Dataset, leave_out, split
 from .._pipeline import CrossFit, Pipeline, trained_leaves
+from .keep import AbstractKeep, KeepLast
 from .loop import Training, train
+from .stage import Stages
 
 
 def cross_fit(
-    build: Callable[[Dataset, int], Pipeline],
+    build: Callable[[Dataset, int], Pipeline] | CrossFit,
     dataset: Dataset,
-    objective: Objective | AbstractEventObjective,
+    stages: Stages,
     *,
     folds: int = 2,
+    partition: int = 0,
+    validation: float | None = None,
+    keep: AbstractKeep | Callable[[Dataset], AbstractKeep] = KeepLast(),
     **options: Any,
 ) -> tuple[CrossFit, tuple[Training, ...]]:
     """Train one pipeline per fold, each on the events of all other folds.
@@ -29,10 +32,17 @@ def cross_fit(
     Args:
         build: makes the untrained pipeline of a fold from the events that it may see
             (for their `standardisation`) and the fold's number (for its random key).
-            Bin edges must be fixed.
+            Bin edges must be fixed. Or pipelines that were cross-fitted before, to go
+            on with: their folds and partition stay.
         dataset: all events.
-        objective: what each training minimises.
+        stages: what each training does; see `train`.
         folds: how many.
+        partition: another number gives other folds. What a result owes to the luck of
+            the partition is seen by repeating it with some.
+        validation: the share of the events of each training that it does not train on,
+            for `keep` to choose by.
+        keep: as of `train`; with `validation` a function of these events, such as
+            `KeepBest`.
         options: those of `train`, the same for each fold.
 
     Returns:
@@ -40,24 +50,39 @@ def cross_fit(
 
     Raises:
         ValueError: fewer than two folds, or bin edges that differ or are trained.
+        TypeError: `validation` without a function as `keep`, or the reverse.
     """
+    if isinstance(build, CrossFit):
+        before, folds, partition = build, len(build.folds), build.partition
+        build = lambda _, fold: before.folds[fold]  # noqa: E731
     check_count(
         "cross_fit(folds=...)", folds, least=2, hint="Without folds there is `train`."
     )
-    seen = [leave_out(dataset, fold, folds) for fold in range(folds)]
+    seen = [leave_out(dataset, fold, folds, seed=partition) for fold in range(folds)]
     pipelines = tuple(build(events, fold) for fold, events in enumerate(seen))
     # Whether they can be joined is known now, and not when all have been trained.
-    CrossFit(pipelines)
+    CrossFit(pipelines, partition)
     if any(_trains_binning(pipeline) for pipeline in pipelines):
         raise ValueError(
             "`cross_fit(build=...)`: each fold would train its bin edges to others, "
             "and templates of different bins do not add up. Give `Binning` fixed edges."
         )
-    trainings = tuple(
-        train(pipeline, events, objective, **options)
-        for pipeline, events in zip(pipelines, seen, strict=True)
-    )
-    return CrossFit(tuple(training.pipeline for training in trainings)), trainings
+    if (validation is None) is not isinstance(keep, AbstractKeep):
+        raise TypeError(
+            "`cross_fit(validation=..., keep=...)`: the share of the validation events "
+            "and a function of them, such as `KeepBest`, belong together."
+        )
+
+    def trained(pipeline: Pipeline, events: Dataset) -> Training:
+        if isinstance(keep, AbstractKeep):
+            return train(pipeline, events, stages, keep=keep, **options)
+        shares = (1.0 - validation, validation)
+        events, aside = split(events, shares, seed=partition + 1)
+        return train(pipeline, events, stages, keep=keep(aside), **options)
+
+    trainings = tuple(map(trained, pipelines, seen))
+    folded = tuple(training.pipeline for training in trainings)
+    return CrossFit(folded, partition), trainings
 
 
 def _trains_binning(pipeline: Pipeline) -> bool:

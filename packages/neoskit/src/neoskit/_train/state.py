@@ -6,21 +6,23 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Int, PyTree
-
-import fitkit
 
 from .._custom_types import Rows, Scalar
 from .._events import Dataset, SampleKey, batch
 from .._events.split import Totals
 from .._gradient import (
-    AbstractEventObjective,
-    value_and_gradient,
-    value_and_gradient_chunked,
+    AnyObjective,
+    TrainingModel,
+    of_batch,
+    of_chunks,
+    trained_of,
 )
-from .._objectives import Objective
 from .._pipeline import Pipeline, trained_leaves
+from .keep import AbstractKeep, KeepLast
+from .stage import Stage
 
 
 @final
@@ -29,79 +31,110 @@ class TrainState(eqx.Module):
 
     Args:
         pipeline: as trained so far, with the bandwidth of the last step.
+        objective: what the stage's objective itself trains (an adversary), else empty.
         optimiser: the optimiser's own state.
-        step: how many steps are done.
+        kept: what the rule for what is kept remembers.
+        stage: the number of the stage, from 0; that of all stages at the end.
+        stage_step: how many steps of the stage are done.
+        step: how many steps are done in all.
     """
 
     pipeline: Pipeline
+    objective: PyTree
     optimiser: PyTree
-    step: Int[Array, ""]
+    kept: PyTree
+    stage: Int[np.ndarray, ""]
+    stage_step: Int[np.ndarray, ""]
+    step: Int[np.ndarray, ""]
 
 
 def initial_state(
-    pipeline: Pipeline, optimiser: optax.GradientTransformation
+    pipeline: Pipeline,
+    stage: Stage,
+    keep: AbstractKeep | None = None,
+    *,
+    number: int = 0,
+    step: int = 0,
 ) -> TrainState:
-    """The state before the first step."""
-    trained = eqx.filter(pipeline, trained_leaves(pipeline))
-    return TrainState(pipeline, optimiser.init(trained), jnp.asarray(0))
+    """The state before the first step of a stage.
 
-
-@final
-class Logarithm(eqx.Module):
-    """The logarithm of an objective: the same minimum, another scale of gradient.
-
-    An expected CLs falls by five orders of magnitude in the first steps, and with it
-    its gradient: Adam, which divides by the root of past squared gradients, would
-    coast on for tens of steps in the direction of the first ones and then stand still.
+    Args:
+        pipeline: where the stage starts.
+        stage: the stage.
+        keep: the rule for what is kept; `KeepLast()` by default.
+        number: of the stage.
+        step: how many steps were done in earlier stages.
     """
-
-    objective: Objective
-
-    def __call__(self, model: fitkit.Model) -> Scalar:
-        return jnp.log(self.objective(model))
+    trained = eqx.filter(pipeline, trained_leaves(pipeline))
+    objective = eqx.filter(stage.objective, trained_of(stage.objective))
+    keep = KeepLast() if keep is None else keep
+    return TrainState(
+        pipeline,
+        objective,
+        stage.optimiser.init((trained, objective)),
+        keep.start(pipeline),
+        np.asarray(number),
+        np.asarray(0),
+        np.asarray(step),
+    )
 
 
 @eqx.filter_jit
 def advance(
-    state: TrainState,
+    pipeline: Pipeline,
+    memory: tuple[PyTree, PyTree],
     dataset: Dataset,
     rows: Mapping[SampleKey, Rows] | None,
     totals: Totals,
+    model_of: TrainingModel,
     bandwidth: Scalar,
-    objective: Objective | AbstractEventObjective,
+    objective: AnyObjective,
     optimiser: optax.GradientTransformation,
     chunk: int | None,
-) -> tuple[TrainState, Scalar, Bool[Array, ""]]:
+    logarithm: bool,
+) -> tuple[Pipeline, tuple[PyTree, PyTree], Scalar, Bool[Array, ""]]:
     """One step: compiled once for all steps, also while the bandwidth changes.
 
+    Args:
+        pipeline: before the step.
+        memory: what the objective trains, and the optimiser's state.
+        dataset: all events.
+        rows: those of a batch.
+        totals: sums of weights of all events.
+        model_of: makes the model that the objective sees.
+        bandwidth, objective, optimiser, chunk, logarithm: of the stage.
+
     Returns:
-        The new state, the value of the objective before the step, and whether what is
-        minimised and its gradient were finite. Where not, the parameters stay.
+        Pipeline and memory after the step, the value of the objective before it, and
+        whether what is minimised and its gradient were finite. Where not, all stays.
     """
-    pipeline = state.pipeline.with_bandwidth(bandwidth)
+    theirs, remembered = memory
+    pipeline = pipeline.with_bandwidth(bandwidth)
+    objective = eqx.combine(theirs, objective)
     if rows is not None:
         dataset = batch(dataset, rows, totals)
     if chunk is None:
-        value, gradient = value_and_gradient(pipeline, dataset, objective)
+        value, gradient = of_batch(pipeline, dataset, objective, model_of, logarithm)
     else:
-        value, gradient = value_and_gradient_chunked(
-            pipeline, dataset, objective, chunk=chunk
+        value, gradient = of_chunks(
+            pipeline, dataset, objective, chunk, model_of, logarithm
         )
     # Looked at inside the program: one bit comes back to the loop, not the gradient.
     parts = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient))]
     finite = jnp.stack(parts).all()
     # Optimisers with weight decay pull at all that they are given.
-    trained = eqx.filter(pipeline, trained_leaves(pipeline))
-    updates, memory = optimiser.update(gradient, state.optimiser, trained)
-    moved = TrainState(eqx.apply_updates(pipeline, updates), memory, state.step + 1)
-    stays = TrainState(pipeline, state.optimiser, state.step)
+    trained = eqx.filter(pipeline, trained_leaves(pipeline)), theirs
+    updates, moved = optimiser.update(gradient, remembered, trained)
+    after = eqx.apply_updates((pipeline, theirs), updates)
 
     # The step is made either way, and then taken or not: a compiled program cannot
     # raise, and the loop that does needs the parameters of before.
     def choose(new: PyTree, old: PyTree) -> PyTree:
         return jnp.where(finite, new, old) if eqx.is_array(new) else new
 
+    (pipeline, theirs), remembered = jax.tree.map(
+        choose, (after, moved), ((pipeline, theirs), remembered)
+    )
     # What is told is the objective itself, whichever scale was minimised on.
-    if isinstance(objective, Logarithm):
-        value = jnp.exp(value)
-    return jax.tree.map(choose, moved, stays), value, finite
+    value = jnp.exp(value) if logarithm else value
+    return pipeline, (theirs, remembered), value, finite

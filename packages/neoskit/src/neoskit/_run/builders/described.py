@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from ..._events import Dataset
-from ..config import LUMI, ConfigError, MeasurementTable, RunConfig, SelectionTable
+from ..config import (
+    LUMI,
+    ConfigError,
+    MeasurementTable,
+    ResidualTable,
+    RunConfig,
+    SelectionTable,
+)
 from .nearest import hint
 
 
@@ -65,6 +72,11 @@ def _wrong_features(config: RunConfig, dataset: Dataset) -> Iterator[str]:
     table, names = config.observable, dataset.feature_names
     if not dataset.scored:
         yield "`source`: all channels are counted, there is nothing to train."
+    elif isinstance(table, ResidualTable) and table.score not in names:
+        yield (
+            f"`observable.score` is {table.score!r}, which is no feature."
+            f"{hint(table.score, names)}"
+        )
     elif isinstance(table, SelectionTable) and len(table.thresholds) != len(names):
         yield (
             f"`observable.thresholds` has {len(table.thresholds)} entries; the events "

@@ -1,50 +1,40 @@
-"""Descriptions → what is trained, and how."""
+"""Descriptions → the pipeline that is trained."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 import relaxed
 
 from ..._events import Dataset
-from ..._gradient import AbstractEventObjective, BinaryCrossEntropy
-from ..._objectives import (
-    Objective,
-    discovery_pvalue,
-    expected_cls,
-    generalised_variance,
-    poi_variance,
-)
 from ..._observable import (
     AbstractObservable,
+    FeatureScore,
     NeuralObservable,
+    Residual,
+    SoftmaxObservable,
     SoftSelection,
     standardisation,
 )
 from ..._pipeline import Pipeline
-from ..._templates import AbstractBinning, Binning, Counting, LearnedEdges
-from ..._train import anneal
+from ..._templates import (
+    AbstractBinning,
+    Binning,
+    Categories,
+    Counting,
+    LearnedEdges,
+)
 from ..config import (
     AnnealedTable,
     BinningTable,
-    NetworkTable,
+    ResidualTable,
     RunConfig,
-    TrainingTable,
+    SelectionTable,
+    SoftmaxTable,
 )
 from .measurement import build_measurement
 
-OBJECTIVES: dict[str, Objective | AbstractEventObjective] = {
-    "expected_cls": expected_cls,
-    "discovery_pvalue": discovery_pvalue,
-    "poi_variance": poi_variance,
-    "generalised_variance": generalised_variance,
-    "binary_cross_entropy": BinaryCrossEntropy(),
-    "binary_cross_entropy_with_variations": BinaryCrossEntropy(variations=True),
-}
 _ACTIVATIONS = {
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,
@@ -56,7 +46,6 @@ _KERNELS = {
     "gaussian": relaxed.GaussianKernel,
     "logistic": relaxed.LogisticKernel,
 }
-_OPTIMISERS = {"adam": optax.adam, "sgd": optax.sgd}
 
 
 def build_pipeline(config: RunConfig, dataset: Dataset, key: jax.Array) -> Pipeline:
@@ -74,53 +63,42 @@ def build_pipeline(config: RunConfig, dataset: Dataset, key: jax.Array) -> Pipel
     )
 
 
-def build_optimiser(config: TrainingTable) -> optax.GradientTransformation:
-    """The optimiser."""
-    return _optimiser(config.optimiser, config.learning_rate)
-
-
-# The compiled step is kept by the identity of its optimiser: one for all seeds, or
-# every seed compiles it anew.
-@functools.cache
-def _optimiser(name: str, rate: float) -> optax.GradientTransformation:
-    return _OPTIMISERS[name](rate)
-
-
-def build_bandwidth(config: RunConfig) -> Callable[[Any], Any] | None:
-    """How the bandwidth changes over the steps; `None` where it does not."""
-    width = config.binning.bandwidth
-    if not isinstance(width, AnnealedTable):
-        return None
-    return anneal(width.start, width.end, config.training.steps)
-
-
 def _observable(
     config: RunConfig, dataset: Dataset, key: jax.Array
 ) -> AbstractObservable:
-    table = config.observable
-    if isinstance(table, NetworkTable):
-        return NeuralObservable(
-            len(dataset.feature_names),
-            table.hidden,
-            key=key,
-            standardise=standardisation(dataset) if table.standardise else None,
-            activation=_ACTIVATIONS[table.activation],
-            dtype=_DTYPES[table.dtype],
-        )
-    return SoftSelection(table.thresholds, scale=table.scale, keep=table.keep)
+    table, names = config.observable, dataset.feature_names
+    if isinstance(table, SelectionTable):
+        return SoftSelection(table.thresholds, scale=table.scale, keep=table.keep)
+    options: dict[str, Any] = {
+        "key": key,
+        "standardise": standardisation(dataset) if table.standardise else None,
+        "activation": _ACTIVATIONS[table.activation],
+        "dtype": _DTYPES[table.dtype],
+    }
+    if isinstance(table, SoftmaxTable):
+        bins = len(config.binning.positions) - 1
+        return SoftmaxObservable(len(names), bins, table.hidden, **options)
+    network = NeuralObservable(len(names), table.hidden, **options)
+    if isinstance(table, ResidualTable):
+        score = FeatureScore(names.index(table.score), table.scale)
+        return Residual(score, network)
+    return network
 
 
 def _binning(config: RunConfig) -> AbstractBinning:
-    table = config.binning
+    table, straight = config.binning, config.binning.straight_through
     width = _first(table)
-    if not isinstance(config.observable, NetworkTable):
+    if isinstance(config.observable, SelectionTable):
         return Counting(bandwidth=width)
+    if isinstance(config.observable, SoftmaxTable):
+        return Categories(bandwidth=width, straight_through=straight)
     edges = table.positions
     return Binning(
         LearnedEdges(edges) if table.learned else edges,
         bandwidth=width,
         kernel=_KERNELS[table.kernel](),
         flow=table.flow,
+        straight_through=straight,
     )
 
 

@@ -9,13 +9,18 @@ from .binning import BinningTable as BinningTable
 from .binning import RebinningTable as RebinningTable
 from .channels import ChannelTable as ChannelTable
 from .compare import ComparisonTable as ComparisonTable
+from .compare import WayTable as WayTable
 from .measurement import LUMI as LUMI
 from .measurement import LuminosityTable as LuminosityTable
 from .measurement import MeasurementTable as MeasurementTable
 from .measurement import NormalisationTable as NormalisationTable
+from .objective import has_model as has_model
+from .objective import parse_objective as parse_objective
 from .observable import NetworkTable as NetworkTable
 from .observable import Observable as Observable
+from .observable import ResidualTable as ResidualTable
 from .observable import SelectionTable as SelectionTable
+from .observable import SoftmaxTable as SoftmaxTable
 from .read import config_document as config_document
 from .read import parse_config as parse_config
 from .read import read_config as read_config
@@ -34,6 +39,7 @@ from .systematics import SystematicTable as SystematicTable
 from .systematics import TemplateTable as TemplateTable
 from .table import ConfigError as ConfigError
 from .table import FileTable as FileTable
-from .training import ObjectiveName as ObjectiveName
 from .training import SplitTable as SplitTable
+from .training import StageTable as StageTable
 from .training import TrainingTable as TrainingTable
+from .training import WarmStartTable as WarmStartTable

@@ -27,7 +27,8 @@ Schedule = Annotated[
 class BinningTable(Table):
     """The bins of the observable: `edges`, or `bins` equal ones in `range`.
 
-    A selection has no bins; of this table it reads the bandwidth.
+    A selection has no bins; of this table it reads the bandwidth. With
+    `straight_through` a training sees hard counts, with the slope of smooth ones.
     """
 
     edges: Tuple[Finite] | None = None
@@ -37,6 +38,7 @@ class BinningTable(Table):
     bandwidth: Schedule = 0.1
     kernel: Literal["gaussian", "logistic"] = "gaussian"
     flow: Literal["drop", "clip"] = "drop"
+    straight_through: bool = False
 
     @pydantic.model_validator(mode="after")
     def _edges_given_once(self) -> Self:

@@ -5,17 +5,35 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import Field
 
-from .table import Count, Finite, Positive, Table, Tuple
+from .table import Count, Finite, Name, Positive, Table, Tuple
 
 
 class NetworkTable(Table):
     """A fully connected network with one output between 0 and 1."""
 
     kind: Literal["network"]
-    hidden: Tuple[Count] = (1024, 1024)
+    hidden: Tuple[Count] = (32, 32)
     standardise: bool = False
     activation: Literal["relu", "tanh", "silu", "gelu"] = "relu"
     dtype: Literal["float32", "float64"] = "float32"
+
+
+class SoftmaxTable(NetworkTable):
+    """A network with one output per bin, `binning.bins` of them: no edges, no order."""
+
+    kind: Literal["softmax"]  # type: ignore[assignment]
+
+
+class ResidualTable(NetworkTable):
+    """A score that is one of the features, corrected by a network.
+
+    `score` names the feature, somebody's classifier; `scale` is `"probability"` for one
+    between 0 and 1 and `"logit"` for any that is larger for signal.
+    """
+
+    kind: Literal["residual"]  # type: ignore[assignment]
+    score: Name
+    scale: Literal["probability", "logit"] = "probability"
 
 
 class SelectionTable(Table):
@@ -37,4 +55,7 @@ class SelectionTable(Table):
         return self
 
 
-Observable = Annotated[NetworkTable | SelectionTable, Field(discriminator="kind")]
+Observable = Annotated[
+    NetworkTable | SoftmaxTable | ResidualTable | SelectionTable,
+    Field(discriminator="kind"),
+]

@@ -31,7 +31,7 @@ def read_config(path: str | Path) -> RunConfig:
         ... kind = "blobs"
         ... ''')
         >>> read_config(folder / "run.toml").training.steps
-        60
+        100
     """
     path = Path(path)
     try:

@@ -8,7 +8,7 @@ from .binning import BinningTable, RebinningTable
 from .channels import ChannelTable
 from .compare import ComparisonTable
 from .measurement import MeasurementTable
-from .observable import NetworkTable, Observable, SelectionTable
+from .observable import NetworkTable, Observable
 from .references import check_references
 from .samples import DataTable, SampleTable
 from .source import FilesTable, Source
@@ -56,9 +56,21 @@ class RunConfig(Table):
                 "`binning.learned` and `split.folds` exclude each other: each fold "
                 "would learn other edges, and their templates would not add up"
             )
-        if self.rebinning is not None and isinstance(self.observable, SelectionTable):
+        kind = self.observable.kind
+        if self.rebinning is not None and kind in ("selection", "softmax"):
             raise ValueError(
-                "`rebinning` merges bins, and an observable of the kind 'selection' "
-                "has none: leave one of them out"
+                "`rebinning` merges neighbouring bins, and an observable of the kind "
+                f"{kind!r} has none: leave one of them out"
+            )
+        if kind == "softmax" and (self.binning.edges or self.binning.learned):
+            raise ValueError(
+                "`binning.edges` and `binning.learned` are of a value, and an "
+                "observable of the kind 'softmax' has bins of its own: give their "
+                "number as `binning.bins`"
+            )
+        if self.training.keep == "best" and self.split.validation is None:
+            raise ValueError(
+                '`training.keep = "best"` chooses on events of its own: give their '
+                "share as `split.validation`"
             )
         return self

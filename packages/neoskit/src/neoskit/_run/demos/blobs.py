@@ -45,6 +45,9 @@ def blobs_config(
                 "steps": steps,
                 "batch": min(2000, events * 4 // 5),
                 "learning_rate": 1e-3,
+                # As published: from scratch, with nothing added to the bins.
+                "warm_start": False,
+                "pseudo_events": 0.0,
                 "seeds": list(seeds),
             },
         },

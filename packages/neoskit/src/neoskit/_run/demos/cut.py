@@ -18,7 +18,7 @@ from ..._observable import SoftSelection
 from ..._pipeline import Pipeline
 from ..._statmodel import Measurement
 from ..._templates import Counting
-from ..._train import anneal, train
+from ..._train import Stage, anneal, train
 
 SIGNAL_YIELD = 300.0
 BACKGROUND_YIELD = 8000.0
@@ -117,12 +117,15 @@ def find_cut(
     training = train(
         pipeline,
         dataset,
-        minus_significance,
-        steps=steps,
-        optimiser=optax.adam(optax.cosine_decay_schedule(1.0, steps, alpha=0.02)),
-        bandwidth=anneal(5.0, 0.5, steps),
-        logarithm=False,  # the objective is negative
-        callback=lambda step, now, numbers: path.append(_threshold(now)),
+        Stage(
+            minus_significance,
+            steps,
+            optax.adam(optax.cosine_decay_schedule(1.0, steps, alpha=0.02)),
+            bandwidth=anneal(5.0, 0.5, steps),
+            logarithm=False,  # the objective is negative
+            pseudo_events=0.0,  # a counted sum of all events is never empty
+        ),
+        callback=lambda state, numbers: path.append(_threshold(state.pipeline)),
         progress=progress,
     )
     # In steps of a hundredth of the signal's width: the scan is the truth here.

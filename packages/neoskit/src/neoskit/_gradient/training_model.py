@@ -1,0 +1,102 @@
+"""Templates → the model that an objective sees while it is trained.
+
+A network finds the corner of a bin that a small sample left empty: with a dozen
+numbers that are free it makes a training CLs of 1e-13. What keeps it honest belongs to
+the training alone, never to a number that is quoted.
+"""
+
+from typing import final
+
+import equinox as eqx
+
+import fitkit
+
+from .._custom_types import Scalar
+from .._events import Dataset
+from .._statmodel import Measurement
+from .._templates import ProcessTemplates, Template, Templates
+
+PseudoEvents = dict[str, dict[str, Scalar]]
+"""Channel → process → expected events that are added to each bin."""
+
+
+def pseudo_events(
+    dataset: Dataset, signals: tuple[str, ...], number: float = 1.0
+) -> PseudoEvents:
+    r"""How much a few further events of each background process would be, per bin.
+
+    $$\kappa\,\bar w_p, \qquad
+      \bar w_p = \frac{\sum w^2}{\sum |w|}$$
+
+    over the nominal events of a background process in a scored channel: $\kappa$
+    events of its mean weight. Signal gets none, nor do counted channels.
+
+    Args:
+        dataset: the events that are trained on.
+        signals: names of the signal processes.
+        number: $\kappa$, how many events.
+    """
+    return {
+        channel: {
+            name: number
+            * (process.nominal.weights**2).sum()
+            / abs(process.nominal.weights).sum()
+            for name, process in dataset.channels[channel].items()
+            if name not in signals
+        }
+        for channel in dataset.scored
+    }
+
+
+def with_pseudo_events(templates: Templates, added: PseudoEvents) -> Templates:
+    """The templates with events added to every bin, of variations too.
+
+    The variance of the nominal template grows by the square of what is added to it.
+    """
+
+    def more(template: Template, weight: Scalar) -> Template:
+        return Template(template.yields + weight, template.variance + weight**2)
+
+    def of_process(process: ProcessTemplates, weight: Scalar) -> ProcessTemplates:
+        return ProcessTemplates(
+            more(process.nominal, weight),
+            {
+                name: (more(up, weight), more(down, weight))
+                for name, (up, down) in process.variations.items()
+            },
+        )
+
+    return {
+        channel: {
+            name: of_process(process, added[channel][name])
+            if name in added.get(channel, {})
+            else process
+            for name, process in processes.items()
+        }
+        for channel, processes in templates.items()
+    }
+
+
+@final
+class TrainingModel(eqx.Module):
+    """Makes the model that an objective sees of the templates of a training step.
+
+    Args:
+        measurement: what is measured.
+        added: pseudo-events, from `pseudo_events`; none if empty.
+        nuisances_fixed: whether all parameters but the one of interest are fixed, as
+            in the first steps of a training.
+    """
+
+    measurement: Measurement
+    added: PseudoEvents = eqx.field(default_factory=dict)
+    nuisances_fixed: bool = eqx.field(static=True, default=False)
+
+    def __call__(self, templates: Templates) -> fitkit.Model:
+        """The model."""
+        model = self.measurement.model(with_pseudo_events(templates, self.added))
+        if not self.nuisances_fixed:
+            return model
+        return model.with_fixed(
+            *(name for name in model.parameter_names if name != model.poi)
+        )

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask
 from .._fit.poi import poi_mask
+from .._fit.result import FitResult
 from .._fit.uncertainty import covariance_of
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
@@ -70,6 +71,7 @@ def breakdown(
     groups: Mapping[str, Sequence[str | type[AbstractModifier]]] | None = None,
     *,
     parameter: str | None = None,
+    best: FitResult | None = None,
 ) -> Breakdown:
     r"""Split an uncertainty by freezing groups of parameters at their best fit.
 
@@ -86,13 +88,15 @@ def breakdown(
             parameters with a constraint.
         parameter: whose uncertainty; `gamma[3]` for an entry of a parameter per bin.
             By default the parameter of interest.
+        best: the fit, where there is one, as of `fit` or `FitResult.load`; by default
+            it is made.
 
     Returns:
         A `Breakdown`, in units of the parameter.
 
     Raises:
         ValueError: for an unknown parameter or member, or a group with the parameter
-            itself.
+            itself; where `best` is no fit of this model to these data.
         FitError: where the fit finds no minimum, or the parameter has no uncertainty:
             it is fixed, on its bound or not determined.
         RuntimeError: traced, where float64 is off.
@@ -136,9 +140,9 @@ def breakdown(
             raise ValueError(
                 f"`breakdown`: the group {name!r} holds the parameter itself."
             )
-    best = best_fit(model, data, "breakdown")
+    fitted = best_fit(model, data, "breakdown", made=best)
     # Frozen groups can only add what is known: without any the width must be.
-    require_width(covariance_at(best).widths, best, mask, model, "breakdown")
+    require_width(covariance_at(fitted).widths, fitted, mask, model, "breakdown")
     # A mask for each step, nothing frozen first, and one for each group alone.
     apart = np.array(frozen, dtype=bool).reshape(-1, size + len(profiled))
     together = np.logical_or.accumulate(apart, axis=0)
@@ -148,7 +152,7 @@ def breakdown(
         held = model.bins_of_factors(masks[:, size:])
         deviations = _deviations_with_factors(best, mask, masks[:, :size], held)
     else:
-        deviations = _deviations(best, mask, masks)
+        deviations = _deviations(fitted, mask, masks)
     steps, alone = deviations[: len(apart) + 1], deviations[len(apart) + 1 :]
     return Breakdown(
         steps[0],

@@ -6,6 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._fit.result import FitResult
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
 from .._model.model import AbstractModel, Data
@@ -54,7 +55,9 @@ class Pulls(eqx.Module):
         return "\n".join(lines)
 
 
-def pulls(model: AbstractModel, data: Data) -> Pulls:
+def pulls(
+    model: AbstractModel, data: Data, *, best: FitResult | None = None
+) -> Pulls:
     r"""Best fits and uncertainties in units of the constraints.
 
     A normal constraint has the width \(\sigma\). A Poisson constraint, which counts
@@ -64,12 +67,15 @@ def pulls(model: AbstractModel, data: Data) -> Pulls:
     Args:
         model: any model.
         data: observed or expected data.
+        best: the fit, where there is one, as of `fit` or `FitResult.load`; by default
+            it is made.
 
     Returns:
         A `Pulls` of the parameters that were fitted, in the order of the model, and of
         the factors that it profiles.
 
     Raises:
+        ValueError: where `best` is no fit of this model to these data.
         FitError: where the fit finds no minimum.
         RuntimeError: traced, where float64 is off.
 
@@ -83,15 +89,15 @@ def pulls(model: AbstractModel, data: Data) -> Pulls:
         >>> round(float(result.pull[0]), 3), round(float(result.constraint[0]), 3)
         (0.326, 0.812)
     """
-    best = best_fit(model, data, "pulls")
+    fitted = best_fit(model, data, "pulls", made=best)
     # Also those on a bound: their pull is known, and says why.
-    chosen = np.flatnonzero(np.asarray(best.movable))
+    chosen = np.flatnonzero(np.asarray(fitted.movable))
     names = entry_names(model.parameter_shapes)
     width, centre = prior_widths(model), prior_centres(model)
     # A division by NaN is silent, and its result says what there is to say.
     with np.errstate(invalid="ignore"):
         width = xp.where(width > 0, width, np.nan)
-    values, errors = best.minimum.y, covariance_at(best).widths
+    values, errors = fitted.minimum.y, covariance_at(fitted).widths
     columns = [column[chosen] for column in (values, errors, centre, width)]
     of = [names[i] for i in chosen]
     if isinstance(model, Model) and model.profiled_names:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._custom_types import Params
+from .._fit.result import FitResult
 from .._fit.uncertainty import Covariance
 from .._histfactory.data import bins_by_channel
 from .._histfactory.model import Model
@@ -59,7 +60,12 @@ class Yields(eqx.Module):
         return "\n".join(lines)
 
 
-def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
+def predicted_yields(
+    model: AbstractModel,
+    data: Data | None = None,
+    *,
+    best: FitResult | None = None,
+) -> Yields:
     r"""The yields that a model expects before a fit, or after one.
 
     Uncertainties are \(\sqrt{J C J^T}\), with \(J\) the derivatives of the yields and
@@ -71,6 +77,8 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         model: any model whose expected data are counts by channel. Before a fit its
             starts count: `model.with_init(...)` and `model.with_fixed(...)` move them.
         data: fitted if given; if not, the yields are those before a fit.
+        best: the fit, where there is one, as of `fit` or `FitResult.load`; by default
+            it is made.
 
     Returns:
         Yields and uncertainties by channel, in events. An uncertainty is NaN where the
@@ -78,6 +86,7 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         channels know; the others do not suffer.
 
     Raises:
+        ValueError: where `best` is no fit of this model to these data.
         FitError: where the fit finds no minimum.
         RuntimeError: traced, where float64 is off.
 
@@ -90,6 +99,10 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         >>> round(float(before.channel_error["singlechannel"]), 6)
         5.0
     """
+    if data is None and best is not None:
+        raise ValueError(
+            "`predicted_yields(best=...)` needs the data that were fitted: give both."
+        )
     if data is None:
         # Before any data constraints are all that is known, each of one parameter.
         y, width = model.ravel(model.init), prior_widths(model)
@@ -100,8 +113,8 @@ def predicted_yields(model: AbstractModel, data: Data | None = None) -> Yields:
         covariance = Covariance(xp.diag(width**2), np.zeros(size), scale, known)
         params = model.init
     else:
-        best = best_fit(model, data, "predicted_yields")
-        y, covariance = best.minimum.y, covariance_at(best)
+        fitted = best_fit(model, data, "predicted_yields", made=best)
+        y, covariance = fitted.minimum.y, covariance_at(fitted)
         params = model.unravel(y)
         params |= model.profiled_factors(params, data)
     totals, errors, channel_errors = _propagated(model, params, data, covariance)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ._fit.diagnose import FitError as FitError
     from ._fit.fit import fit as fit
     from ._fit.fit import fixed_poi_fit as fixed_poi_fit
+    from ._fit.fit import smallest_twice_nll as smallest_twice_nll
     from ._fit.result import FitResult as FitResult
     from ._fit.solver import BoundedAdjoint as BoundedAdjoint
     from ._fit.solver import BoundedNewton as BoundedNewton
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from ._profile.pulls import Pulls as Pulls
     from ._profile.pulls import pulls as pulls
     from ._profile.ranking import Ranking as Ranking
+    from ._profile.ranking import impacts as impacts
     from ._profile.ranking import ranking as ranking
     from ._profile.scan import Scan as Scan
     from ._profile.scan import scan as scan
@@ -131,7 +133,7 @@ _MODULES = {
     ),
     "._formats": "read_histfactory_xml read_hs3 write_hs3",
     "._formats.combine_card.read": "read_combine_card",
-    "._fit.fit": "fit fixed_poi_fit",
+    "._fit.fit": "fit fixed_poi_fit smallest_twice_nll",
     "._fit.result": "FitResult",
     "._fit.diagnose": "FitError",
     "._fit.starts": "fit_from_many_starts Minima AnotherMinimumWarning",
@@ -152,7 +154,7 @@ _MODULES = {
     "._profile.contour": "contour Contour",
     "._profile.interval": "interval Intervals",
     "._profile.pulls": "pulls Pulls",
-    "._profile.ranking": "ranking Ranking",
+    "._profile.ranking": "ranking impacts Ranking",
     "._profile.groups": "parameter_group",
     "._profile.breakdown": "breakdown Breakdown",
     "._profile.gof": "goodness_of_fit GoodnessOfFit",
@@ -214,6 +216,7 @@ __all__ = [
     "write_hs3",
     "fit",
     "fixed_poi_fit",
+    "smallest_twice_nll",
     "FitResult",
     "FitError",
     "fit_from_many_starts",
@@ -252,6 +255,7 @@ __all__ = [
     "pulls",
     "Pulls",
     "ranking",
+    "impacts",
     "Ranking",
     "parameter_group",
     "breakdown",

@@ -1,20 +1,35 @@
 """The result of a fit."""
 
+import importlib.metadata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, final
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._custom_types import Matrix, Params, Vector
-from .._model.model import AbstractModel
+from .._custom_types import Mask, Matrix, Params, Vector
+from .._model.digest import digest_of
+from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterShapes, unflatten
 from .._numerics.bordered_matrix import Bordered, scale_of
-from .._numerics.namespace import xp
+from .._numerics.namespace import concrete, traced, xp
 from .diagnose import describe, entry_names, flattest, named_direction
+from .fit_file import (
+    arrays_of_curvature,
+    arrays_of_masks,
+    curvature_of,
+    masks_of,
+    packed,
+    read_fit,
+    unpacked,
+    write_fit,
+)
 from .minimise import Minimum
 from .stationarity import Stationarity
+from .uncertainty import Covariance, covariance_of
 
 
 @final
@@ -51,6 +66,8 @@ class FitResult(eqx.Module):
     steps: Int[Array, ""]
     status: Int[Array, ""]
     shapes: ParameterShapes = eqx.field(static=True)
+    # Of a fit that was loaded: it need not be worked out again.
+    stored_covariance: Covariance | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,6 +120,138 @@ class FitResult(eqx.Module):
         return function
 
     @property
+    def movable(self) -> Mask:
+        """Which entries were fitted, `[..., params]`."""
+        at = self.stationarity
+        return at.free | at.at_lower | at.at_upper | at.at_kink
+
+    @property
+    def covariance(self) -> Matrix:
+        """The inverse Hessian of what was fitted, `[params, params]`.
+
+        As `fitkit.covariance` at the best fit: 0 for fixed parameters, NaN where the
+        data determine nothing or push an entry onto its bound.
+        """
+        movable = self.movable
+        known = self.full_covariance.determined | ~movable
+        return xp.where(known[:, None] & known, self.full_covariance.table, xp.nan)
+
+    @property
+    def uncertainties(self) -> Params:
+        """The roots of its diagonal by parameter name."""
+        widths = xp.where(self.movable, self.full_covariance.widths, 0.0)
+        return unflatten(widths, self.shapes)
+
+    @property
+    def full_covariance(self) -> Covariance:
+        """What the Hessian says of all uncertainties, for one fit."""
+        if self.stored_covariance is not None:
+            return self.stored_covariance
+        # At a kink the mean of both sides is a curvature as good as any.
+        free = self.stationarity.free | self.stationarity.at_kink
+        with np.errstate(all="ignore"):
+            return covariance_of(self.curvature, free)
+
+    def save(self, path: str | Path, model: AbstractModel, data: Data) -> None:
+        """Store the fit, for uses that need no other one.
+
+        Best-fit values, Hessian, covariance and what limits the parameters go into a
+        file of NumPy's format `.npz`, without any pickle; of the model and the data
+        only a digest, by which `load` knows them again.
+
+        Args:
+            path: the file; its name is taken as it is.
+            model: that was fitted, with all that holds in the fit.
+            data: to which it was fitted.
+
+        Raises:
+            ValueError: for several fits in one result, for traced numbers, or for a
+                model and data of which this is not the best fit.
+
+        Example:
+            >>> import fitkit, tempfile, pathlib
+            >>> model = fitkit.uncorrelated_background([12.0], [50.0], [5.0])
+            >>> data = model.data({"singlechannel": [56.0]})
+            >>> best = fitkit.fit(model, data)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = pathlib.Path(folder) / "fit.npz"
+            ...     best.save(path, model, data)
+            ...     again = fitkit.FitResult.load(path, model, data)
+            >>> fitkit.pulls(model, data, best=again).names
+            ('mu', 'uncorr_bkguncrt[0]')
+        """
+        if traced(self) or np.ndim(self.twice_nll):
+            raise ValueError(
+                "`FitResult.save` stores one fit with concrete numbers; this result is "
+                + ("traced." if traced(self) else f"of {self.twice_nll.size} fits.")
+            )
+        require_fit_of(self, model, data, "FitResult.save")
+        plain = concrete(self)
+        arrays = {
+            name: np.asarray(getattr(plain, name)) for name in _PLAIN
+        } | arrays_of_masks(plain.stationarity)
+        arrays |= arrays_of_curvature(plain.curvature)
+        covariance = plain.full_covariance
+        arrays |= {
+            "covariance": packed(covariance.table),
+            "covariance_scale": covariance.scale,
+            "covariance_free": covariance.free,
+        }
+        if covariance.flat.any():
+            arrays["covariance_flat"] = packed(covariance.flat)
+        about = {
+            "fitkit": importlib.metadata.version("fitkit"),
+            "digest": digest_of(model, data),
+            "parameters": [[name, list(shape)] for name, shape in self.shapes.items()],
+        }
+        write_fit(path, arrays, about)
+
+    @classmethod
+    def load(cls, path: str | Path, model: AbstractModel, data: Data) -> "FitResult":
+        """A stored fit.
+
+        Args:
+            path: of the file that `save` wrote.
+            model, data: those of the fit, read or made again.
+
+        Returns:
+            The result as it was. `pulls`, `impacts`, `breakdown` and
+            `predicted_yields` take it as `best=`, and pictures and tables as any
+            other; what needs further fits, such as `ranking` or `scan`, makes its own.
+
+        Raises:
+            ValueError: for another file, or where the model or the data are not those
+                that were fitted.
+        """
+        arrays, about = read_fit(path)
+        if about.get("digest") != digest_of(model, data):
+            raise ValueError(
+                f"{path} is a fit of another model, of other settings (fixed "
+                "parameters, bounds, starts, masks) or to other data. Make them as "
+                "they were, or fit again."
+            )
+        try:
+            size = arrays["y"].size
+            flat = arrays.get("covariance_flat")
+            covariance = Covariance(
+                unpacked(arrays["covariance"], size),
+                np.zeros((size, size)) if flat is None else unpacked(flat, size),
+                arrays["covariance_scale"],
+                arrays["covariance_free"],
+            )
+            return cls(
+                **{name: arrays[name] for name in _PLAIN},
+                stationarity=masks_of(arrays),
+                curvature=curvature_of(arrays),
+                shapes=model.parameter_shapes,
+                stored_covariance=covariance,
+            )
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged ({type(error).__name__}: {error}). Fit again."
+            ) from None
+
+    @property
     def largest_gradient(self) -> Float[Array, ""]:
         """The largest derivative of a free entry, in units of its natural width.
 
@@ -143,3 +292,41 @@ def result_of(minimum: Minimum, model: AbstractModel) -> FitResult:
     fields = minimum._asdict()
     del fields["value"]
     return FitResult(**fields, shapes=model.parameter_shapes)
+
+
+# The fields of one array each.
+_PLAIN = (
+    *("y", "twice_nll", "converged", "edm", "unique", "gradient", "steps", "status"),
+)
+# How far two evaluations of one likelihood at one point may be apart, relative to 1 or
+# to the value: rounding, on another engine.
+_SAME = 1e-9
+
+
+def require_fit_of(
+    result: FitResult, model: AbstractModel, data: Data, call: str
+) -> None:
+    """See that a result is a fit of a model to data.
+
+    Args:
+        result: with concrete numbers.
+        model, data: of which it should be one.
+        call: for messages.
+
+    Raises:
+        ValueError: where the parameters or the likelihood differ.
+    """
+    if result.shapes != model.parameter_shapes:
+        raise ValueError(
+            f"`{call}`: the fit is one of other parameters ({', '.join(result.names)})."
+        )
+    likelihood = model.negative_log_likelihood(data)
+    y = concrete(result.y)
+    with np.errstate(all="ignore"):
+        here = 2 * float(likelihood.value(y) + likelihood.saturated())
+    there = float(result.twice_nll)
+    if not abs(here - there) <= _SAME * max(1.0, abs(there)):
+        raise ValueError(
+            f"`{call}`: -2 log L is {here:.9g} at the best fit that is given, which "
+            f"says {there:.9g}: it is a fit of another model, or to other data."
+        )

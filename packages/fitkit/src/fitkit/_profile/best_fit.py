@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from .._custom_types import Mask, Vector
 from .._fit.diagnose import FitError
 from .._fit.minimise import Minimum, minimise, minimised
+from .._fit.result import FitResult, require_fit_of
 from .._fit.uncertainty import Covariance, covariance_of
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
@@ -26,12 +27,14 @@ class BestFit(NamedTuple):
         parameters: bounds and fixed entries of all fits.
         minimum: the unconditional fit.
         movable: entries that are fitted, `[params]`.
+        covariance: of the entries that are free, where it is known already.
     """
 
     likelihood: AbstractNegativeLogLikelihood
     parameters: ParameterVectors
     minimum: Minimum
     movable: Mask
+    covariance: Covariance | None = None
 
     @property
     def free(self) -> Mask:
@@ -42,7 +45,12 @@ class BestFit(NamedTuple):
 
 
 def best_fit(
-    model: AbstractModel, data: Data, call: str, released: Mask | None = None
+    model: AbstractModel,
+    data: Data,
+    call: str,
+    released: Mask | None = None,
+    *,
+    made: FitResult | None = None,
 ) -> BestFit:
     """Fit, and collect what profiles need.
 
@@ -52,15 +60,19 @@ def best_fit(
         call: for messages.
         released: entries whose default bounds do not hold; see
             `fit_beyond_default_bounds`. By default all bounds hold.
+        made: the fit, where it has been made already.
 
     Raises:
         FitError: where the fit finds no minimum.
+        ValueError: where the fit that has been made is one of something else.
         RuntimeError: traced, where float64 is off.
     """
     # By its class: of a bound method equinox makes a new object each time.
     likelihood = type(model).negative_log_likelihood(model, data)
     parameters = model.parameter_vectors()
     require_float64(likelihood, parameters)
+    if made is not None:
+        return _from_result(made, model, data, likelihood, parameters, call)
     given = parameters.lower_given & parameters.upper_given
     if released is None or not (traced(given) or (released & ~given).any()):
         minimum = minimised(likelihood, parameters)
@@ -75,6 +87,38 @@ def best_fit(
         )
     _, movable = parameters.start()
     return BestFit(likelihood, parameters, minimum, movable)
+
+
+def _from_result(
+    result: FitResult,
+    model: AbstractModel,
+    data: Data,
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    call: str,
+) -> BestFit:
+    """The best fit that somebody made before."""
+    if not isinstance(result, FitResult):
+        raise TypeError(
+            f"`{call}(best=...)` takes the result of `fit`; got "
+            f"{type(result).__name__}."
+        )
+    if not traced(result, model, data):
+        require_fit_of(result, model, data, call)
+        if not bool(result.converged):
+            raise FitError(
+                f"`{call}`: the fit that is given found no minimum. `fit` gives the "
+                "reason."
+            )
+    fields = {name: getattr(result, name) for name in _OF_RESULT}
+    value = result.twice_nll / 2 - likelihood.saturated()
+    minimum = Minimum(value=value, **fields)
+    _, movable = parameters.start()
+    return BestFit(likelihood, parameters, minimum, movable, result.stored_covariance)
+
+
+# What a minimum and the result of a fit have in common.
+_OF_RESULT = tuple(name for name in Minimum._fields if name != "value")
 
 
 def fit_beyond_default_bounds(
@@ -129,9 +173,13 @@ def constrained_entries(model: AbstractModel) -> np.ndarray:
     )
 
 
-@numpy_or_compiled
 def covariance_at(best: BestFit) -> Covariance:
     """The covariance of the entries that are free at the best fit."""
+    return _covariance_at(best) if best.covariance is None else best.covariance
+
+
+@numpy_or_compiled
+def _covariance_at(best: BestFit) -> Covariance:
     return covariance_of(best.minimum.curvature, best.free)
 
 

@@ -1,23 +1,25 @@
 r"""What each source of uncertainty does to the parameter of interest.
 
 Two definitions stand beside each other. By *parameter shift*: a nuisance parameter is
-fixed one standard deviation from its best fit and everything else is fitted again.
+fixed one standard deviation from its best fit and everything else is fitted again
+(`ranking`), or follows to first order as the covariance says (`impacts`).
 By *global observable* (arXiv:2307.04007): the auxiliary measurement itself is shifted
 by one standard deviation; these impacts, and the one of the counts, add in quadrature
 to the total uncertainty, and so do groups of them.
 """
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask, Vector
-from .._fit.minimise import minimise
 from .._fit.poi import poi_mask
+from .._fit.result import FitResult
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names, hint
@@ -147,24 +149,104 @@ def ranking(model: AbstractModel, data: Data) -> Ranking:
     """
     poi = poi_mask(model, "ranking")
     best = best_fit(model, data, "ranking")
+    ranked = _ranked(model, best, poi, "ranking")
+    # A batch has at least one member.
+    change, converged = np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)
+    if ranked.index.size:
+        members = ranked.index, ranked.shifts
+        change, converged = _impacts((best, poi), members, poi.size)
+    return _result(model, best, poi, ranked, np.asarray(change), converged)
+
+
+def impacts(
+    model: AbstractModel, data: Data, *, best: FitResult | None = None
+) -> Ranking:
+    r"""The same to first order, from the covariance alone: without any further fit.
+
+    A parameter that is fixed at \(\hat\theta + \delta\) takes the parameter of interest
+    along by \(\delta\,C_{\mu\theta}/C_{\theta\theta}\): after the fit by
+    \(\pm\rho\,\sigma_\mu\). Impacts by global observable are those of `ranking`. For
+    thousands of parameters, and for a fit that was stored.
+
+    Args:
+        model: any model with a parameter of interest.
+        data: observed or expected data.
+        best: the fit, where there is one, as of `fit` or `FitResult.load`; by default
+            it is made.
+
+    Returns:
+        A `Ranking`, as of `ranking`.
+
+    Raises:
+        ValueError: where the model has no parameter of interest, or `best` is no fit
+            of this model to these data.
+        FitError: as `ranking`.
+
+    Example:
+        >>> from fitkit import correlated_background, impacts
+        >>> model = correlated_background([12.0], [50.0], [55.0], [45.0])
+        >>> result = impacts(model, model.expected_data(model.init))
+        >>> round(float(result.up[0]), 4)  # 5 events of 12
+        -0.4167
+    """
+    poi = poi_mask(model, "impacts")
+    fitted = best_fit(model, data, "impacts", made=best)
+    ranked = _ranked(model, fitted, poi, "impacts")
+    covariance = covariance_at(fitted)
+    column = np.asarray(covariance.table)[np.flatnonzero(poi)[0], ranked.index]
+    with np.errstate(all="ignore"):
+        slope = column / np.asarray(covariance.widths)[ranked.index] ** 2
+    change = slope[:, None] * ranked.shifts
+    converged = np.ones(change.shape, dtype=bool)
+    return _result(model, fitted, poi, ranked, change, converged)
+
+
+@final
+class _Ranked(NamedTuple):
+    """The parameters that are ranked.
+
+    Attributes:
+        index: their entries of the flat vector.
+        pull, constraint: as of `Ranking`.
+        shifts: up and down, after the fit and before it, `[entries, 4]`.
+    """
+
+    index: np.ndarray
+    pull: np.ndarray
+    constraint: np.ndarray
+    shifts: np.ndarray
+
+
+def _ranked(model: AbstractModel, best: BestFit, poi: Mask, call: str) -> _Ranked:
     covariance = covariance_at(best)
-    require_width(covariance.widths, best, poi, model, "ranking")
+    require_width(covariance.widths, best, poi, model, call)
     # One on its bound is ranked too: its constraint still has a width.
     index = np.flatnonzero(np.asarray(best.movable) & ~poi)
     widths, centres = (of(model)[index] for of in (prior_widths, prior_centres))
     sigma, constrained = np.asarray(covariance.widths)[index], widths > 0
     prefit = np.where(constrained, widths, np.nan)
-    # Up and down, after the fit and before it.
-    shifts = np.stack([sigma, -sigma, prefit, -prefit], axis=1)
-    # A batch has at least one member.
-    change, converged = np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)
-    if index.size:
-        change, converged = _impacts((best, poi), (index, shifts), poi.size)
+    return _Ranked(
+        index,
+        (np.asarray(best.minimum.y)[index] - centres) / prefit,
+        sigma / prefit,
+        np.stack([sigma, -sigma, prefit, -prefit], axis=1),
+    )
+
+
+def _result(
+    model: AbstractModel,
+    best: BestFit,
+    poi: Mask,
+    ranked: _Ranked,
+    change: Float[np.ndarray, "entries 4"],
+    converged: Bool[Array, "entries 4"],
+) -> Ranking:
     by_observation, statistical = _by_observation(best, poi)
-    up, down, prefit_up, prefit_down = np.asarray(change).T
+    index, covariance = ranked.index, covariance_at(best)
+    up, down, prefit_up, prefit_down = change.T
     columns = {
-        "pull": (np.asarray(best.minimum.y)[index] - centres) / prefit,
-        "constraint": sigma / prefit,
+        "pull": ranked.pull,
+        "constraint": ranked.constraint,
         "up": up,
         "down": down,
         "prefit_up": prefit_up,
@@ -226,9 +308,9 @@ def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]
     deviations = likelihood.deviations(y)
     if deviations is None:
         return xp.full(poi.shape, np.nan), xp.asarray(np.nan)
+    # One column for all observations: no fit, and no derivative of one.
+    column = xp.sum(xp.where(poi[:, None], covariance_at(best).table, 0.0), axis=0)
     if isinstance(likelihood, HistFactoryLikelihood):
-        # One column for all observations: no fit, and no derivative of one.
-        column = xp.sum(xp.where(poi[:, None], covariance_at(best).table, 0.0), axis=0)
         changes = likelihood.expected_along(y, column)
         counts, aux = (
             xp.where(sigma > 0, change / xp.where(sigma > 0, sigma, 1.0), 0.0)
@@ -236,11 +318,9 @@ def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]
         )
     else:
         # Of any other likelihood with deviations: by the implicit function theorem.
-        parameters = best.parameters.starting_at(y)
+        def score(observed: Any) -> Array:
+            return -jnp.dot(column, likelihood.at(observed).gradient(y))
 
-        def fitted(observed: Any) -> Array:
-            return pick(minimise(likelihood.at(observed), parameters).y, poi)
-
-        slopes = jax.grad(fitted)(likelihood.observations())
+        slopes = jax.grad(score)(likelihood.observations())
         counts, aux = (a * b for a, b in zip(slopes, deviations, strict=True))
     return aux, xp.sqrt(xp.sum(counts**2))

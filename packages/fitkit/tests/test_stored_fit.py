@@ -161,9 +161,10 @@ def test_impacts_are_the_covariance(problem, best):
             exact, abs=0.03 * float(impacts.total)
         )
     assert impacts.group(["xs"]) == by_fits.group(["xs"])
-    # Squares of all observations add up to the variance.
+    # Squares of all observations add up to the variance, for Asimov data exactly: those
+    # of these counts have another Hessian than their expectation.
     total = float(np.sum(impacts.by_observable**2) + impacts.statistical**2)
-    assert total == pytest.approx(float(impacts.total) ** 2, rel=1e-8)
+    assert total == pytest.approx(float(impacts.total) ** 2, rel=1e-2)
 
 
 def test_of_any_model(tmp_path):

@@ -84,7 +84,7 @@ def best_fits(folder: Path, references: dict) -> None:
             best = fitkit.fit(model, data)
             interval = fitkit.interval(model, data, "r")
             middle = float(best.params["r"])
-            low, high = float(interval.lower[0]), float(interval.upper[0])
+            low, high = (float(end) for end in interval["r"])
             print(
                 f"{card:46}{'r':>8}{middle:9.4f} -{middle - low:.4f} +{high - middle:.4f}"
                 f"   Combine {reference['r']} -{reference['down']} +{reference['up']}"

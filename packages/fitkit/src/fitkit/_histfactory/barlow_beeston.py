@@ -18,6 +18,11 @@ box the best value is the nearest one. What is left is a function of \(s\) and \
 alone. Its first derivatives are the partial ones at the best value (envelope theorem);
 the second have a term more, the Schur complement of \(\gamma\).
 
+A factor may also be a *shift*, normal at 0, in units of an error s that parameters
+change. It may be negative, and of a bin without counts the best value may then be the
+one at which nothing is expected, \(\gamma = -o/s\): there the rate stays 0 whatever s
+and o do, and what is left is the constraint alone.
+
 References:
     R. Barlow, C. Beeston, CPC 77 (1993) 219; J. S. Conway, arXiv:1103.0354, section 5.
 """
@@ -33,6 +38,12 @@ from .._numerics.namespace import filter_custom_jvp, xp
 from .constraint_terms import ConstraintTerms
 
 PerBin = Float[Array, " bins"]
+
+# A rate that is smaller than its two parts by this is 0.
+_ROUNDING = 1e-12
+# How much stiffer than its constraint the edge is at which a bin expects nothing: what
+# this leaves of the second derivatives is 1e-7 of them, what rounding takes 1e-9.
+_STIFF = 1e7
 
 
 @final
@@ -72,7 +83,20 @@ class Bins(NamedTuple):
 
     def rates(self, gamma: PerBin) -> PerBin:
         """Expected counts."""
-        return gamma * self.scaled + self.others
+        rates = gamma * self.scaled + self.others
+        return xp.where(self.empty(gamma), 0.0, rates)
+
+    def empty(self, gamma: PerBin) -> Mask:
+        """The bins whose best factor is the one at which nothing is expected."""
+        shift, others = gamma * self.scaled, self.others
+        nothing = xp.abs(shift + others) <= _ROUNDING * (xp.abs(shift) + xp.abs(others))
+        free = self.factors.constraints.normal & ~self.factors.constraints.fixed
+        return nothing & free & (self.counts == 0) & (self.scaled > 0)
+
+    def with_empty(self, gamma: PerBin, empty: Mask) -> PerBin:
+        """The factors, those of empty bins as the function of s and o that they are."""
+        safe = xp.where(empty, self.scaled, 1.0)
+        return xp.where(empty, -self.others / safe, gamma)
 
     def value(self, gamma: PerBin) -> Float[Array, ""]:
         """Minus the log-likelihood of counts and auxiliary data, less saturation."""
@@ -80,8 +104,16 @@ class Bins(NamedTuple):
         return main + self.factors.constraints.value(gamma, self.aux)
 
     def ratios(self, gamma: PerBin) -> tuple[PerBin, PerBin]:
-        """1 - n/nu and n/nu^2, finite where the rate is not positive."""
-        return rate_ratios(self.counts, self.rates(gamma))
+        """1 - n/nu and n/nu^2, finite where the rate is not positive.
+
+        In empty bins the slope that the constraint balances, and a stiff edge.
+        """
+        pull, weight = rate_ratios(self.counts, self.rates(gamma))
+        empty, terms = self.empty(gamma), self.factors.constraints
+        safe = xp.where(empty, self.scaled, 1.0)
+        balance = -terms.gradient(gamma, self.aux) / safe
+        edge = _STIFF * terms.curvature(gamma, self.aux) / safe**2
+        return xp.where(empty, balance, pull), xp.where(empty, edge, weight)
 
 
 def rate_ratios(counts: PerBin, rates: PerBin) -> tuple[Array, Array]:
@@ -152,6 +184,9 @@ def _best_factors_jvp(primals, tangents):
     gamma = best_factors(bins)
     _, slope_dot = eqx.filter_jvp(lambda at: slope(at, gamma), (bins,), (dot,))
     change = -response(bins, gamma) * slope_dot
+    empty = bins.empty(gamma)
+    _, edge = eqx.filter_jvp(lambda at: at.with_empty(gamma, empty), (bins,), (dot,))
+    change = xp.where(empty, edge, change)
     if dot.factors.init is not None:
         change = change + xp.where(bins.factors.constraints.fixed, dot.factors.init, 0)
     return gamma, change
@@ -174,7 +209,10 @@ def profiled_value(bins: Bins) -> Float[Array, ""]:
 def _profiled_value_jvp(primals, tangents):
     (bins,), (dot,) = primals, tangents
     gamma = best_factors(bins)
-    return eqx.filter_jvp(lambda at: at.value(gamma), (bins,), (dot,))
+    empty = bins.empty(gamma)
+    return eqx.filter_jvp(
+        lambda at: at.value(at.with_empty(gamma, empty)), (bins,), (dot,)
+    )
 
 
 @final

@@ -178,10 +178,10 @@ def _terms(of: Arrays | ProfiledFactors, templates: _Templates) -> ConstraintTer
     tau = xp.where(poisson_stat, effective, tau)
 
     empty = (stat & ~usable) | (poisson & ~valid)
-    counted = kind == ParameterKind.COUNT
+    counted, shift = kind == ParameterKind.COUNT, kind == ParameterKind.SHIFT
     poisson_any = poisson | poisson_stat | counted
     return ConstraintTerms(
-        normal=(kind == ParameterKind.NORMAL) | normal_stat,
+        normal=(kind == ParameterKind.NORMAL) | normal_stat | shift,
         poisson=poisson_any,
         sigma=width,
         # settings may give the width 1/sqrt(tau); the nominal data stay, as in pyhf

@@ -18,7 +18,7 @@ Variation: TypeAlias = tuple[str, str]
 """An interpolation code and the parameter that has it; one may have several codes."""
 
 _PER_CHANNEL = (ParameterKind.MC_STAT, ParameterKind.POISSON_STAT)
-_STATISTICAL = (*_PER_CHANNEL, ParameterKind.POISSON)
+_STATISTICAL = (*_PER_CHANNEL, ParameterKind.POISSON, ParameterKind.SHIFT)
 
 
 @dataclasses.dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ def read_combine_card(
     mass: float | str | None = None,
     poi_map: Mapping[str, str] | None = None,
     keywords: Mapping[str, str] | None = None,
+    mc_statistics: Literal["parameters", "profiled"] = "profiled",
 ) -> tuple[Model, Data]:
     r"""The model and the observed data of a CMS Combine datacard.
 
@@ -39,6 +41,8 @@ def read_combine_card(
             process that is left out; the last that fits holds. By default `r` scales
             all processes whose number is 0 or negative.
         keywords: values of other keywords in names of files and histograms, `$WORD`.
+        mc_statistics: whether the parameters of whole bins by `autoMCStats` are
+            profiled in closed form (default, as Combine does), or written out.
 
     Returns:
         `(model, data)`. The parameter of interest is the first strength; it is None
@@ -71,7 +75,7 @@ def read_combine_card(
     """
     path = Path(path)
     try:
-        return _model_of(path, mass, poi_map, keywords or {})
+        return _model_of(path, mass, poi_map, keywords or {}, mc_statistics)
     except WorkspaceError as error:
         raise WorkspaceError(f"{path}, {error}") from error.__cause__
     except SpecificationError as error:
@@ -95,6 +99,7 @@ def _model_of(
     mass: float | str | None,
     poi_map: Mapping[str, str] | None,
     keywords: Mapping[str, str],
+    mc_statistics: Literal["parameters", "profiled"],
 ) -> tuple[Model, Data]:
     card = parse_card(read_text(path))
     scaled = strengths(card, poi_map)
@@ -106,7 +111,12 @@ def _model_of(
         with np.errstate(all="ignore"):
             built = build(card, templates, scaled)
         poi = scaled.names[0] if scaled.names else None
-        model = Model(built.channels, poi=poi, settings=built.settings)
+        model = Model(
+            built.channels,
+            poi=poi,
+            settings=built.settings,
+            mc_statistics=mc_statistics,
+        )
     finally:
         templates.close()
     return model, model.data(built.counts)

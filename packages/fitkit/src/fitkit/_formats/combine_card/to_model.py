@@ -55,7 +55,7 @@ class BinParameters(AbstractModifier):
     events: np.ndarray
 
     def declare(self, tables: Tables, place: Place) -> None:
-        normal = self.kind == ParameterKind.NORMAL
+        normal = self.kind in (ParameterKind.NORMAL, ParameterKind.SHIFT)
         tables.parameter(
             self.name,
             place,
@@ -70,7 +70,8 @@ class BinParameters(AbstractModifier):
                 sigma=np.ones(place.size) if normal else self.events**-0.5,
             ),
         )
-        tables.factor(self.name, place, np.arange(place.size))
+        # The sample is made of errors, and has none of its own.
+        tables.factor(self.name, place, np.arange(place.size), np.zeros(place.size))
 
 
 @dataclasses.dataclass
@@ -419,7 +420,7 @@ class _Builder:
         """The shift of the whole bins."""
         self._fix(name, ~here)
         factor = FunctionFactor(f"{name} error", *of_sum)
-        parameters = BinParameters(name, ParameterKind.NORMAL, np.ones(here.shape))
+        parameters = BinParameters(name, ParameterKind.SHIFT, np.ones(here.shape))
         return Sample(STATISTICS, here.astype(float), (factor, parameters))
 
     def _single(

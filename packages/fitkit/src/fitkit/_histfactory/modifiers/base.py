@@ -33,6 +33,8 @@ class ParameterKind(enum.IntEnum):
     """Poisson constraint, with the relative uncertainty of the samples' total."""
     COUNT = 5
     """Poisson constraint of a count that is given, as is what it expects at 1."""
+    SHIFT = 6
+    """Unit normal constraint at 0, of the number of errors by which a bin is off."""
 
 
 POISSON_KINDS = (ParameterKind.POISSON, ParameterKind.POISSON_STAT, ParameterKind.COUNT)

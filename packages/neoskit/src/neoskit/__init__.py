@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from ._results import resample as resample
     from ._results import unblind as unblind
     from ._results import verdict as verdict
+    from ._run.analysis import Analysis as Analysis
     from ._statmodel import Measurement as Measurement
     from ._templates import AbstractBinning as AbstractBinning
     from ._templates import Binning as Binning
@@ -138,6 +139,7 @@ _NAMES = {
         *("head_room", "HeadRoom", "verdict", "Verdict"),
         *("export_workspace", "unblind", "Unblinded"),
     ),
+    "_run.analysis": ("Analysis",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -50,6 +50,27 @@ def _settings(
 
 
 @app.command()
+def check(
+    config: ConfigFile,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print it for a program to read.")
+    ] = False,
+) -> None:
+    """Read everything that a file describes, and say what is odd; train nothing."""
+    from .._run.check import check as check_all
+    from .._run.config import read_config
+    from . import check as printed
+
+    result = check_all(read_config(config), config.parent)
+    if as_json:
+        printed.document(result)
+    else:
+        printed.report(config, result)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     config: ConfigFile,
     out: Out = None,

@@ -42,6 +42,11 @@ def line(text: str) -> None:
     _out.print(text)
 
 
+def table(rows: Table) -> None:
+    """A table, as wide as it needs to be."""
+    _out.print(rows)
+
+
 def error(text: str) -> None:
     """One message about what went wrong."""
     _err.print(Text.assemble(("error", "bold red"), ": ", text))

@@ -143,6 +143,31 @@ def observed(config: RunConfig, base: Path) -> dict[str, Events]:
     }
 
 
+def entries(config: RunConfig, base: Path) -> Iterator[tuple[str, Path, int | None]]:
+    """Every simulated file: its sample, the path, and how many events it has.
+
+    The files of a shift follow those of their sample, as `"ztt, jes:up"`. Of a CSV
+    file only reading it tells the number.
+
+    Raises:
+        ConfigError: one cannot be opened.
+    """
+    for i in range(len(config.samples)):
+        reading = _Reading(config, base, i)
+        name = reading.table.name
+        with _naming(reading.key):
+            files = {name: reading.nominal_files()}
+        for acting, side in reading.elsewhere():
+            with _naming(f"systematics.{acting.number}.{side}"):
+                shifted = reading.shifted_files(acting, side)
+                files[f"{name}, {acting.table.name}:{side}"] = shifted
+        for label, of in files.items():
+            with _naming(reading.key):
+                sizes = of.entries()
+            for path, size in zip(of.paths, sizes, strict=True):
+                yield label, path, size
+
+
 def check_data(config: RunConfig, base: Path) -> tuple[Path, ...]:
     """The files of recorded events, which have what is asked of them; none is read.
 
@@ -188,10 +213,10 @@ class _Reading:
     def check(self) -> None:
         """Whether all files have what is asked of them."""
         with _naming(self.key):
-            self._nominal_files().check(self._texts())
-        for acting, side in self._elsewhere():
+            self.nominal_files().check(self._texts())
+        for acting, side in self.elsewhere():
             with _naming(f"systematics.{acting.number}.{side}"):
-                self._shifted_files(acting, side).check(self._texts(acting, side))
+                self.shifted_files(acting, side).check(self._texts(acting, side))
 
     def parts(self, rows: int) -> Iterator[Part]:
         """Every event, in every place where it stands."""
@@ -201,8 +226,8 @@ class _Reading:
                 views.append(view)
                 places.append((plan, of))
         with _naming(self.key):
-            yield from _placed(self._nominal_files(), views, places, rows)
-        for acting, side in self._elsewhere():
+            yield from _placed(self.nominal_files(), views, places, rows)
+        for acting, side in self.elsewhere():
             views, places = [], []
             for plan in self.plans:
                 shifts = self._shifts_by(plan, acting, side)
@@ -211,7 +236,7 @@ class _Reading:
                     views.append(self._view(plan.region, template))
                     places.append((plan, [shifts]))
             with _naming(f"systematics.{acting.number}.{side}"):
-                files = self._shifted_files(acting, side)
+                files = self.shifted_files(acting, side)
                 yield from _placed(files, views, places, rows)
 
     def _views(self, plan: Plan) -> Iterator[tuple[View, list[list[str]]]]:
@@ -234,7 +259,7 @@ class _Reading:
                 acting = of.get(self.number)
                 yield f"{name}:{side}", acting and acting.template(side)
 
-    def _elsewhere(self) -> list[tuple[Acting, str]]:
+    def elsewhere(self) -> list[tuple[Acting, str]]:
         """The sides of systematics whose events are in other files."""
         found: dict[tuple[int, str], Acting] = {}
         for plan in self.plans:
@@ -279,12 +304,12 @@ class _Reading:
             return weight
         return (*weight, repr(1.0 + template.normalisation))
 
-    def _nominal_files(self) -> EventFiles:
+    def nominal_files(self) -> EventFiles:
         return _event_files(
             self.config, self.base, self.table, self.table.files, None, self.number
         )
 
-    def _shifted_files(self, acting: Acting, side: str) -> EventFiles:
+    def shifted_files(self, acting: Acting, side: str) -> EventFiles:
         template = acting.template(side)
         files = template.files.get(self.table.name, self.table.files)
         return _event_files(

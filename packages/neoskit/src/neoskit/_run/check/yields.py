@@ -1,0 +1,120 @@
+"""Events and yields of every process, and what variations change of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..._events import Events, SampleKey
+
+Samples = Mapping[SampleKey, Events]
+"""All events, a nominal sample before its variations; some may have none."""
+
+
+@dataclass(frozen=True)
+class YieldRow:
+    """One process in one channel.
+
+    Args:
+        channel: where.
+        process: which.
+        raw: number of events.
+        expected: sum of weights.
+        error: √Σw², from the finite sample.
+        effective: (Σw)² / Σw², as many events of equal weight would be as precise.
+        negative: share of the events whose weight is negative.
+        largest: the largest weight of an event, relative to the yield.
+    """
+
+    channel: str
+    process: str
+    raw: int
+    expected: float
+    error: float
+    effective: float
+    negative: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class VariationRow:
+    """One variation of a process in a channel.
+
+    Args:
+        channel: where.
+        process: of what.
+        name: the parameter.
+        raw: events up and down.
+        effective: effective events up and down.
+        up: relative change of the yield at +1 σ.
+        down: relative change of the yield at −1 σ.
+        moves: whether features of events change, and not their weights alone.
+    """
+
+    channel: str
+    process: str
+    name: str
+    raw: tuple[int, int]
+    effective: tuple[float, float]
+    up: float
+    down: float
+    moves: bool
+
+
+def yields(samples: Samples) -> tuple[YieldRow, ...]:
+    """The table of yields."""
+    return tuple(
+        _row(key, np.asarray(events.weights))
+        for key, events in samples.items()
+        if not key.shift
+    )
+
+
+def _row(key: SampleKey, weights: np.ndarray) -> YieldRow:
+    total, squares = float(weights.sum()), float((weights**2).sum())
+    count = len(weights)
+    return YieldRow(
+        key.channel,
+        key.process,
+        count,
+        total,
+        float(np.sqrt(squares)),
+        total**2 / squares if squares else 0.0,
+        float((weights < 0).mean()) if count else 0.0,
+        float(np.abs(weights).max() / abs(total)) if count and total else 0.0,
+    )
+
+
+def variations(samples: Samples) -> tuple[VariationRow, ...]:
+    """The table of variations."""
+    return tuple(_variations(samples))
+
+
+def _variations(samples: Samples) -> Iterator[VariationRow]:
+    for key, up in samples.items():
+        if not key.shift.endswith(":up"):
+            continue
+        name = key.shift.removesuffix(":up")
+        nominal, down = (
+            samples[key._replace(shift=shift)] for shift in ("", f"{name}:down")
+        )
+        total = float(np.asarray(nominal.weights).sum())
+        sides = [_row(key, np.asarray(events.weights)) for events in (up, down)]
+        changes = [
+            side.expected / total - 1 if total else float("nan") for side in sides
+        ]
+        yield VariationRow(
+            key.channel,
+            key.process,
+            name,
+            (sides[0].raw, sides[1].raw),
+            (sides[0].effective, sides[1].effective),
+            changes[0],
+            changes[1],
+            any(_moved(events, nominal) for events in (up, down)),
+        )
+
+
+def _moved(events: Events, nominal: Events) -> bool:
+    # Of a channel that is counted no features were read.
+    return bool(nominal.names) and events.features is not nominal.features

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ._formats import read_hs3 as read_hs3
     from ._formats import write_hs3 as write_hs3
     from ._formats.combine_card.read import read_combine_card as read_combine_card
+    from ._formats.combine_card.to_workspace import (
+        combine_card_to_workspace as combine_card_to_workspace,
+    )
     from ._grid.grid import GridResult as GridResult
     from ._grid.grid import grid as grid
     from ._histfactory.model import Model as Model
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from ._hypotest.fits import ActiveBoundWarning as ActiveBoundWarning
     from ._hypotest.hypotest import hypotest as hypotest
     from ._hypotest.limit import MissingLimitWarning as MissingLimitWarning
+    from ._hypotest.expected_limit import expected_limit as expected_limit
     from ._hypotest.limit import upper_limit as upper_limit
     from ._hypotest.results import DiscoveryResult as DiscoveryResult
     from ._hypotest.results import HypotestResult as HypotestResult
@@ -133,6 +137,7 @@ _MODULES = {
     ),
     "._formats": "read_histfactory_xml read_hs3 write_hs3",
     "._formats.combine_card.read": "read_combine_card",
+    "._formats.combine_card.to_workspace": "combine_card_to_workspace",
     "._fit.fit": "fit fixed_poi_fit smallest_twice_nll",
     "._fit.result": "FitResult",
     "._fit.diagnose": "FitError",
@@ -148,6 +153,7 @@ _MODULES = {
     "._hypotest.fits": "ActiveBoundWarning",
     "._hypotest.hypotest": "hypotest",
     "._hypotest.discovery": "discovery",
+    "._hypotest.expected_limit": "expected_limit",
     "._hypotest.limit": "upper_limit MissingLimitWarning",
     "._hypotest.results": "HypotestResult DiscoveryResult UpperLimit",
     "._profile.scan": "scan Scan",
@@ -198,6 +204,7 @@ __all__ = [
     "read_workspace",
     "write_workspace",
     "read_combine_card",
+    "combine_card_to_workspace",
     "Patch",
     "PatchSet",
     "read_patchset",
@@ -243,6 +250,7 @@ __all__ = [
     "discovery",
     "DiscoveryResult",
     "upper_limit",
+    "expected_limit",
     "UpperLimit",
     "MissingLimitWarning",
     "ActiveBoundWarning",

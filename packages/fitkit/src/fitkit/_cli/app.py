@@ -26,7 +26,7 @@ _MODULES = {
     "hypotheses": ("hypotest", "significance", "toys"),
     "grids": ("grid",),
     "profiles": ("scan", "contour", "ranking"),
-    "documents": ("combine", "prune", "rename", "digest"),
+    "documents": ("convert", "combine", "prune", "rename", "digest"),
     "patchsets": ("patchset",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

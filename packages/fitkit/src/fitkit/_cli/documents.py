@@ -1,4 +1,4 @@
-"""Commands from documents to documents: combine, prune, rename, digest."""
+"""Commands from documents to documents: convert, combine, prune, rename, digest."""
 
 import hashlib
 from enum import StrEnum
@@ -33,6 +33,18 @@ class Join(StrEnum):
 def _named(what: str, action: str = "Leave out", metavar: str = "NAME") -> Any:
     note = f"{action} this {what}; again for more."
     return typer.Option(f"--{what}", metavar=metavar, help=note)
+
+
+@with_options
+def convert(given: Input, written: Written) -> None:
+    """The JSON workspace of a file of another format.
+
+    Of a datacard where its model is HistFactory's, with the interpolation code 1 of
+    normsys, which readers must be told; if not, the line that prevents it is named.
+    """
+    from . import show
+
+    show.document(_patched(given), written.output)
 
 
 @with_options

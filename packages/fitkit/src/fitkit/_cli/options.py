@@ -29,7 +29,8 @@ Workspace = Annotated[
     typer.Argument(
         metavar="WORKSPACE",
         help="A JSON document, - for standard input, an archive as HEPData ships them "
-        "(.tar.gz, .zip), an HS3 document, or HistFactory XML (file or folder).",
+        "(.tar.gz, .zip), an HS3 document, HistFactory XML (file or folder), or a "
+        "datacard of CMS Combine.",
         show_default=False,
     ),
 ]
@@ -110,6 +111,21 @@ class Input:
         ),
     ] = None
     verify: Verify = True
+    mass: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE", help="Of a datacard: the value of $MASS in histograms."
+        ),
+    ] = None
+    poi_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--poi-map",
+            metavar="CHANNEL/PROCESS:STRENGTH",
+            help="Of a datacard: a strength for these processes, such as "
+            "'.*/ggH:r_ggH[1,0,10]'; again for more.",
+        ),
+    ] = None
 
 
 @final

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, final
 
-from .foreign import AbstractForeign, foreign_document, foreign_path
+from .foreign import AbstractForeign, Card, foreign_document, foreign_path
 from .names import Mistake, known
 from .options import Input
 
@@ -113,9 +113,7 @@ class Source:
         import fitkit
 
         if self.foreign is not None:
-            from .._workspace.write import workspace_document
-
-            return workspace_document(*self.foreign.read(None, fitkit.UNSET))
+            return self.foreign.document()
         document = self.document
         for operations in self.patches:
             document = fitkit.Patch("patch", (), operations).apply(document)
@@ -134,7 +132,9 @@ def read_source(given: Input) -> Source:
     if not is_archive(given.workspace):
         if given.member is not None:
             raise Mistake("--member is for archives; this is a JSON document.")
-        if (foreign := foreign_path(given.workspace)) is not None:
+        foreign = foreign_path(given.workspace)
+        _check_for_cards(foreign, given)
+        if foreign is not None:
             return _foreign(foreign, given)
         document = read_json(given.workspace)
         if (foreign := foreign_document(given.workspace, document)) is not None:
@@ -163,6 +163,13 @@ def read_source(given: Input) -> Source:
     return Source(name, document, patches, *_points(beside(patchset), document, given))
 
 
+def _check_for_cards(foreign: AbstractForeign | None, given: Input) -> None:
+    """See that options of datacards are given for one."""
+    for option, value in (("--mass", given.mass), ("--poi-map", given.poi_map)):
+        if value and not isinstance(foreign, Card):
+            raise Mistake(f"{option} is for datacards; {given.workspace} is none.")
+
+
 def _foreign(foreign: AbstractForeign, given: Input) -> Source:
     """A file of another format, for which there are no patches."""
     for option in ("patch", "patchset", "point"):
@@ -171,6 +178,8 @@ def _foreign(foreign: AbstractForeign, given: Input) -> Source:
                 f"--{option} is for JSON workspaces; {given.workspace} is "
                 f"{foreign.kind}."
             )
+    if isinstance(foreign, Card):
+        foreign = foreign.with_options(given.mass, given.poi_map)
     return Source(given.workspace, None, [], {}, foreign=foreign)
 
 

@@ -50,8 +50,7 @@ _TEXT = {
     ),
     r"\A\s*<": "XML. Give a JSON document",
     r"^\s*[ijk]max\s|^bin\s(.|\n)*^process\s(.|\n)*^rate\s": (
-        "a datacard of CMS Combine. Cards of counts and templates can be converted to "
-        "a workspace, for example with combine2pyhf"
+        "a datacard of CMS Combine. Read it with `fitkit.read_combine_card(path)`"
     ),
     r"\A\s*(#[^\n]*\n\s*|---\s*\n\s*)*[A-Za-z_][\w ]*:(\s|\Z)": (
         "YAML, perhaps the configuration of a program. Give the JSON document that the "

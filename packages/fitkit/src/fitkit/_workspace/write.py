@@ -19,6 +19,16 @@ from .parse import parse
 from .settings import listed_settings
 from .to_model import check
 
+_OF_HISTFACTORY = (
+    "NormFactor",
+    "NormSys",
+    "HistoSys",
+    "ShapeSys",
+    "ShapeFactor",
+    "StatError",
+    "Lumi",
+)
+
 
 def write_workspace(
     path: str | Path, model: Model, data: Data, *, measurement: str = "measurement"
@@ -107,6 +117,12 @@ def check_arguments(model: Any, data: Any, call: str = "write_workspace") -> Non
 
 def _check_conventions(model: Model) -> None:
     """What readers take for granted must be so, for the format cannot say otherwise."""
+    if len(model.pois) > 1:
+        raise WorkspaceError(
+            f"the model has several parameters of interest ({', '.join(model.pois)}), "
+            "and the format has room for one. Choose it: "
+            f"`model.with_poi({model.pois[0]!r})`."
+        )
     if masked := model.masked_channels:
         raise WorkspaceError(
             f"channels are masked ({', '.join(masked)}), which the format cannot "
@@ -135,6 +151,27 @@ def _check_conventions(model: Model) -> None:
             )
 
 
+def _check_modifiers(model: Model) -> None:
+    """Look for what HistFactory does not have."""
+    free = {n for n, _, kind in model.layout.parameters if kind == ParameterKind.FREE}
+    for channel, sample, kind, name in model.layout.modifiers:
+        where = f"channel {channel!r}, sample {sample!r}, {kind} {name!r}"
+        if kind not in _OF_HISTFACTORY:
+            raise WorkspaceError(f"{where}: the format has no such modifier.")
+        if kind in ("NormSys", "HistoSys") and name in free:
+            raise WorkspaceError(
+                f"{where}: its parameter has no constraint, which the format cannot "
+                "express."
+            )
+    for kind, runs in model.arrays.codes._asdict().items():
+        for code, _ in runs:
+            if code not in ("0", "1", "2", "4", "4p"):
+                raise WorkspaceError(
+                    f"the {kind} modifiers have the interpolation code {code!r}, which "
+                    "the format's readers do not have."
+                )
+
+
 def _numbers(values: Any) -> list[float]:
     return np.atleast_1d(np.asarray(values, dtype=float)).tolist()
 
@@ -145,7 +182,12 @@ def _rows(index: Any) -> dict[int, int]:
 
 
 def channels_of(model: Model) -> list[dict[str, Any]]:
-    """The channels of a model with their samples and modifiers, as documents have."""
+    """The channels of a model with their samples and modifiers, as documents have.
+
+    Raises:
+        WorkspaceError: where a modifier is none of HistFactory's.
+    """
+    _check_modifiers(model)
     arrays, places = model.arrays, model.parameter_shapes.places
     tables = {
         name: np.asarray(getattr(arrays, name))

@@ -9,12 +9,13 @@ import numpy as np
 from ..._histfactory.model import Model
 from ..._histfactory.problem import SpecificationError
 from ..._model.model import Data
+from ..._workspace.choices import UNSET, Unset
 from ..._workspace.error import WorkspaceError
 from .card import Card
 from .parse import parse_card, read_text
 from .strengths import strengths
 from .templates import Templates
-from .to_model import build
+from .to_model import Built, build
 
 
 def read_combine_card(
@@ -23,6 +24,7 @@ def read_combine_card(
     mass: float | str | None = None,
     poi_map: Mapping[str, str] | None = None,
     keywords: Mapping[str, str] | None = None,
+    poi: str | Literal[Unset.UNSET] | None = UNSET,
     mc_statistics: Literal["parameters", "profiled"] = "profiled",
 ) -> tuple[Model, Data]:
     r"""The model and the observed data of a CMS Combine datacard.
@@ -41,12 +43,13 @@ def read_combine_card(
             process that is left out; the last that fits holds. By default `r` scales
             all processes whose number is 0 or negative.
         keywords: values of other keywords in names of files and histograms, `$WORD`.
+        poi: the parameter of interest: by default the first strength, a name for
+            another, None for none.
         mc_statistics: whether the parameters of whole bins by `autoMCStats` are
             profiled in closed form (default, as Combine does), or written out.
 
     Returns:
-        `(model, data)`. The parameter of interest is the first strength; it is None
-        where nothing is scaled.
+        `(model, data)`. A card without signals has no parameter of interest.
 
     Raises:
         WorkspaceError: for a card that cannot be used; the message names the file, the
@@ -73,11 +76,15 @@ def read_combine_card(
         >>> model.parameter_names
         ('r', 'lumi', 'WW')
     """
-    path = Path(path)
+    built = read_with(path, mass, poi_map, keywords or {})
     try:
-        return _model_of(path, mass, poi_map, keywords or {}, mc_statistics)
-    except WorkspaceError as error:
-        raise WorkspaceError(f"{path}, {error}") from error.__cause__
+        model = Model(
+            built.channels,
+            poi=built.poi if poi is UNSET else poi,
+            settings=built.settings,
+            mc_statistics=mc_statistics,
+        )
+        return model, model.data(built.counts)
     except SpecificationError as error:
         raise WorkspaceError(f"{path}: {error}") from None
 
@@ -94,29 +101,28 @@ def read_card(path: str | Path) -> Card:
         raise WorkspaceError(f"{path}, {error}") from error.__cause__
 
 
-def _model_of(
-    path: Path,
+def read_with(
+    path: str | Path,
     mass: float | str | None,
     poi_map: Mapping[str, str] | None,
     keywords: Mapping[str, str],
-    mc_statistics: Literal["parameters", "profiled"],
-) -> tuple[Model, Data]:
-    card = parse_card(read_text(path))
-    scaled = strengths(card, poi_map)
+) -> Built:
+    """What the model of a card is made of; arguments as of `read_combine_card`.
+
+    Raises:
+        WorkspaceError: naming the file and the line.
+    """
+    card = read_card(path)
     values = {str(key): str(value) for key, value in keywords.items()}
     if mass is not None:
         values["MASS"] = mass if isinstance(mass, str) else f"{mass:.15g}"
-    templates = Templates(card, path.parent, values)
+    templates = Templates(card, Path(path).parent, values)
     try:
         with np.errstate(all="ignore"):
-            built = build(card, templates, scaled)
-        poi = scaled.names[0] if scaled.names else None
-        model = Model(
-            built.channels,
-            poi=poi,
-            settings=built.settings,
-            mc_statistics=mc_statistics,
-        )
+            return build(card, templates, strengths(card, poi_map))
+    except WorkspaceError as error:
+        raise WorkspaceError(f"{path}, {error}") from error.__cause__
+    except SpecificationError as error:
+        raise WorkspaceError(f"{path}: {error}") from None
     finally:
         templates.close()
-    return model, model.data(built.counts)

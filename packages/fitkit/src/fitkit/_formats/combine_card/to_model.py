@@ -79,14 +79,18 @@ class Built:
     """What a model is made of.
 
     Attributes:
+        card: what it was made from.
         channels: for `Model`.
         settings: of parameters.
         counts: observed, by channel.
+        poi: the first strength, None without any.
     """
 
+    card: Card
     channels: list[Channel]
     settings: dict[str, ParameterSettings]
     counts: dict[str, Float[np.ndarray, " bins"]]
+    poi: str | None
 
 
 def build(card: Card, templates: Templates, scaled: Strengths) -> Built:
@@ -124,7 +128,9 @@ class _Builder:
             samples, bins = self._channel(name)
             channels.append(Channel(name, samples))
             counts[name] = self._observed(name, bins)
-        return Built(channels, self._used(channels), counts)
+        names = self.scaled.names
+        poi = names[0] if names else None
+        return Built(self.card, channels, self._used(channels), counts, poi)
 
     # --- parameters -------------------------------------------------------------------
     def _settings(self) -> None:

@@ -100,7 +100,7 @@ def test_an_analysis_in_which_nothing_is_odd(analysis):
     [
         ({"x": lambda c: c["x"] * 0 + 1}, ("error", "empty process"), "Loosen a"),
         ({"y": lambda c: np.where(c["y"] > 1, -999, c["y"])},
-         ("warning", "sentinel value"), r"`source.missing.y = { values = -999, neutral"),
+         ("warning", "sentinel value"), "`source.missing.y = { values = -999, n"),
         ({"y": lambda c: np.where(c["y"] > 1, -7, c["y"])},
          ("warning", "sentinel value"), "-7 in "),
         ({"w": lambda c: np.where(np.arange(4000) == 0, 200, c["w"])},
@@ -264,7 +264,7 @@ def test_the_command_ends_with_1_where_no_training_would_start(analysis):
     (base / "analysis.toml").write_text(BASE.replace("signal.parquet", "sig.parquet"))
     done = run("check", base / "analysis.toml")
     assert done.exit_code == 1
-    assert "`samples.0`: No file" in done.output
+    assert "`samples.0.files`: No file" in done.output
 
 
 def test_a_process_that_the_measurement_does_not_have(analysis):

@@ -331,7 +331,7 @@ def test_a_description_is_moved_with_its_files(events):
     ("old", "new", "expected"),
     [
         ('files = "signal.root"', 'files = "signl.root"',
-         r"`samples\.0`: No file .*signl\.root\. Did you mean 'signal\.root'"),
+         r"`samples\.0\.files`: No file .*signl\.root\. Did you mean 'signal\.root'"),
         ('weight = "sf"', 'weight = "sff"',
          r"`samples\.1\.weight`: No column 'sff' in .*z16\.parquet\. Did you"),
         ('filter = "q < 0"', 'filter = "Q < 0"',
@@ -343,7 +343,7 @@ def test_a_description_is_moved_with_its_files(events):
         ('"pt > 50"', '"pt >"', r"`channels\.0\.filter`: 'pt >' is no expression"),
         ('"pt > 50"', '"high"', r"`channels\.0\.filter`: .*'high' is defined"),
         ('weight = "w"', 'index = "ev"\nweight = "w"', r"`source\.index`: No column"),
-        ('files = "data.parquet"', 'files = "dat.parquet"', r"`data`: No file"),
+        ('files = "data.parquet"', 'files = "dat.parquet"', r"`data\.files`: No file"),
         ('filter = "q != 0"', 'filter = "r != 0"', r"`data\.filter`: No column 'r'"),
         ('filter = "q < 0"', 'filter = "q < -5"',
          r"Process 'signal' of channel 'CR_0' has no events.*`samples\.0\.channels`"),

@@ -1,5 +1,6 @@
 """Files of events → `Events`, whole or piece by piece."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from .view import Missing, View
 
 ROWS = 200_000
 """Entries that are read at once where nothing else is asked for."""
+
+_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,29 @@ class EventFiles:
         Raises:
             ValueError: a file cannot be opened, or has no such column.
         """
-        for path in self.paths:
+        for position, path in enumerate(self.paths):
             with open_events(path, tree=self.tree, kind=self.kind) as file:
+                names: dict[str, None] = {}
                 for key, text in texts:
-                    try:
-                        needed([text], self.columns, file.names, file.place)
-                    except ValueError as error:
-                        raise ValueError(f"`{key}`: {error}") from None
+                    with _naming(key, file):
+                        some = needed([text], self.columns, file.names, file.place)
+                        names |= dict.fromkeys(some)
+                # Whether they can be computed, a few events of one file tell.
+                if position == 0:
+                    first = next(file.parts(list(names), _TRIED), None)
+                    if first is not None:
+                        self._try(first[1], texts, file)
+
+    def _try(
+        self,
+        read: Mapping[str, Any],
+        texts: Sequence[tuple[str, str]],
+        file: AbstractEventFile,
+    ) -> None:
+        columns = Derived(read, self.columns, _length(read, file, 0, _TRIED))
+        for key, text in texts:
+            with _naming(key, file):
+                columns.value(text)
 
     def entries(self) -> tuple[int | None, ...]:
         """How many events each file has; `None` where only reading it tells."""
@@ -113,15 +132,22 @@ class EventFiles:
             return f"entry {start + row} of {file.place}"
 
         try:
-            seen = [view.of(piece, numbers, where) for view in views]
+            factor = self.scales[position]
+            return tuple(view.of(piece, numbers, where, factor) for view in views)
         except ValueError as error:
             named = str(error)
             place = "" if file.place in named else f" This is in {file.place}."
             raise ValueError(f"{named}{place}") from None
-        scale = self.scales[position]
-        return tuple(
-            tuple(e.with_weights(e.weights * scale) for e in view) for view in seen
-        )
+
+
+@contextlib.contextmanager
+def _naming(key: str, file: AbstractEventFile) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        named = str(error)
+        place = "" if file.place in named else f" This is in {file.place}."
+        raise ValueError(f"`{key}`: {named}{place}") from None
 
 
 def _length(

@@ -79,7 +79,11 @@ class View:
         return tuple(dict.fromkeys([*self.features, *indicators]))
 
     def of(
-        self, columns: Derived, numbers: np.ndarray, where: Callable[[int], str]
+        self,
+        columns: Derived,
+        numbers: np.ndarray,
+        where: Callable[[int], str],
+        factor: float = 1.0,
     ) -> tuple[Events, ...]:
         """The events that pass the selection, then the same with the other weights.
 
@@ -87,6 +91,7 @@ class View:
             columns: of a piece of a file.
             numbers: the index of each of its events, where no column gives one.
             where: row of the piece → what to call it in a message.
+            factor: of the file, on the weight.
 
         Raises:
             ValueError: a feature or weight is NaN or infinite.
@@ -97,14 +102,13 @@ class View:
             keep &= _condition(columns.value(text), text)
         rows = np.flatnonzero(keep)
 
-        def taken(text: str, what: str) -> np.ndarray:
-            return _finite(columns.value(text), rows, what, text, where)
-
         def weights(texts: tuple[str, ...]) -> np.ndarray:
             product = np.full(len(rows), self.scale)
+            # The factor of the file last: it is no number of the file's.
             for text in texts:
-                product = product * taken(text, "weight")
-            return product
+                values = _finite(columns.value(text), rows, "weight", text, where)
+                product = _product(product, values, rows, text, where)
+            return _product(product, factor, rows, f"… * {factor:g}", where)
 
         seen, indicators = {}, {}
         for name in self.features:
@@ -144,7 +148,11 @@ class View:
     def _index(self, columns: Derived, numbers: np.ndarray) -> np.ndarray:
         if not self.index:
             return numbers
-        parts = [_whole(columns[name], name) for name in self.index]
+        parts = [
+            # A column as it is: of a computed one the last digits may be lost.
+            _whole(columns[text] if text in columns else columns.value(text), text)
+            for text in self.index
+        ]
         if len(parts) == 1:
             return parts[0]
         mixed = np.zeros(columns.length, np.uint64)
@@ -193,6 +201,20 @@ def _finite(
             f"({bad.size} of {len(rows)} selected events there): {remedy}."
         )
     return chosen
+
+
+def _product(
+    values: np.ndarray,
+    factor: np.ndarray | float,
+    rows: np.ndarray,
+    text: str,
+    where: Callable[[int], str],
+) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        product = values * factor
+    return _finite(
+        product, np.arange(len(rows)), "weight", text, lambda i: where(rows[i])
+    )
 
 
 def _whole(values: np.ndarray, name: str) -> np.ndarray:

@@ -58,7 +58,7 @@ def _matching(path: Path, written: str | os.PathLike) -> list[Path]:
 
 
 def _hint(path: Path) -> str:
-    start = "" if path.is_absolute() else f" Paths start at {Path.cwd()}."
+    start = "" if path.is_absolute() else f" (The current folder is {Path.cwd()}.)"
     folder = path.parent
     if any(sign in str(folder) for sign in _WILD):
         return start

@@ -187,7 +187,9 @@ def check_data(config: RunConfig, base: Path) -> tuple[Path, ...]:
 
 def _data(config: RunConfig, base: Path) -> tuple[EventFiles, list[View]]:
     table = config.data
-    files = _event_files(config, base, table, table.files, None, len(config.samples))
+    files = _event_files(
+        config, base, table, table.files, None, len(config.samples), "data"
+    )
     return files, [
         View(
             _features(config, region),
@@ -306,14 +308,26 @@ class _Reading:
 
     def nominal_files(self) -> EventFiles:
         return _event_files(
-            self.config, self.base, self.table, self.table.files, None, self.number
+            self.config,
+            self.base,
+            self.table,
+            self.table.files,
+            None,
+            self.number,
+            self.key,
         )
 
     def shifted_files(self, acting: Acting, side: str) -> EventFiles:
         template = acting.template(side)
         files = template.files.get(self.table.name, self.table.files)
         return _event_files(
-            self.config, self.base, self.table, files, template.tree, self.number
+            self.config,
+            self.base,
+            self.table,
+            files,
+            template.tree,
+            self.number,
+            f"systematics.{acting.number}.{side}",
         )
 
     def _texts(self, shifted: Acting | None = None, shifted_side: str = "") -> _Texts:
@@ -357,12 +371,19 @@ def _event_files(
     files: Sequence[FileTable],
     tree: str | None,
     number: int,
+    key: str,
 ) -> EventFiles:
     source = config.source
     folder = base / source.folder
-    found = [(path, f.scale) for f in files for path in find(f.path, folder)]
-    paths = tuple(path for path, _ in found)
-    find(paths)  # none of them twice
+    try:
+        found = [(path, f.scale) for f in files for path in find(f.path, folder)]
+        paths = tuple(path for path, _ in found)
+        find(paths)  # none of them twice
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"`{key}.files`: {error} Paths start at `source.folder`, which is "
+            f"{source.folder!r}."
+        ) from None
     return EventFiles(
         paths,
         tuple(scale for _, scale in found),

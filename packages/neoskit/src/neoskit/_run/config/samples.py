@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from .table import Expressions, Files, Finite, Name, Names, Table
+from .table import Expressions, Factor, Files, Name, Names, Table
 
 
 class SampleTable(Table):
@@ -22,7 +22,7 @@ class SampleTable(Table):
     tree: Name | None = None
     filter: Expressions = ()
     weight: Expressions = ()
-    scale: Finite = 1.0
+    scale: Factor = 1.0
     columns: dict[Name, Name] = Field(default_factory=dict)
     channels: Names | None = None
     year: Name | None = None

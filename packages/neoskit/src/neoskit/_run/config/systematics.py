@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import Field
 
-from .table import Expressions, Files, Finite, Name, Names, Table, Tuple
+from .table import Expressions, Factor, Files, Finite, Name, Names, Table, Tuple
 
 Axis = Literal["channel", "year", "process", "sample"]
 
@@ -24,7 +24,7 @@ class TemplateTable(Table):
     tree: Name | None = None
     weight: Expressions = ()
     factor: Expressions = ()
-    normalisation: Annotated[Finite, Field(gt=-1)] | None = None
+    normalisation: Annotated[Factor, Field(gt=-1)] | None = None
 
     @pydantic.model_validator(mode="after")
     def _something(self) -> Self:

@@ -39,6 +39,8 @@ Tuple = Annotated[tuple[_T, ...], Field(strict=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Large enough for any analysis, and far from where floating-point numbers end.
+Factor = Annotated[float, Field(ge=-1e30, le=1e30)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -65,7 +67,7 @@ class FileTable(Table):
     """A pattern of files, and a factor on the weights of their events."""
 
     path: Name
-    scale: Finite = 1.0
+    scale: Factor = 1.0
 
 
 # One may be written without brackets.

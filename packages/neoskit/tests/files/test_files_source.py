@@ -433,3 +433,27 @@ def test_two_systematics_of_one_parameter(events):
 def test_wrong_sources_are_named(text, expected):
     with pytest.raises(ConfigError, match=expected):
         config(text)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ('[measurement]\npoi = "norm"', r"`systematics\.0` acts by .* 'norm'"),
+        ('[measurement]\nfree = { z = "norm" }', r"is that of `measurement\.free\.z"),
+    ],
+)  # fmt: skip
+def test_parameters_that_are_taken(events, more, expected):
+    _, folder = events
+    with pytest.raises(ConfigError, match=expected):
+        build_dataset(config(more=NORMALISATION + more), folder)
+
+
+def test_a_normalisation_that_is_said_twice(events):
+    _, folder = events
+    twice = (
+        NORMALISATION
+        + '[[measurement.normalisations]]\nname = "norm"\nprocesses = ["z"]\n'
+        + "up = 1.1\ndown = 0.9"
+    )
+    with pytest.raises(ConfigError, match=r"both act on 'z' by the parameter 'norm'"):
+        build_dataset(config(more=twice), folder)

@@ -12,6 +12,7 @@ from ..config import (
     SelectionTable,
 )
 from .nearest import hint
+from .plan import plans
 
 
 def check_described(config: RunConfig, dataset: Dataset) -> None:
@@ -24,6 +25,7 @@ def check_described(config: RunConfig, dataset: Dataset) -> None:
         *_unknown_processes(config.measurement, dataset),
         *_taken_parameters(config.measurement, dataset),
         *_wrong_features(config, dataset),
+        *dict.fromkeys(_taken_by_systematics(config)),
     ]
     if problems:
         raise ConfigError("\n".join(problems))
@@ -66,6 +68,31 @@ def _taken_parameters(table: MeasurementTable, dataset: Dataset) -> Iterator[str
                 f"`measurement.{key}` is {name!r}, which is the name of a shape "
                 "systematic of the events. Give one of them another."
             )
+
+
+def _taken_by_systematics(config: RunConfig) -> Iterator[str]:
+    table = config.measurement
+    taken = {table.poi: "`measurement.poi`"}
+    taken |= {name: f"`measurement.free.{of}`" for of, name in table.free.items()}
+    if table.lumi is not None:
+        taken[LUMI] = "`measurement.lumi`"
+    for plan in plans(config):
+        # Each bin of a channel has a factor of this name for its finite samples.
+        statistics = {f"staterror_{plan.region.name}": "`measurement.mc_statistics`"}
+        for name, of in plan.shifts.items():
+            key = f"`systematics.{next(iter(of.values())).number}`"
+            place = (taken | statistics).get(name)
+            if place is not None:
+                yield (
+                    f"{key} acts by the parameter {name!r}, which is that of {place}. "
+                    "Give one of them another name."
+                )
+            for i, norm in enumerate(table.normalisations):
+                if norm.name == name and plan.process in norm.processes:
+                    yield (
+                        f"{key} and `measurement.normalisations.{i}` both act on "
+                        f"{plan.process!r} by the parameter {name!r}. Leave one out."
+                    )
 
 
 def _wrong_features(config: RunConfig, dataset: Dataset) -> Iterator[str]:

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from ._hypotest.discovery import discovery as discovery
     from ._hypotest.fits import ActiveBoundWarning as ActiveBoundWarning
     from ._hypotest.hypotest import hypotest as hypotest
+    from ._hypotest.joint import JointTest as JointTest
+    from ._hypotest.joint import joint_test as joint_test
     from ._hypotest.limit import MissingLimitWarning as MissingLimitWarning
     from ._hypotest.expected_limit import expected_limit as expected_limit
     from ._hypotest.limit import upper_limit as upper_limit
@@ -153,6 +155,7 @@ _MODULES = {
     "._hypotest.fits": "ActiveBoundWarning",
     "._hypotest.hypotest": "hypotest",
     "._hypotest.discovery": "discovery",
+    "._hypotest.joint": "joint_test JointTest",
     "._hypotest.expected_limit": "expected_limit",
     "._hypotest.limit": "upper_limit MissingLimitWarning",
     "._hypotest.results": "HypotestResult DiscoveryResult UpperLimit",
@@ -249,6 +252,8 @@ __all__ = [
     "HypotestResult",
     "discovery",
     "DiscoveryResult",
+    "joint_test",
+    "JointTest",
     "upper_limit",
     "expected_limit",
     "UpperLimit",

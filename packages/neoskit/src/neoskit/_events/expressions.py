@@ -334,8 +334,10 @@ def _number(node: ast.expr, text: str) -> float:
     match node:
         case ast.Constant(value=int() | float() as value) if np.isfinite(value):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float())):
-            return -node.operand.value
+        case ast.UnaryOp(
+            op=ast.USub(), operand=ast.Constant(value=int() | float() as value)
+        ):
+            return -value
     raise ValueError(
         f"{text!r}: what follows a list must be a number. The larger of two values is "
         "`maximum(a, b)`, the smaller one `minimum(a, b)`."

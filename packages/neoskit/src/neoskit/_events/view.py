@@ -110,7 +110,8 @@ class View:
                 product = _product(product, values, rows, text, where)
             return _product(product, factor, rows, f"… * {factor:g}", where)
 
-        seen, indicators = {}, {}
+        seen: dict[str, np.ndarray] = {}
+        indicators: dict[str, np.ndarray] = {}
         for name in self.features:
             seen[name] = self._feature(name, columns, rows, indicators, where)
         seen |= indicators

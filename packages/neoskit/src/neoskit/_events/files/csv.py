@@ -6,14 +6,14 @@ import io
 import lzma
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Any, cast, final
 
 from .base import AbstractEventFile, Columns, readable
 from .parquet import arrow_column
 
 # Text is parsed block by block; a line must fit into one.
 _BLOCK = 1 << 24
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 # Tables of numbers shrink to a tenth or so; what unpacks to far more is no table but
 # an accident or an attack, and would fill memory or run for hours.
@@ -112,15 +112,15 @@ class CsvFile(AbstractEventFile):
         if opener is None:
             return self.path.open("rb")
         size = self.path.stat().st_size
-        return io.BufferedReader(_Bounded(opener(self.path, "rb"), self.path, size))
+        stream = _Bounded(opener(self.path, "rb"), size)
+        return cast(IO[bytes], io.BufferedReader(stream))
 
 
 class _Bounded(io.RawIOBase):
     """A stream that refuses to unpack to far more than a table ever would."""
 
-    def __init__(self, stream: IO[bytes], path: Path, size: int):
+    def __init__(self, stream: IO[bytes], size: int):
         self._stream = stream
-        self._path = path
         self._most = max(_HARMLESS, _MOST_EXPANSION * size)
         self._unpacked = 0
 
@@ -138,21 +138,10 @@ class _Bounded(io.RawIOBase):
             )
         return len(piece)
 
-    def _check_numbers(self, name: str) -> None:
-        import pyarrow as pa
-
-        kind, types = self._types[name], pa.types
-        numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-        if not any(fits(kind) for fits in numbers):
-            raise ValueError(
-                f"{name!r} of {self.path} has values of the type {kind}; numbers are "
-                "needed."
-            )
-
     def close(self) -> None:
         self._stream.close()
         super().close()
 
 
-def _options(csv: object) -> object:
+def _options(csv: Any) -> Any:
     return csv.ReadOptions(block_size=_BLOCK, use_threads=False)

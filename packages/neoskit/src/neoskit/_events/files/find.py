@@ -24,9 +24,10 @@ def find(
         FileNotFoundError: a pattern names no file; near ones are named.
         ValueError: a file is named twice, and its events would count twice.
     """
-    single = isinstance(patterns, str | os.PathLike)
+    if isinstance(patterns, str | os.PathLike):
+        patterns = [patterns]
     found: list[Path] = []
-    for pattern in [patterns] if single else patterns:
+    for pattern in patterns:
         found += _matching(folder / os.fspath(pattern), pattern)
     if not found:
         raise ValueError("No file is named.")

@@ -11,6 +11,7 @@ from ..._events import Dataset, Process
 from ..builders import build_dataset, check_described, stage_tables
 from ..builders.files import check_data, entries, samples
 from ..builders.plan import plans, regions
+from ..builders.views import source_of
 from ..config import FilesTable, RunConfig, SystematicTable, of_missing
 from .features import FeatureRow, features, nominal_features, of_features
 from .findings import Finding, of_events, of_variations, of_yields
@@ -141,7 +142,7 @@ def _files(config: RunConfig, base: Path) -> Iterator[FileRow]:
 
 def _of_files(config: RunConfig, base: Path) -> Iterator[Finding]:
     """Shifted files that have other numbers of events than the nominal ones."""
-    if config.source.index:
+    if source_of(config).index:
         return
     counts: dict[str, list[int | None]] = {}
     for sample, _, count in entries(config, base):

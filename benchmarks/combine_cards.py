@@ -85,10 +85,9 @@ def best_fits(folder: Path, references: dict) -> None:
             interval = fitkit.interval(model, data, "r")
             middle = float(best.params["r"])
             low, high = (float(end) for end in interval["r"])
-            print(
-                f"{card:46}{'r':>8}{middle:9.4f} -{middle - low:.4f} +{high - middle:.4f}"
-                f"   Combine {reference['r']} -{reference['down']} +{reference['up']}"
-            )
+            ours = f"{middle:9.4f} -{middle - low:.4f} +{high - middle:.4f}"
+            theirs = f"{reference['r']} -{reference['down']} +{reference['up']}"
+            print(f"{card:46}{'r':>8}{ours}   Combine {theirs}")
 
 
 def main() -> None:

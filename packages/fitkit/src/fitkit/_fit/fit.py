@@ -1,14 +1,15 @@
 """Maximum-likelihood fits: free, and with the parameter of interest fixed."""
 
+from collections.abc import Mapping
+
 from jaxtyping import ArrayLike
 
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
-from .._numerics.namespace import as_floats
 from .._numerics.precision import require_float64
 from .diagnose import explain_failure
 from .minimise import minimised
-from .poi import poi_mask
+from .poi import fixed_pois
 from .result import FitResult, result_of
 
 
@@ -53,14 +54,18 @@ def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
 
 
 def fixed_poi_fit(
-    model: AbstractModel, data: Data, poi_value: ArrayLike, *, throw: bool = True
+    model: AbstractModel,
+    data: Data,
+    poi_value: ArrayLike | Mapping[str, ArrayLike],
+    *,
+    throw: bool = True,
 ) -> FitResult:
     """Maximise the likelihood with the parameter of interest fixed at `poi_value`.
 
     Args:
         model: any model with a parameter of interest.
         data: observed or expected data.
-        poi_value: where to fix it; traced.
+        poi_value: where to fix it; of several by name; traced.
         throw: as in `fit`.
 
     Returns:
@@ -69,8 +74,8 @@ def fixed_poi_fit(
     Raises:
         ValueError: where the model has no parameter of interest; else as `fit`.
     """
-    mask = poi_mask(model, "fixed_poi_fit")
-    parameters = model.parameter_vectors().fixed_at(mask, as_floats(poi_value))
+    mask, value = fixed_pois(model, poi_value, "fixed_poi_fit")
+    parameters = model.parameter_vectors().fixed_at(mask, value)
     return _run(model, data, parameters, throw)
 
 

@@ -39,14 +39,14 @@ class Layout:
     Attributes:
         channels: (name, bins, sample names) of each channel, in order.
         parameters: (name, shape, kind) of each parameter, in the order of the vector.
-        poi: the parameter of interest, or None.
+        poi: the parameter of interest, several of them, or None.
         modifiers: (channel, sample, type, name) in the order of declaration.
         profiled: (name, bins, kind) of each statistical factor that is no parameter.
     """
 
     channels: tuple[tuple[str, int, tuple[str, ...]], ...]
     parameters: tuple[tuple[str, tuple[int, ...], ParameterKind], ...]
-    poi: str | None
+    poi: str | tuple[str, ...] | None
     modifiers: tuple[tuple[str, str, str, str], ...]
     profiled: tuple[tuple[str, tuple[int, ...], ParameterKind], ...] = ()
 

@@ -21,6 +21,7 @@ from .interpolation import Runs
 from .locate import located
 from .modifiers import ParameterKind
 from .modifiers.base import Place
+from .poi import checked_poi
 from .problem import SpecificationError, unique, warn
 from .settings import parameter_vectors
 from .spec import Channel, ParameterSettings, tuple_of
@@ -99,7 +100,7 @@ def _rows_of(index: list[int], params: int, least: int) -> np.ndarray:
 
 def assemble(
     channels: Sequence[Channel],
-    poi: str | None,
+    poi: str | Sequence[str] | None,
     settings: Mapping[str, ParameterSettings],
     normsys_code: str,
     histosys_code: str,
@@ -110,7 +111,7 @@ def assemble(
 
     Args:
         channels: at least one, with different names.
-        poi: the parameter of interest, a scalar parameter of the model, or None.
+        poi: the parameter of interest, a scalar parameter of the model; several; None.
         settings: by parameter name.
         normsys_code, histosys_code: of modifiers that name none of their own.
         profile_statistics: whether statistical factors, at most one for each bin, are
@@ -131,7 +132,11 @@ def assemble(
     collector = Collector(normsys_code, histosys_code)
     places, declared = declare(collector, channels)
     declare_arguments(collector, settings, poi)
-    _check_poi(poi, collector.parameters)
+    shapes = {
+        name: () if p.declaration.scalar else (p.size,)
+        for name, p in collector.parameters.items()
+    }
+    of_interest = checked_poi(poi, shapes)
     vectors = parameter_vectors(collector.parameters, settings)
     taken = collector.take_statistical_factors() if profile_statistics else {}
     parameters = {k: p for k, p in collector.parameters.items() if k not in taken}
@@ -145,7 +150,7 @@ def assemble(
             (name, () if p.declaration.scalar else (p.size,), p.declaration.kind)
             for name, p in parameters.items()
         ),
-        poi=poi,
+        poi=of_interest,
         modifiers=tuple(declared),
         profiled=tuple(
             (name, _bins_of(factors), collector.parameters[name].declaration.kind)
@@ -348,22 +353,6 @@ def _profiled_factors(
     places = [_positions(shape, *factor[1:3]) for factor in factors]
     uncertainty = _table(shape, places, [factor[5] for factor in factors])
     return ProfiledFactors(bool(covered.all()), covered, uncertainty, **of_bins)
-
-
-def _check_poi(poi: str | None, parameters: Mapping[str, Collected]) -> None:
-    scalars = [name for name, p in parameters.items() if p.declaration.scalar]
-    if poi is None or poi in scalars:
-        return
-    what = f"the parameter of interest {poi!r}"
-    if poi in parameters:
-        per_bin = f"{parameters[poi].modifier} at {parameters[poi].where}"
-        reason = f"{what} must be a single number, but has one for each bin ({per_bin})"
-    else:
-        reason = f"{what} is no parameter of the model"
-    known = f", or one of: {', '.join(scalars)}" if scalars else ""
-    raise SpecificationError(
-        f"{reason}. Give `poi=None` for a model without one{known}.", keys=("poi",)
-    )
 
 
 def _tables(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .names import of_interest
 from .options import Choice, Files, Input, Output, Settings
 from .pictures import prepare, write
 from .problem import Problem, entries, entries_meant, read_problem
@@ -147,7 +148,8 @@ def _print(content: dict[str, Any]) -> None:
     show.line()
     rows = [
         (
-            each["name"] + (" (POI)" if each["name"] == content["poi"] else ""),
+            each["name"]
+            + (" (POI)" if each["name"] in of_interest(content["poi"]) else ""),
             show.measured(each["value"], each["error"]),
             each["status"] if each["status"] != "free" else "",
         )

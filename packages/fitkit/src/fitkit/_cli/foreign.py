@@ -55,14 +55,14 @@ class Hs3(AbstractForeign):
     """An HS3 document: its analyses are its measurements."""
 
     name: str
-    document: Any
+    content: Any
     kind: str = "an HS3 document"
 
     def read(self, measurement: str | None, poi: Any) -> tuple[Any, Any]:
         import fitkit
 
         try:
-            return fitkit.read_hs3(self.document, analysis=measurement, poi=poi)
+            return fitkit.read_hs3(self.content, analysis=measurement, poi=poi)
         except fitkit.WorkspaceError as error:
             raise fitkit.WorkspaceError(f"{self.name}: {error}") from None
 
@@ -71,7 +71,7 @@ class Hs3(AbstractForeign):
 
         return [
             {"name": name, "poi": ", ".join(pois)}
-            for name, pois in analyses_of(Hs3Document(self.document))
+            for name, pois in analyses_of(Hs3Document(self.content))
         ]
 
 

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from .names import of_interest
 from .options import Choice, Input, Output
 from .problem import Problem, read_problem
 from .process import VARIABLES
@@ -117,7 +118,8 @@ def _workspace(content: dict[str, Any]) -> None:
     for each in content["parameters"]:
         fixed = each["fixed"] is True or each["fixed"] == [True] * (each["size"] or 0)
         table.add_row(
-            each["name"] + (" (POI)" if each["name"] == content["poi"] else ""),
+            each["name"]
+            + (" (POI)" if each["name"] in of_interest(content["poi"]) else ""),
             str(each["size"] or 1),
             _one(each["init"]),
             "fixed" if fixed else f"{_one(each['lower'], '-')} … {_one(each['upper'])}",

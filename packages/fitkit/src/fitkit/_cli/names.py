@@ -28,6 +28,11 @@ def known(option: str, name: str, names: Collection[str], what: str) -> str:
     raise Mistake(f"{option}: no {what} is called {name!r}. {hint(name, names)}")
 
 
+def of_interest(poi: str | list[str] | None) -> list[str]:
+    """The names of one parameter of interest, of several, or of none."""
+    return [poi] if isinstance(poi, str) else list(poi or ())
+
+
 def matching(
     option: str, patterns: Collection[str] | None, names: Collection[str], what: str
 ) -> list[str]:

@@ -197,6 +197,11 @@ def require_poi(model: Any, command: str, *, free: bool = True) -> None:
     Raises:
         Mistake: with the option that helps.
     """
+    if len(model.pois) > 1:
+        raise Mistake(
+            f"{command} is about one parameter of interest, and the model has "
+            f"{', '.join(model.pois)}. Choose one with --poi."
+        )
     if model.poi is None:
         from .._model.parameters import hint
 

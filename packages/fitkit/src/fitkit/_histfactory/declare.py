@@ -11,6 +11,7 @@ from .expression import nearest
 from .functions import AbstractFunction
 from .modifiers import ParameterKind
 from .modifiers.base import ParameterDeclaration, Place
+from .poi import names_of
 from .problem import Key, SpecificationError, written
 from .spec import Channel, ParameterSettings
 
@@ -254,7 +255,9 @@ def declare(
 
 
 def declare_arguments(
-    collector: Collector, settings: Mapping[str, ParameterSettings], poi: str | None
+    collector: Collector,
+    settings: Mapping[str, ParameterSettings],
+    poi: str | Sequence[str] | None,
 ) -> None:
     """Declare those arguments of functions that no other modifier has as parameter.
 
@@ -264,6 +267,7 @@ def declare_arguments(
     Raises:
         SpecificationError: for a name that is no parameter, or one for each bin.
     """
+    pois = names_of(poi)
     for place, _, arguments, keys in collector.functions:
         for name in arguments:
             words = (f"channel {place.channel!r}", f"sample {place.sample!r}")
@@ -277,8 +281,8 @@ def declare_arguments(
                         keys,
                     )
                 continue
-            if name not in settings and name != poi:
-                names = {*collector.parameters, *settings, *([poi] if poi else [])}
+            if name not in settings and name not in pois:
+                names = {*collector.parameters, *settings, *pois}
                 raise SpecificationError(
                     f"{name!r} is no parameter of the model. {nearest(name, names)} A "
                     f"parameter that no other modifier has must be in `settings`, as "

@@ -33,6 +33,7 @@ from .interpolation import ADDITIVE_CODES, MULTIPLICATIVE_CODES
 from .likelihood import HistFactoryLikelihood, derived, element_factors
 from .modifiers import ParameterKind
 from .modifiers.base import POISSON_KINDS
+from .poi import checked_poi
 from .rates import Interpolation, elements
 from .spec import Channel, ParameterSettings
 
@@ -46,7 +47,8 @@ class Model(AbstractModel):
     Args:
         channels: what the model is made of; yields, variations and uncertainties may be
             traced arrays, and gradients flow through this construction.
-        poi: the parameter of interest, a scalar parameter of the model, or None.
+        poi: the parameter of interest, a scalar parameter of the model; several, as
+            `("r_ggH", "r_qqH")`, for joint tests; or None.
         settings: starts, bounds, fixed flags, auxiliary data and constraint widths by
             parameter name, where the defaults are not wanted.
         normsys_code: interpolation of each normsys that names none of its own, "4"
@@ -86,7 +88,7 @@ class Model(AbstractModel):
     def __init__(
         self,
         channels: Sequence[Channel],
-        poi: str | None = "mu",
+        poi: str | Sequence[str] | None = "mu",
         settings: Mapping[str, ParameterSettings] | None = None,
         *,
         normsys_code: str = "4",
@@ -127,9 +129,30 @@ class Model(AbstractModel):
         return self.layout.shapes
 
     @property
-    def poi(self) -> str | None:
-        """The name of the parameter of interest, or None."""
+    def poi(self) -> str | tuple[str, ...] | None:
+        """The name of the parameter of interest; those of several; or None."""
         return self.layout.poi
+
+    def with_poi(self, poi: str | Sequence[str] | None) -> "Model":
+        """The same model with another parameter of interest, with several or none.
+
+        Args:
+            poi: as in `Model`.
+
+        Raises:
+            ValueError: for a name that is no scalar parameter of the model.
+
+        Example:
+            >>> model = fitkit.uncorrelated_background([5.0], [50.0], [5.0])
+            >>> model.with_poi(None).poi is None
+            True
+        """
+        chosen = checked_poi(poi, self.parameter_shapes)
+        new = self._with_arrays()
+        object.__setattr__(
+            new, "layout", dataclasses.replace(self.layout, poi=chosen)
+        )
+        return new
 
     @property
     def channel_names(self) -> tuple[str, ...]:

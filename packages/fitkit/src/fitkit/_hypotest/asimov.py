@@ -1,16 +1,18 @@
 """Asimov data: what a hypothesis expects, with nothing fluctuated."""
 
+from collections.abc import Mapping
+
 from jaxtyping import ArrayLike
 
 from .._fit.fit import fixed_poi_fit
-from .._fit.poi import poi_mask
+from .._fit.poi import fixed_pois
 from .._model.model import AbstractModel, Data
-from .._numerics.namespace import as_floats
+from .._numerics.namespace import xp
 
 
 def asimov_data(
     model: AbstractModel,
-    poi_value: ArrayLike,
+    poi_value: ArrayLike | Mapping[str, ArrayLike],
     data: Data | None = None,
     *,
     nominal_aux: bool = False,
@@ -20,7 +22,7 @@ def asimov_data(
 
     Args:
         model: any model with a parameter of interest.
-        poi_value: the value; traced.
+        poi_value: the value; of several parameters of interest by name; traced.
         data: if given, all other parameters are at their best fit to these data with
             the parameter of interest fixed, and the auxiliary data are those of that
             fit (the LHC convention); if not, they are at their nominal values.
@@ -55,8 +57,9 @@ def asimov_data(
         ATL-PHYS-PUB-2011-11, section 2; arXiv:1007.1727, section 3.2.
     """
     if data is None:
-        poi_mask(model, "asimov_data")
-        return model.expected_data({**model.init, str(model.poi): as_floats(poi_value)})
+        fixed, value = fixed_pois(model, poi_value, "asimov_data")
+        start = xp.where(fixed, value, model.ravel(model.init))
+        return model.expected_data(model.unravel(start))
     best = fixed_poi_fit(model, data, poi_value, throw=throw)
     params = {**best.params, **model.profiled_factors(best.params, data)}
     expected = model.expected_data(params)

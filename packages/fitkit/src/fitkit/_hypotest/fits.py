@@ -79,16 +79,17 @@ def warn_of_active_bounds(
     call: str,
 ) -> None:
     """Tell where the best fit of a test lies on a bound that somebody gave."""
-    if traced(best) or model.poi is None:
+    if traced(best) or len(model.pois) != 1:
         return
-    poi = model.parameters[model.poi]
+    (name,) = model.pois
+    poi = model.parameters[name]
     at_zero = (statistic.physical or statistic.discovery) and best == 0
     for side, bound in (("lower", poi.lower), ("upper", poi.upper)):
         if not traced(bound) and best == bound and not at_zero:
             warnings.warn(
-                f"`{call}`: the best fit of {model.poi!r} is on its {side} bound "
+                f"`{call}`: the best fit of {name!r} is on its {side} bound "
                 f"{float(bound):g}: with other bounds the answer would be another. "
-                f"`model.with_bounds({model.poi}=...)` widens them.",
+                f"`model.with_bounds({name}=...)` widens them.",
                 ActiveBoundWarning,
                 stacklevel=3,
             )

@@ -182,8 +182,8 @@ def _conditional_minimum(common: tuple, experiment: tuple[Any, Vector]) -> Array
     return xp.where(succeeded(found), found.value, xp.nan)
 
 
-_free_minima = Batched(_free_minimum)
-_conditional_minima = Batched(_conditional_minimum)
+free_fits = Batched(_free_minimum)
+conditional_fits = Batched(_conditional_minimum)
 
 
 def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
@@ -212,7 +212,7 @@ def free_minima(fits: ToyFits, truth: Vector, toys: Toys, later: int = 0) -> Fre
 
     def some(numbers: np.ndarray, tell: Any, ahead: int) -> tuple[Array, Array]:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
-        return _free_minima(common, data, fits.poi.size, tell, ahead + later)
+        return free_fits(common, data, fits.poi.size, tell, ahead + later)
 
     return FreeMinima(*for_each_chunk(toys, some))
 
@@ -244,7 +244,7 @@ def statistics_of_toys(
     def some(numbers: np.ndarray, tell: Any, ahead: int) -> Array:
         data = drawn(fits.likelihood, truth, toys.key, numbers)
         here = slice(numbers[0], numbers[-1] + 1)
-        return _conditional_minima(
+        return conditional_fits(
             common, (data, free.y[here]), fits.poi.size, tell, ahead + later
         )
 

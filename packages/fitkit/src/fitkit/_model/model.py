@@ -55,12 +55,13 @@ class AbstractModel(eqx.Module):
         parameter_names: the names of the parameters, in the order of every flat vector
             (the order of a dict does not survive `jax.jit`, which sorts keys).
         parameters: settings by name.
-        poi: the name of the parameter of interest, a scalar, or None.
+        poi: the name of the parameter of interest, a scalar; of several a tuple, for
+            joint tests; or None.
     """
 
     parameter_names: eqx.AbstractVar[tuple[str, ...]]
     parameters: eqx.AbstractVar[dict[str, Parameter]]
-    poi: eqx.AbstractVar[str | None]
+    poi: eqx.AbstractVar[str | tuple[str, ...] | None]
 
     @abc.abstractmethod
     def expected_data(self, params: Params) -> Data:
@@ -86,6 +87,13 @@ class AbstractModel(eqx.Module):
             f"{type(self).__name__} has no `sample(key, params)`, which draws a "
             "pseudo-experiment. Write it, or use the asymptotic formulae."
         )
+
+    @property
+    def pois(self) -> tuple[str, ...]:
+        """The names of all parameters of interest."""
+        if self.poi is None:
+            return ()
+        return (self.poi,) if isinstance(self.poi, str) else tuple(self.poi)
 
     @property
     def parameter_shapes(self) -> ParameterShapes:
@@ -383,7 +391,7 @@ class ModelWithSettings(AbstractModel):
         return self.model.parameter_shapes
 
     @property
-    def poi(self) -> str | None:
+    def poi(self) -> str | tuple[str, ...] | None:
         return self.model.poi
 
     @property

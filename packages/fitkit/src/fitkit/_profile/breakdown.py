@@ -150,7 +150,7 @@ def breakdown(
     masks = np.concatenate([none, together, apart])
     if isinstance(model, Model) and profiled:
         held = model.bins_of_factors(masks[:, size:])
-        deviations = _deviations_with_factors(best, mask, masks[:, :size], held)
+        deviations = _deviations_with_factors(fitted, mask, masks[:, :size], held)
     else:
         deviations = _deviations(fitted, mask, masks)
     steps, alone = deviations[: len(apart) + 1], deviations[len(apart) + 1 :]

@@ -62,7 +62,7 @@ class Contour(eqx.Module):
 def contour(
     model: AbstractModel,
     data: Data,
-    parameters: tuple[str, str],
+    parameters: tuple[str, str] | None = None,
     *,
     levels: Sequence[float] = (0.6827, 0.9545),
     angles: int = 48,
@@ -78,7 +78,8 @@ def contour(
     Args:
         model: any model.
         data: observed or expected data.
-        parameters: two names; `gamma[3]` for an entry of a parameter per bin.
+        parameters: two names; `gamma[3]` for an entry of a parameter per bin. By
+            default the model's two parameters of interest.
         levels: probability contents, each between 0 and 1.
         angles: directions for each level.
         tolerance: relative precision of the distance.
@@ -101,6 +102,13 @@ def contour(
         >>> result.points.shape
         (1, 9, 2)
     """
+    if parameters is None:
+        if len(model.pois) != 2:
+            raise ValueError(
+                "`contour` needs two parameters, and the model has "
+                f"{len(model.pois)} of interest. Name both."
+            )
+        parameters = model.pois
     first, second = parameters
     if first == second:
         raise ValueError(f"`contour` needs two parameters; got {first!r} twice.")

@@ -101,7 +101,7 @@ def pulls(
     columns = [column[chosen] for column in (values, errors, centre, width)]
     of = [names[i] for i in chosen]
     if isinstance(model, Model) and model.profiled_names:
-        factors, more = _of_factors(model, best)
+        factors, more = _of_factors(model, fitted)
         columns = [xp.append(*both) for both in zip(columns, factors, strict=True)]
         of += more
     values, errors, centre, width = columns

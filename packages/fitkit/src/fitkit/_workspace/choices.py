@@ -1,7 +1,7 @@
 """What a document leaves to its reader: which measurement, which POI, which codes."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, final
 
 from .._model.constraints import Normal, Poisson
@@ -26,7 +26,7 @@ class Choices(NamedTuple):
     """What the format leaves open; see `read_workspace`, which takes the same."""
 
     measurement: str | int | None = None
-    poi: str | Literal[Unset.UNSET] | None = UNSET
+    poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET
     normsys_code: str | Mapping[str, str] = "4"
     histosys_code: str | Mapping[str, str] = "4p"
     staterror_constraint: type[Normal] | type[Poisson] = Normal
@@ -54,11 +54,11 @@ def chosen_measurement(workspace: WorkspaceDocument, wanted: str | int | None) -
 
 
 def chosen_poi(
-    documented: str,
+    documented: str | Sequence[str],
     where: str,
-    wanted: str | Literal[Unset.UNSET] | None,
-    types: Mapping[str, str],
-) -> tuple[str | None, str]:
+    wanted: str | Sequence[str] | Literal[Unset.UNSET] | None,
+    types: Collection[str],
+) -> tuple[str | Sequence[str] | None, str]:
     """The parameter of interest, and why the document's own is none.
 
     Args:
@@ -70,11 +70,14 @@ def chosen_poi(
     Raises:
         WorkspaceError: where the reader wants one that is not there.
     """
-    poi = documented if wanted is UNSET else wanted
-    if poi is None or poi == "":  # pyhf writes "" for none
+    chosen = documented if wanted is UNSET else wanted
+    if chosen is None or not chosen:  # pyhf writes "" for none
         return None, ""
-    if poi in types:
-        return poi, ""
+    several = [chosen] if isinstance(chosen, str) else [*chosen]
+    missing = [name for name in several if name not in types]
+    if not missing:
+        return chosen, ""
+    poi = missing[0]
     # Background-only documents name the signal's parameter that their patches bring.
     if wanted is UNSET:
         return None, (

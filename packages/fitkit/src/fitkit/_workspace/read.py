@@ -1,6 +1,6 @@
 """From a HistFactory JSON document to a model and its data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ def read_workspace(
     *,
     measurement: str | int | None = None,
     patch: Any = None,
-    poi: str | Literal[Unset.UNSET] | None = UNSET,
+    poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET,
     normsys_code: str | Mapping[str, str] = "4",
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
@@ -40,9 +40,9 @@ def read_workspace(
         patch: a JSON Patch (RFC 6902) to apply first: its operations, the path of
             a file with them, or a list of several, applied in turn.
         poi: the parameter of interest: by default the measurement's own, a name for
-            another, None for none. Where the measurement's own is not in the
-            model, as in background-only documents, the model has none
-            and one warning says so.
+            another, several names for joint tests, None for none. Where the
+            measurement's own is not in the model, as in background-only documents, the
+            model has none and one warning says so.
         normsys_code: interpolation of `normsys`, "1" or "4"; or by modifier name, the
             default for others. The format has no place for this choice; the default
             is pyhf's.

@@ -1,5 +1,6 @@
 """From HistFactory XML to a model and its data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ def read_histfactory_xml(
     source: str | Path,
     *,
     measurement: str | int | None = None,
-    poi: str | Literal[Unset.UNSET] | None = UNSET,
+    poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET,
     folder: str | Path | None = None,
     normsys_code: str = "4",
     histosys_code: str = "4p",
@@ -37,8 +38,8 @@ def read_histfactory_xml(
     Args:
         source: the XML file of the combination, or its folder.
         measurement: name or index of the measurement; by default the first.
-        poi: the parameter of interest: by default the measurement's, a name for
-            another, None for none.
+        poi: the parameter of interest: by default the measurement's, all of them where
+            it has several; a name for another, or several; None for none.
         folder: where relative paths in the files start; by default the folder that is
             given, that of the file, or the one above, whichever has them.
         normsys_code: interpolation of `OverallSys`, "4" (as ROOT) or "1".
@@ -75,10 +76,10 @@ def read_histfactory_xml(
         channels = _channels(top, histograms, about)
     settings = _settings(channels, about, top)
     interest, without = chosen_poi(
-        about.pois[0] if about.pois else "",
+        about.pois,
         f"{top.file}: <POI>",
         poi,
-        dict.fromkeys(settings, ""),
+        settings,
     )
     model = _model(channels, interest, settings, normsys_code, histosys_code, top)
     if without:
@@ -218,7 +219,7 @@ def _set(
 
 def _model(
     channels: list[ChannelContent],
-    poi: str | None,
+    poi: str | Sequence[str] | None,
     settings: dict[str, ParameterSettings],
     normsys_code: str,
     histosys_code: str,

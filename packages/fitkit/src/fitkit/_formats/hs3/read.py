@@ -1,6 +1,6 @@
 """From an HS3 document to a model and its data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ def read_hs3(
     *,
     analysis: str | None = None,
     likelihood: str | None = None,
-    poi: str | Literal[Unset.UNSET] | None = UNSET,
+    poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET,
     shapesys_errors: Literal["absolute", "relative"] | None = None,
     staterror_constraint: type[Normal] | type[Poisson] | None = None,
 ) -> tuple[Model, Data]:
@@ -38,8 +38,8 @@ def read_hs3(
         analysis: which analysis, by name; needed where the document has several.
         likelihood: which likelihood, by name, in the place of an analysis: bounds and
             starts are then those of `default_domain` and `default_values`.
-        poi: the parameter of interest: by default the analysis's own, a name for
-            another, None for none.
+        poi: the parameter of interest: by default the analysis's own, all of them where
+            it has several; a name for another, or several; None for none.
         shapesys_errors: whether the errors of a shapesys are in events, as in the
             draft's examples and pyhs3, or relative to the yields, as ROOT writes them.
             By default the ranges of its parameters tell, or who wrote the document.
@@ -89,10 +89,10 @@ def read_hs3(
         parameters = Parameters(document, channels)
         terms = Terms(document, about, parameters, others, staterror_constraint)
         interest, without = chosen_poi(
-            about.pois[0] if about.pois else "",
+            about.pois,
             "analyses.parameters_of_interest",
             poi,
-            dict.fromkeys([*parameters.scalars, *parameters.vectors], ""),
+            [*parameters.scalars, *parameters.vectors],
         )
         reading = Reading(document, about, parameters, terms, shapesys_errors)
         model = reading.model(interest)

@@ -1,5 +1,6 @@
 """From the channels of an HS3 likelihood to the model that a user would write."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 from ..._histfactory.model import Model
@@ -57,7 +58,7 @@ class Reading:
         self._scalars = {n: terms.of_scalar(n) for n in parameters.scalars}
         self._vectors = {n: terms.of_vector(v) for n, v in parameters.vectors.items()}
 
-    def model(self, poi: str | None) -> Model:
+    def model(self, poi: str | Sequence[str] | None) -> Model:
         """The model of all channels.
 
         Raises:

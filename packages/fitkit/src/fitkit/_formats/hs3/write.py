@@ -70,6 +70,12 @@ def hs3_document(
 ) -> dict[str, Any]:
     """The decoded document that `write_hs3` writes."""
     check_arguments(model, data, "write_hs3")
+    if model.profiled_names:
+        raise WorkspaceError(
+            f"the factors of {model.profiled_names[0]!r} are profiled, which HS3 "
+            'cannot express. Write the model with `mc_statistics="parameters"`: '
+            "readers choose for themselves."
+        )
     if masked := model.masked_channels:
         raise WorkspaceError(
             f"channels are masked ({', '.join(masked)}), which HS3 cannot express. "
@@ -115,7 +121,7 @@ class _Writing:
             self._channel(each, written_out) for each in channels_of(self.model)
         ]
         interest = (
-            {"parameters_of_interest": [self.model.poi]} if self.model.poi else {}
+            {"parameters_of_interest": [*self.model.pois]} if self.model.pois else {}
         )
         return {
             "metadata": {

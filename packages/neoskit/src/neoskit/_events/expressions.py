@@ -104,9 +104,10 @@ class Expression:
         for local, name in self.names.items():
             if is_jagged(values[local]):
                 raise ValueError(f"{name!r} has several values per event; {WAY_OUT}")
-        values = {
-            local: _computable(v, self.names[local]) for local, v in values.items()
-        }
+        if self.body not in values:  # a column alone stays as it is
+            values = {
+                local: _computable(v, self.names[local]) for local, v in values.items()
+            }
         for local, reduction in self.reductions.items():
             values[local] = _reduce(reduction, columns)
         result = np.asarray(_evaluate(self, values))
@@ -348,23 +349,19 @@ def _too_wide(value: float) -> bool:
     return not (abs(value) < 2**63 if isinstance(value, int) else abs(value) < 1e300)
 
 
-_TYPES = {"b": None, "i": None, "u": np.int64, "f": None}
-
-
 def _computable(values: np.ndarray, name: str) -> np.ndarray:
-    """A column in a type that numexpr knows."""
-    kind, size = values.dtype.kind, values.dtype.itemsize
-    if kind not in _TYPES:
+    """A column in a type that numexpr computes with as one expects."""
+    kind = values.dtype.kind
+    if kind not in "biuf":
         raise ValueError(
             f"{name!r} has values of the type {values.dtype}; numbers are needed."
         )
-    if kind == "f" and size not in (4, 8):
-        return values.astype(np.float32 if size < 4 else np.float64)
-    if kind == "u" and size == 8 and values.size and values.max() > 2**63 - 1:
-        return values.astype(np.float64)
-    if kind == "u" or (kind == "i" and size < 4):
-        return values.astype(np.int64)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    if kind == "b":
+        return values
+    # In float64, as ROOT's formulae: the invariant mass of float32 momenta, a small
+    # difference of large numbers, has no digit left.
+    too_large = kind == "u" and values.size and values.max() > 2**63 - 1
+    return values.astype(np.float64 if kind == "f" or too_large else np.int64)
 
 
 def _evaluate(expression: Expression, values: Mapping[str, np.ndarray]) -> Any:

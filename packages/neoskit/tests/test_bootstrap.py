@@ -1,12 +1,18 @@
 """Bootstrap over events: the numbers drawn, and which events share them."""
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neoskit import Dataset, Events, Process, bootstrap, expected_cls, resample
+from neoskit import (
+    CrossFit,
+    Dataset,
+    Events,
+    Process,
+    bootstrap,
+    expected_cls,
+    resample,
+)
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def _factors(events, original):
 
 
 def test_draws_are_poisson(dataset):
-    replica = resample(dataset, jax.random.key(3))
+    replica = resample(dataset, 3)
     counts = np.asarray(replica.channels["SR"]["background"].nominal.weights)
     expected = 3000 * np.exp(-1.0) / np.array([1, 1, 2, 6])
     for n, e in enumerate(expected):
@@ -40,7 +46,7 @@ def test_draws_are_poisson(dataset):
 
 
 def test_an_event_and_its_shifted_copies_are_drawn_together(dataset):
-    replica = resample(dataset, jax.random.key(3))
+    replica = resample(dataset, 3)
     drawn = replica.channels["SR"]["signal"]
     original = dataset.channels["SR"]["signal"]
     nominal = _factors(drawn.nominal, original.nominal)
@@ -52,7 +58,7 @@ def test_an_event_and_its_shifted_copies_are_drawn_together(dataset):
 
 
 def test_processes_with_the_same_indices_are_drawn_apart(dataset):
-    replica = resample(dataset, jax.random.key(3)).channels["SR"]
+    replica = resample(dataset, 3).channels["SR"]
     signal = replica["signal"].nominal.weights / 2
     background = replica["background"].nominal.weights
     correlation = np.corrcoef(signal, background)[0, 1]
@@ -64,7 +70,7 @@ def test_spread_of_a_sum_of_weights(dataset):
         lambda d: d.channels["SR"]["signal"].nominal.weights.sum(),
         dataset,
         replicas=400,
-        key=jax.random.key(1),
+        seed=1,
     )
     assert sums.shape == (400,)
     assert sums.mean() == pytest.approx(6000, abs=5 * np.sqrt(12000 / 400))
@@ -73,19 +79,26 @@ def test_spread_of_a_sum_of_weights(dataset):
 
 
 def test_the_number_that_the_docstring_names_is_one(pipeline, blobs):
-    # Its shape is enough: nothing is compiled.
-    shape = eqx.filter_eval_shape(
-        lambda key: bootstrap(
-            lambda d: expected_cls(pipeline.hard_model(d)), blobs, replicas=3, key=key
-        ),
-        jax.random.key(0),
+    found = bootstrap(
+        lambda d: expected_cls(pipeline.hard_model(d)), blobs, replicas=3, seed=0
     )
-    assert shape.shape == (3,)
+    assert found.shape == (3,)
+    assert len(np.unique(found)) == 3
+
+
+def test_events_that_are_scored_once_fill_as_if_scored_again(pipeline, blobs):
+    fill = pipeline.hard_filler(blobs)
+    replica = resample(blobs, 5)
+    again = pipeline.hard_templates(replica)
+    jax.tree.map(np.testing.assert_array_equal, fill(replica), again)
+    both = CrossFit((pipeline, pipeline.with_bandwidth(0.2)))
+    filled = both.hard_filler(blobs)(replica)
+    jax.tree.map(np.testing.assert_array_equal, filled, both.hard_templates(replica))
 
 
 def test_there_is_a_replica(dataset):
     with pytest.raises(ValueError, match=r"bootstrap\(replicas=...\)` .* at least 1"):
-        bootstrap(lambda d: 0.0, dataset, replicas=0, key=jax.random.key(0))
+        bootstrap(lambda d: 0.0, dataset, replicas=0, seed=0)
 
 
 def test_replicas_differ_and_repeat(dataset):
@@ -93,8 +106,7 @@ def test_replicas_differ_and_repeat(dataset):
         return {"sum": d.channels["SR"]["background"].nominal.weights.sum()}
 
     first, again, other = (
-        bootstrap(number, dataset, replicas=4, key=jax.random.key(seed))["sum"]
-        for seed in (0, 0, 1)
+        bootstrap(number, dataset, replicas=4, seed=seed)["sum"] for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
-    assert len(np.unique(jnp.concatenate([first, other]))) == 8
+    assert len(np.unique(np.concatenate([first, other]))) == 8

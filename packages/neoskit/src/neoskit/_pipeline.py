@@ -49,7 +49,18 @@ class AbstractPipeline(eqx.Module):
 
     @abc.abstractmethod
     def hard_templates(self, dataset: Dataset) -> Templates:
-        """Templates as a measurement uses them: each event in one bin."""
+        """Templates as a measurement uses them: each event in one bin.
+
+        Of known events they are counted by NumPy, at once.
+        """
+
+    @abc.abstractmethod
+    def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
+        """Score the events of a dataset once, to fill them with other weights.
+
+        Returns:
+            The hard templates of a dataset of the same events, as a replica is.
+        """
 
     @abc.abstractmethod
     def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
@@ -127,6 +138,11 @@ class Pipeline(AbstractPipeline):
     def hard_templates(self, dataset: Dataset) -> Templates:
         """Templates as a measurement uses them: each event in one bin."""
         return templates(dataset, self.observable, self.binning, hard=True)
+
+    def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
+        """Score the events of a dataset once, to fill them with other weights."""
+        scored = scores(dataset, self.observable, None)
+        return lambda same: fill_templates(same, scored, self.binning, hard=True)
 
     def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
         """Events of positive weight per channel, process and hard bin, unweighted."""
@@ -240,6 +256,11 @@ class CrossFit(AbstractPipeline):
         """Hard templates of all events."""
         return self._sum(dataset, Pipeline.hard_templates)
 
+    def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
+        """Score the events of a dataset once, to fill them with other weights."""
+        fillers = {id(fold): fold.hard_filler(dataset) for fold in self.folds}
+        return lambda same: self._sum(same, lambda fold, part: fillers[id(fold)](part))
+
     def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
         """Events of positive weight per channel, process and hard bin, unweighted."""
         return self._sum(dataset, Pipeline.raw_counts)
@@ -276,11 +297,3 @@ class CrossFit(AbstractPipeline):
             for k, pipeline in enumerate(self.folds)
         ]
         return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)
-
-
-# A function of the pipeline's arrays, not of one pipeline: training, evaluation and
-# comparison of all pipelines with as many bins share one compilation.
-@eqx.filter_jit
-def fill_hard(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
-    """Hard templates, compiled."""
-    return pipeline.hard_templates(dataset)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 import equinox as eqx
-import jax.numpy as jnp
 
 import fitkit
+from fitkit import xp
 
 from ._checks import check_names
 from ._custom_types import Yields
@@ -181,10 +181,10 @@ class Measurement(eqx.Module):
         # `where`, not `maximum`: at the floor itself the derivative is the yields' own
         # and not half of it.
         yields = template.yields
-        return jnp.where(yields < self.floor, self.floor, yields)
+        return xp.where(yields < self.floor, self.floor, yields)
 
 
 def _root(variance: Yields) -> Yields:
     """√variance with a finite derivative (0) where nothing was filled."""
     filled = variance > 0
-    return jnp.where(filled, jnp.sqrt(jnp.where(filled, variance, 1.0)), 0.0)
+    return xp.where(filled, xp.sqrt(xp.where(filled, variance, 1.0)), 0.0)

@@ -5,13 +5,14 @@ of all events. Floors and everything else that is not a sum come later, in the m
 """
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, PyTree
 
 import relaxed
 
@@ -291,9 +292,13 @@ class Categories(AbstractBinning):
     def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
         """Each event in the bin that it belongs to most."""
         membership = _membership(scored)
-        largest = jnp.argmax(membership, axis=-1)
-        hard = jax.nn.one_hot(largest, membership.shape[1])
-        return _sum_of_memberships(hard, weights)
+        # As numbers of bins, which are binned like any others.
+        edges = np.arange(membership.shape[1] + 1) - 0.5
+        largest = membership.argmax(axis=-1).astype(float)
+        return Template(
+            relaxed.hard_hist(largest, edges, weights=weights),
+            relaxed.hard_hist(largest, edges, weights=weights**2),
+        )
 
 
 def _membership(scored: Scored) -> Float[Array, "events bins"]:
@@ -331,20 +336,29 @@ def scores(
     samples = dict(dataset.scored_samples())
     if not samples:
         return {}
-    features = jnp.concatenate([events.features for events in samples.values()])
-    if bandwidth is None:
-        scored = _score_in_pieces(observable, features)
+    features = [events.features for events in samples.values()]
+    if bandwidth is None and not _traced((observable, features)):
+        # At once: one program for the observable alone, whatever the samples are.
+        scored = jax.tree.map(
+            np.asarray, _score_compiled(observable, np.concatenate(features))
+        )
+    elif bandwidth is None:
+        scored = _score_in_pieces(observable, jnp.concatenate(features))
     else:
-        scored = observable(features, bandwidth)
-    # Without the barrier XLA draws the network's last layers into each histogram and
-    # computes them once for every sample: a quarter more for a deep, narrow network.
-    scored = jax.lax.optimization_barrier(scored)
+        scored = observable(jnp.concatenate(features), bandwidth)
+        # Without the barrier XLA draws the network's last layers into each histogram
+        # and computes them for every sample: a quarter more for a narrow network.
+        scored = jax.lax.optimization_barrier(scored)
     parts, start = {}, 0
     for key, events in samples.items():
         stop = start + len(events)
         parts[key] = jax.tree.map(lambda x, a=start, b=stop: x[a:b], scored)
         start = stop
     return parts
+
+
+def _traced(tree: PyTree) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 # Activations of a wide network for all events at once may not fit into memory: where
@@ -363,6 +377,9 @@ def _score_in_pieces(observable: AbstractObservable, features: Features) -> Scor
     stacked = padded.reshape(pieces, size, -1)
     scored = jax.lax.map(lambda piece: observable(piece, None), stacked)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], scored)
+
+
+_score_compiled = eqx.filter_jit(_score_in_pieces)
 
 
 def templates(
@@ -396,7 +413,7 @@ def fill_templates(
         binning: fills it.
         hard: as of `templates`.
     """
-    fill = binning.fill_hard if hard else binning.fill
+    fill = _hard_filling(binning) if hard else binning.fill
     # A counted channel has no observable, so its bandwidth plays no part.
     count = Counting().fill
 
@@ -424,6 +441,18 @@ def fill_templates(
     }
 
 
+def _hard_filling(
+    binning: AbstractBinning,
+) -> Callable[[Scored, PerEvent], Template]:
+    """`fill_hard`, with NumPy's arrays of known events: nothing compiles for them."""
+
+    def fill(scored: Scored, weights: PerEvent) -> Template:
+        filled = binning.fill_hard(scored, weights)
+        return filled if _traced(filled) else jax.tree.map(np.asarray, filled)
+
+    return fill
+
+
 def raw_counts(
     dataset: Dataset, observable: AbstractObservable, binning: AbstractBinning
 ) -> dict[str, dict[str, Yields]]:
@@ -433,7 +462,7 @@ def raw_counts(
     """
     # The same filling with other weights, and no second way to count.
     ones = dataset.map(
-        lambda _, events: events.with_weights(jnp.where(events.weights > 0, 1.0, 0.0))
+        lambda _, events: events.with_weights((events.weights > 0) * 1.0)
     )
     filled = templates(ones, observable, binning, hard=True)
     return {

@@ -1,9 +1,13 @@
 """Ordinary counts, and how far soft ones are from them."""
 
+import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Num
 
 from ._all_bins import areas
@@ -52,7 +56,14 @@ def hard_hist(
     data = as_floats(data, call, "data")
     columns = columns_of(data, edges, call)
     edges = [as_edges(e, call) for e in (edges if is_several(edges) else [edges])]
-    weights = as_weights(weights, columns[0], call).astype(float)
+    weights = as_weights(weights, columns[0], call)
+    known = not any(isinstance(x, jax.core.Tracer) for x in (data, weights, *edges))
+    # Numbers that are known are counted by NumPy, at once: nothing is compiled.
+    engine = np if known else jnp
+    if known:
+        columns, edges = list(map(np.asarray, columns)), list(map(np.asarray, edges))
+        weights = np.asarray(weights)
+    weights = weights.astype(jnp.result_type(float))
     weights = enforce(
         weights,
         *(increasing(e, call) for e in edges),
@@ -61,25 +72,33 @@ def hard_hist(
         finite(weights, call, "weights"),
     )
     indices, inside = zip(
-        *(_index(e, x, flow) for e, x in zip(edges, columns, strict=True)), strict=True
+        *(_index(engine, e, x, flow) for e, x in zip(edges, columns, strict=True)),
+        strict=True,
     )
-    weights = jnp.where(jnp.all(jnp.stack(inside), axis=0), weights, 0.0)
+    weights = engine.where(engine.all(engine.stack(inside), axis=0), weights, 0.0)
     shape = [e.shape[0] - 1 for e in edges]
-    return jnp.zeros(shape).at[indices].add(weights)
+    if engine is jnp:
+        return jnp.zeros(shape).at[indices].add(weights)
+    place = np.ravel_multi_index(indices, shape)
+    counts = np.bincount(place, weights, minlength=math.prod(shape))
+    return jnp.asarray(counts.reshape(shape).astype(weights.dtype))
 
 
 def _index(
-    edges: Num[Array, " edges"], data: Num[Array, " events"], flow: Flow
+    engine: ModuleType,
+    edges: Num[Array, " edges"],
+    data: Num[Array, " events"],
+    flow: Flow,
 ) -> tuple[Int[Array, " events"], Array]:
     """Return the bin of each event, and whether there is one."""
     bins = edges.shape[0] - 1
     if flow == "reflect":
-        data = folded(edges[0], edges[-1], data)
+        data = engine.asarray(folded(edges[0], edges[-1], data))
     # Not by equal widths, whose division may put an event on an edge beside it.
-    index = jnp.searchsorted(edges, data, side="right") - 1
-    index = jnp.where(data == edges[-1], bins - 1, index)
+    index = engine.searchsorted(edges, data, side="right") - 1
+    index = engine.where(data == edges[-1], bins - 1, index)
     inside = (index >= 0) & (index < bins) | (flow != "drop")
-    return jnp.clip(index, 0, bins - 1), inside
+    return engine.clip(index, 0, bins - 1), inside
 
 
 class SmoothingBias(NamedTuple):

@@ -13,6 +13,7 @@ from .read import read_root as read_root
 from .split import batch as batch
 from .split import batches as batches
 from .split import fold_of as fold_of
+from .split import hash_of_index as hash_of_index
 from .split import keep_only as keep_only
 from .split import leave_out as leave_out
 from .split import split as split

@@ -54,7 +54,7 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
     return dataset.map(scaled)
 
 
-def _hash(index: EventIndex, seed: int) -> EventIndex:
+def hash_of_index(index: EventIndex, seed: int) -> EventIndex:
     """Well-mixed bits of each index (the finaliser of MurmurHash3)."""
     z = index ^ np.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
     z = (z ^ (z >> np.uint32(16))) * np.uint32(0x85EBCA6B)
@@ -79,7 +79,7 @@ def fold_of(
         ValueError: there is not even one fold.
     """
     check_count("fold_of(folds=...)", folds)
-    return (_hash(events.index, seed) % np.uint32(folds)).astype(np.int32)
+    return (hash_of_index(events.index, seed) % np.uint32(folds)).astype(np.int32)
 
 
 def leave_out(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Dataset:
@@ -200,7 +200,7 @@ def _part_of_index(
         # One list for the nominal sample and its variations: an event that only one of
         # them selects has its part, too.
         known = np.unique(np.concatenate(arrays))
-        mixed = _hash(known, seed)
+        mixed = hash_of_index(known, seed)
         rank = np.argsort(np.argsort(mixed, kind="stable"))
         bounds = np.rint(np.cumsum(fractions) * len(known))
         parts[process] = (known, np.searchsorted(bounds, rank, side="right"))

@@ -15,9 +15,11 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import ArrayLike
 
 import fitkit
+from fitkit import xp
 
 from .._custom_types import Scalar
 from .weighted_sum import ModelObjective
@@ -75,12 +77,9 @@ def expected_limit(model: fitkit.Model, level: float = 0.05) -> Scalar:
         raise ValueError(
             f"`expected_limit(level=...)` must be between 0 and 1; got {level}."
         )
-    params, data = _asimov(model, 0.0)
-    del params
-    limit = fitkit.upper_limit(model, data, level=level, throw=False)
-    # The band's middle; where CLs never falls to the level there is nothing to train.
-    median = limit.expected[2]
-    return jnp.where(limit.converged[3], median, jnp.nan)
+    limit = fitkit.expected_limit(model, level=level)
+    # Where CLs never falls to the level there is nothing to train on.
+    return xp.where(xp.isfinite(limit), limit, xp.nan)
 
 
 @ModelObjective
@@ -131,7 +130,7 @@ def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     """
     # At the Asimov data no fit is needed: the nominal parameters are their best fit.
     covariance = fitkit.covariance(model, *_asimov(model, mu))
-    return model.unravel(jnp.diagonal(covariance))[_poi(model)]
+    return model.unravel(xp.diagonal(covariance))[_poi(model)]
 
 
 @ModelObjective
@@ -144,8 +143,9 @@ def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     """
     covariance = fitkit.covariance(model, *_asimov(model, mu))
     # Fixed parameters have rows of zeros, and are no part of the determinant.
-    fixed = jnp.diagonal(covariance) == 0
-    return jnp.exp(jnp.linalg.slogdet(covariance + jnp.diag(fixed))[1])
+    fixed = xp.diagonal(covariance) == 0
+    engine = jnp if isinstance(covariance, jax.core.Tracer) else np
+    return xp.exp(engine.linalg.slogdet(covariance + xp.diag(1.0 * fixed))[1])
 
 
 def _poi(model: fitkit.Model) -> str:
@@ -159,7 +159,7 @@ def _poi(model: fitkit.Model) -> str:
 
 def _asimov(model: fitkit.Model, mu: ArrayLike) -> tuple[fitkit.Params, fitkit.Data]:
     """The nominal parameters with the strength `mu`, and what they expect."""
-    params = {**model.init, _poi(model): jnp.asarray(mu, float)}
+    params = {**model.init, _poi(model): xp.asarray(mu, float)}
     return params, model.expected_data(params)
 
 
@@ -172,16 +172,16 @@ def _likelihood_ratio(
     # an error: raising inside a compiled step would lose the training so far.
     fit = fitkit.fixed_poi_fit(model, data, tested, throw=False)
     q = fit.twice_nll + 2.0 * model.logpdf(params, data)
-    return jnp.where(fit.converged, q, jnp.nan)
+    return xp.where(fit.converged, q, xp.nan)
 
 
 def _root(q: Scalar) -> Scalar:
     """√q with a finite derivative at q = 0."""
     # Asked this way round, NaN stays NaN.
     rounding = q <= _ROUNDING
-    return jnp.where(rounding, 0.0, jnp.sqrt(jnp.where(rounding, 1.0, q)))
+    return xp.where(rounding, 0.0, xp.sqrt(xp.where(rounding, 1.0, q)))
 
 
 def _upper_tail(z: Scalar) -> Scalar:
     """1 − Φ(z), to full relative precision."""
-    return 0.5 * jax.scipy.special.erfc(z / jnp.sqrt(2.0))
+    return xp.ndtr(-z)

@@ -8,20 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
 import fitkit
 
 from .._checks import check_count
 from .._events import Dataset
-from .._pipeline import AbstractPipeline, fill_hard
+from .._pipeline import AbstractPipeline
 from .._progress import progress_bar
-from .._templates import Templates
-from .bootstrap import bootstrap
-from .numbers import NUMBERS, Numbers, numbers_of
+from .bootstrap import resample
+from .numbers import NUMBERS, Numbers, medians_of, numbers_of
 
 
 class Difference(NamedTuple):
@@ -155,7 +152,7 @@ def compare(
     dataset: Dataset,
     *,
     replicas: int = 200,
-    key: PRNGKeyArray,
+    seed: int = 0,
     mu: float = 1.0,
     progress: bool = False,
 ) -> Comparison:
@@ -167,7 +164,7 @@ def compare(
             same events were kept from it.
         dataset: the events that none of them was trained on (all, for `CrossFit`s).
         replicas: of the events, for the bootstrap.
-        key: random key of the bootstrap.
+        seed: of the bootstrap.
         mu: the signal strength that is tested and assumed.
         progress: whether to show a bar, one unit for each replica.
 
@@ -191,7 +188,7 @@ def compare(
     work = sum(counts.values()) * (1 + replicas)
     with progress_bar(work, "test", progress) as show:
         tables = {
-            way: [_table(one, dataset, mu, replicas, key, show) for one in seeds]
+            way: [_table(one, dataset, mu, replicas, seed, show) for one in seeds]
             for way, seeds in pipelines.items()
         }
     first, resampled = (
@@ -217,28 +214,15 @@ def _table(
     dataset: Dataset,
     mu: float,
     replicas: int,
-    key: PRNGKeyArray,
+    seed: int,
     show: Callable[[str], None],
 ) -> list[Numbers]:
     """The numbers of one pipeline: of the dataset first, then of its replicas."""
-    resampled = _replicated(pipeline, dataset, replicas, key)
-    every = [
-        fill_hard(pipeline, dataset),
-        *(jax.tree.map(lambda x, i=i: x[i], resampled) for i in range(replicas)),
-    ]
-    rows = []
-    # Model by model: what is compiled here is what `evaluate` compiled already, while a
-    # fit of all replicas at once takes longer to compile than the rest to run.
-    for one in every:
-        rows.append(numbers_of(pipeline.measurement.model(one), mu))
+    measurement, fill = pipeline.measurement, pipeline.hard_filler(dataset)
+    rows = [numbers_of(measurement.model(fill(dataset)), mu)]
+    show("")
+    for replica in range(replicas):
+        templates = fill(resample(dataset, seed, replica))
+        rows.append(medians_of(measurement.model(templates), mu))
         show("")
     return rows
-
-
-# A function of the pipeline's arrays, not of one pipeline: all with as many bins share
-# one compilation.
-@eqx.filter_jit
-def _replicated(
-    pipeline: AbstractPipeline, dataset: Dataset, replicas: int, key: PRNGKeyArray
-) -> Templates:
-    return bootstrap(pipeline.hard_templates, dataset, replicas=replicas, key=key)

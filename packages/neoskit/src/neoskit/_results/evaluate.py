@@ -5,15 +5,13 @@ Nothing here is differentiated, and recorded data are not looked at.
 
 from dataclasses import dataclass
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
 import fitkit
 
-from .._custom_types import Yields
 from .._events import Dataset
-from .._pipeline import AbstractPipeline, fill_hard
+from .._pipeline import AbstractPipeline
 from .._templates import Templates
 from .numbers import Numbers, numbers_of
 
@@ -106,7 +104,7 @@ def evaluate(
         templates=templates,
         raw_counts={
             channel: {name: np.asarray(counts) for name, counts in processes.items()}
-            for channel, processes in _raw_counts(pipeline, dataset).items()
+            for channel, processes in pipeline.raw_counts(dataset).items()
         },
         missing=numbers.missing,
     )
@@ -120,7 +118,7 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
     """
     # Checked here and not in the model: in a training such a bin is allowed, the smooth
     # templates of all events reach into it.
-    filled = fill_hard(pipeline, dataset)
+    filled = pipeline.hard_templates(dataset)
     measurement = pipeline.measurement
     for channel, processes in filled.items():
         background, signal = (
@@ -144,10 +142,3 @@ def hard_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
                 "use fewer, or state a smallest yield with `Measurement(floor=...)`."
             )
     return filled
-
-
-@eqx.filter_jit
-def _raw_counts(
-    pipeline: AbstractPipeline, dataset: Dataset
-) -> dict[str, dict[str, Yields]]:
-    return pipeline.raw_counts(dataset)

@@ -13,7 +13,7 @@ import numpy as np
 import fitkit
 
 from .._events import Dataset
-from .._pipeline import AbstractPipeline, fill_hard
+from .._pipeline import AbstractPipeline
 from .._statmodel import Measurement
 from .numbers import poi_uncertainty
 
@@ -73,7 +73,7 @@ def head_room(
         ValueError: the model does not determine the signal strength.
     """
     fitkit.require_float64()
-    templates = fill_hard(pipeline, dataset)
+    templates = pipeline.hard_templates(dataset)
     model = pipeline.measurement.model(templates)
     plain = _without_mc_statistics(pipeline.measurement).model(templates)
     total = _uncertainty(model, mu)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 import fitkit
 
-from .._objectives import discovery_significance, poi_variance
+from .._objectives import discovery_significance, expected_cls, poi_variance
 
 NUMBERS = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
 """The four numbers that are judged, by name."""
@@ -52,12 +52,43 @@ class Numbers:
 
 
 def numbers_of(model: fitkit.Model, mu: float) -> Numbers:
-    """Judge a model at a signal strength.
+    """Judge a model at a signal strength, with the bands of CLs and limit.
 
     Args:
         model: of hard templates.
         mu: the strength that is tested and assumed.
     """
+    data = fitkit.asimov_data(model, 0.0)
+    return _judged(
+        model, mu, lambda: _cls(model, data, mu), lambda: _limit(model, data)
+    )
+
+
+def medians_of(model: fitkit.Model, mu: float) -> Numbers:
+    """The same without the bands, of which all but the median is NaN: much sooner.
+
+    Args:
+        model: of hard templates.
+        mu: the strength that is tested and assumed.
+    """
+
+    def median(value: float) -> np.ndarray:
+        return np.where(np.arange(5) == 2, value, np.nan)
+
+    return _judged(
+        model,
+        mu,
+        lambda: (median(float(expected_cls(model, mu))), _no_cls(model, mu)),
+        lambda: (median(float(fitkit.expected_limit(model))), ""),
+    )
+
+
+def _judged(
+    model: fitkit.Model,
+    mu: float,
+    cls: Callable[[], tuple[np.ndarray, str]],
+    limit: Callable[[], tuple[np.ndarray, str]],
+) -> Numbers:
     missing: dict[str, str] = {}
 
     def judged(
@@ -73,18 +104,25 @@ def numbers_of(model: fitkit.Model, mu: float) -> Numbers:
             missing[name] = problem
         return values
 
-    data = fitkit.asimov_data(model, 0.0)
-    cls = judged("expected_cls", lambda: _cls(model, data, mu), 5)
-    limit = judged("upper_limit", lambda: _limit(model, data), 5)
     (sigma,) = judged("poi_uncertainty", lambda: _uncertainty(model, mu), 1)
     (z,) = judged("significance", lambda: _significance(model, mu), 1)
-    return Numbers(cls, limit, float(sigma), float(z), missing)
+    return Numbers(
+        judged("expected_cls", cls, 5),
+        judged("upper_limit", limit, 5),
+        float(sigma),
+        float(z),
+        missing,
+    )
 
 
 def _cls(model: fitkit.Model, data: fitkit.Data, mu: float) -> tuple[np.ndarray, str]:
     test = fitkit.hypotest(model, data, mu, throw=False)
     values = np.where(test.converged, np.asarray(test.cls_expected), np.nan)
-    return values, f"a fit at {model.poi} = {mu:g} or without signal finds no minimum."
+    return values, _no_cls(model, mu)
+
+
+def _no_cls(model: fitkit.Model, mu: float) -> str:
+    return f"a fit at {model.poi} = {mu:g} or without signal finds no minimum."
 
 
 def _limit(model: fitkit.Model, data: fitkit.Data) -> tuple[np.ndarray, str]:

@@ -8,7 +8,6 @@ that is fixed beforehand, from the background expectation alone, takes that away
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
@@ -62,7 +61,6 @@ def background_statistics(
     return statistics
 
 
-@eqx.filter_jit
 def _filled(
     pipeline: AbstractPipeline, dataset: Dataset
 ) -> tuple[Templates, dict[str, dict[str, Yields]]]:

@@ -7,8 +7,6 @@ judged on the same events.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax
-
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Comparison, HeadRoom, compare, head_room
@@ -114,7 +112,7 @@ def run_comparison(
         judges,
         replicas=config.compare.bootstrap,
         # Of the split, as it is the luck of the events that is drawn again.
-        key=jax.random.key(config.split.seed),
+        seed=config.split.seed,
         progress=progress,
     )
     outcome = Compared(

@@ -65,23 +65,20 @@ def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
     two = len(judges.feature_names) == 2
     if two and pipeline.binned and isinstance(pipeline, Pipeline):
         points = jnp.stack(jnp.meshgrid(*_grid(judges)), axis=-1).reshape(-1, 2)
-    score, templates = _look(pipeline, judges, points)
+    score = None
+    if points is not None and isinstance(pipeline, Pipeline):
+        score = np.asarray(_score(pipeline, points), float).reshape(_GRID, _GRID)
     return Frame(
         step,
-        None if score is None else np.asarray(score, float).reshape(_GRID, _GRID),
-        templates,
+        score,
+        pipeline.hard_templates(judges),
         np.asarray(pipeline.edges) if pipeline.binned else None,
     )
 
 
 @eqx.filter_jit
-def _look(
-    pipeline: AbstractPipeline, judges: Dataset, points: Float[Array, "grid 2"] | None
-) -> tuple[PerEvent | None, Templates]:
-    score = None
-    if points is not None and isinstance(pipeline, Pipeline):
-        score = pipeline.observable(points.astype(jnp.float32), None).value
-    return score, pipeline.hard_templates(judges)
+def _score(pipeline: Pipeline, points: Float[Array, "grid 2"]) -> PerEvent:
+    return pipeline.observable(points.astype(jnp.float32), None).value
 
 
 def _grid(judges: Dataset) -> tuple[np.ndarray, np.ndarray]:

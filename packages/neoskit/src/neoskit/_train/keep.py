@@ -16,7 +16,7 @@ from .._checks import check_count
 from .._events import Dataset
 from .._gradient import AbstractEventObjective, AnyObjective, loss
 from .._gradient.loss import terms_of
-from .._pipeline import Pipeline, fill_hard, trained_leaves
+from .._pipeline import Pipeline, trained_leaves
 
 
 class AbstractKeep(abc.ABC):
@@ -197,7 +197,7 @@ def hard_loss(pipeline: Pipeline, dataset: Dataset, objective: AnyObjective) -> 
             number: Any = _of_events(pipeline, dataset, term)
         else:
             if model is None:
-                model = pipeline.measurement.model(fill_hard(pipeline, dataset))
+                model = pipeline.hard_model(dataset)
             number = term(model)
         total += weight * float(number)
     return total

@@ -158,7 +158,7 @@ def test_two_strengths(cards, references):
 
 @pytest.mark.parametrize(("kind", "scaled"), [("S", (1, 0)), ("C", (1, 1))])
 def test_limits_with_one_gamma_factor_by_scipy(cards, kind, scaled):
-    """One count and one factor x of relative error 0.3: all by one-dimensional scipy."""
+    """One count and one factor x of relative error 0.3: scipy in one dimension."""
     k, observed, signal, background = 0.3, 6.0, 1.0, 5.5
 
     def best(r, count, aux):

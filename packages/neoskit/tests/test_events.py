@@ -232,3 +232,110 @@ def test_twins_are_drawn_together(blobs):
 def test_a_sample_smaller_than_the_batch_is_used_whole(control):
     rows = next(batches(control, 1000, seed=0))
     assert sorted(rows[SampleKey("SR", "W", "energy:up")]) == list(range(310))
+
+
+def reweighted(count=50):
+    """A nominal sample with a variation of its weights, and one of its features."""
+    draw = np.random.default_rng(3)
+    nominal = Events(draw.normal(size=(count, 2)), draw.uniform(0.5, 1.5, count))
+    up = nominal.with_weights(nominal.weights * 1.2)
+    moved = Events(nominal.features + 1, nominal.weights, index=nominal.index)
+    return one(nominal, pileup=(up, nominal), scale=(moved, nominal))
+
+
+def test_variations_of_the_weights_alone_have_the_nominal_events():
+    dataset = reweighted()
+    process = dataset.channels["SR"]["p"]
+    # Features of the nominal sample and of the one that moves, and no others.
+    tables = [x for x in jax.tree.leaves(dataset) if np.ndim(x) == 2]
+    assert len(tables) == 2
+    assert list(process.variations) == ["pileup", "scale"]
+    samples = dict(process.samples())
+    for shift in ("pileup:up", "pileup:down", "scale:down"):
+        assert samples[shift].features is samples[""].features
+    np.testing.assert_allclose(samples["pileup:up"].weights, 1.2 * samples[""].weights)
+    assert sums(dataset)[SampleKey("SR", "p", "pileup:up")] == pytest.approx(
+        1.2 * sums(dataset)[SampleKey("SR", "p", "")]
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda d: split(d, (0.5, 0.5))[0],
+        lambda d: leave_out(d, 0, 2),
+        lambda d: keep_only(d, 0, 2),
+        lambda d: d.map(lambda _, events: events.with_weights(2 * events.weights)),
+        lambda d: d.take(lambda _: np.arange(7)),
+        lambda d: jax.tree.map(jnp.asarray, d),
+    ],
+)
+def test_a_part_keeps_events_once(part):
+    of = part(reweighted())
+    plain = dict(part(unshared(reweighted())).samples())
+    for key, events in of.samples():
+        for field in ("features", "weights", "index"):
+            np.testing.assert_array_equal(
+                getattr(events, field), getattr(plain[key], field)
+            )
+    tables = [x for x in jax.tree.leaves(of) if np.ndim(x) == 2]
+    assert len(tables) == 2
+
+
+def unshared(dataset):
+    """The same with features of its own for every sample."""
+
+    def own(events):
+        return Events(
+            np.array(events.features),
+            events.weights,
+            events.names,
+            np.array(events.index),
+        )
+
+    return Dataset(
+        {
+            channel: {
+                name: Process(
+                    own(process.nominal),
+                    {k: (own(u), own(d)) for k, (u, d) in process.variations.items()},
+                )
+                for name, process in processes.items()
+            }
+            for channel, processes in dataset.channels.items()
+        },
+        dataset.counted,
+    )
+
+
+def test_a_change_of_variations_alone_is_kept():
+    moved = reweighted().map(
+        lambda key, events: (
+            Events(events.features + 5, events.weights, index=events.index)
+            if key.shift
+            else events
+        )
+    )
+    up = moved.channels["SR"]["p"].variations["pileup"][0]
+    nominal = moved.channels["SR"]["p"].nominal
+    np.testing.assert_allclose(up.features, nominal.features + 5)
+
+
+def test_rows_are_taken_inside_jit_of_one_array():
+    dataset = reweighted()
+    rows = {key: np.arange(4) for key, _ in dataset.samples()}
+
+    @jax.jit
+    def shared(dataset, rows):
+        taken = dataset.take(lambda key: rows[key])
+        samples = dict(taken.channels["SR"]["p"].samples())
+        assert samples["pileup:up"].features is samples[""].features
+        assert samples["scale:up"].features is not samples[""].features
+        return taken
+
+    taken = shared(dataset, rows)
+    for key, events in dataset.samples():
+        expected = events.take(np.arange(4))
+        found = dict(taken.samples())[key]
+        np.testing.assert_array_equal(found.features, expected.features)
+        np.testing.assert_array_equal(found.weights, expected.weights)

@@ -192,6 +192,33 @@ def test_what_acts_in_one_channel_alone():
     assert measurement.floor == 0.5
 
 
+def test_the_bins_of_a_variable_are_treated_as_one():
+    treatment = Treatment("two-sided", smooth=True, effect="norm+shape")
+    whole = templates(jes=(UP, DOWN))
+    apart = {
+        f"A_{i}": {
+            name: jax.tree.map(lambda x, i=i: x[i : i + 1], process)
+            for name, process in whole["A"].items()
+        }
+        for i in range(4)
+    }
+    names = tuple(apart)
+    one = Systematics({("A", "background"): {"jes": treatment}})
+    bins = Systematics(
+        {(name, "background"): {"jes": treatment} for name in names}, bins=[names]
+    )
+    measurement = neoskit.Measurement(("signal",))
+    model = SystematicMeasurement(measurement, one).model({"A": whole["A"]})
+    other = SystematicMeasurement(measurement, bins).model(apart)
+    for jes in (-1.0, 0.3, 1.0):
+        found = expected(other, jes=jes)
+        np.testing.assert_allclose(
+            np.concatenate([found[name] for name in names]),
+            expected(model, jes=jes)["A"],
+            rtol=1e-14,
+        )
+
+
 # pyhf's own use of jsonschema.
 @pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 def test_norm_and_shape_are_read_by_pyhf_alike(tmp_path):

@@ -457,3 +457,61 @@ def test_a_normalisation_that_is_said_twice(events):
     )
     with pytest.raises(ConfigError, match=r"both act on 'z' by the parameter 'norm'"):
         build_dataset(config(more=twice), folder)
+
+
+def spoil(folder, made, write, how):
+    """One file of the analysis spoilt; what must be said of it."""
+    z16 = made["z16"]
+    match how:
+        case "cut off":
+            path = folder / "signal.root"
+            path.write_bytes(path.read_bytes()[:2000])
+            return r"`samples\.0`: .*signal\.root"
+        case "cut off later":
+            path = folder / "z16.parquet"
+            path.write_bytes(path.read_bytes()[:-20])
+            return r"`samples\.1`: .*z16\.parquet cannot be read"
+        case "another kind":
+            (folder / "z16.parquet").write_text("pt,mjj\n1,2\n")
+            return r"`samples\.1`: .*z16\.parquet cannot be read as a parquet file"
+        case "a weight that is no number":
+            z16["w"][z16["q"] > 0] = np.nan
+            write("z16.parquet", z16)
+            return r"`samples\.1`: The weight 'w' is nan at entry \d+ of .*z16\.parquet"
+        case "no events":
+            write("z16.parquet", {name: values[:0] for name, values in z16.items()})
+            write("z17a.csv", {name: values[:0] for name, values in z16.items()})
+            write("z17b.csv", {name: values[:0] for name, values in z16.items()})
+            return r"Process 'z' of channel 'SR' has no events.*`samples\.1\.channels`"
+        case "text":
+            write("z16.parquet", z16 | {"w": np.array(["a"] * 80)})
+            return (
+                r"`source\.weight`: 'w' has values of the type|The weight 'w' has val"
+            )
+        case "lists":
+            ak = pytest.importorskip("awkward")
+            uproot = pytest.importorskip("uproot")
+            with uproot.recreate(folder / "signal.root") as file:
+                file.mkrntuple(
+                    "Events",
+                    made["signal"] | {"pt": ak.Array([[1.0, 2.0], []] * 40)},
+                )
+            return r"`source\.features\.log_pt`: 'pt' has several values per event; an"
+        case "a folder":
+            (folder / "z16.parquet").unlink()
+            (folder / "z16.parquet").mkdir()
+            return r"`samples\.1\.files`: .*z16\.parquet is a folder"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("cut off", "cut off later", "another kind", "a weight that is no number"),
+        *("no events", "text", "lists", "a folder"),
+    ],
+)
+def test_spoilt_files_are_told_with_key_and_name(events, write, how):
+    made, folder = events
+    expected = spoil(folder, made, write, how)
+    with pytest.raises(ConfigError, match=expected):
+        build_dataset(config(), folder)

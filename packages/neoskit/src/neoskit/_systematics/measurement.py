@@ -41,7 +41,7 @@ class SystematicMeasurement(eqx.Module):
             [
                 fitkit.Channel(
                     channel,
-                    [self._sample(channel, *item) for item in processes.items()],
+                    [self._sample(channel, name, templates) for name in processes],
                 )
                 for channel, processes in templates.items()
             ],
@@ -51,10 +51,8 @@ class SystematicMeasurement(eqx.Module):
             histosys_code=measurement.histosys_code,
         )
 
-    def _sample(
-        self, channel: str, name: str, process: ProcessTemplates
-    ) -> fitkit.Sample:
-        measurement = self.measurement
+    def _sample(self, channel: str, name: str, templates: Templates) -> fitkit.Sample:
+        measurement, process = self.measurement, templates[channel][name]
 
         def floored(yields: Yields) -> Yields:
             return measurement._floored(Template(yields, yields))
@@ -62,7 +60,7 @@ class SystematicMeasurement(eqx.Module):
         # Without its variations: what they become is said by the systematics.
         alone = ProcessTemplates(process.nominal, {})
         others = measurement._modifiers(channel, name, alone)
-        varied = self.systematics.modifiers(channel, name, process, floored)
+        varied = self.systematics.modifiers(channel, name, templates, floored)
         return fitkit.Sample(name, floored(process.nominal.yields), (*others, *varied))
 
     @property

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, final
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 import fitkit
 
 from .._custom_types import Yields
-from .._templates import ProcessTemplates, Templates
+from .._templates import ProcessTemplates, Template, Templates
 from .treatment import Treatment
 
 Place = tuple[str, str]
@@ -40,6 +41,8 @@ class Systematics(eqx.Module):
         treatments: by channel and process, what is done with the templates of each
             variation; one that is not named becomes a `HistoSys` as it is.
         normalisations: by channel and process, what scales it there alone.
+        bins: groups of channels that are the bins of one variable: their templates are
+            treated as one.
     """
 
     # Tuples and no dictionaries: they are part of what a compilation is kept by.
@@ -50,11 +53,15 @@ class Systematics(eqx.Module):
         static=True
     )
 
+    bins: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
     def __init__(
         self,
         treatments: Mapping[Place, Mapping[str, Treatment]] | None = None,
         normalisations: Mapping[Place, Sequence[Normalisation]] | None = None,
+        bins: Sequence[Sequence[str]] = (),
     ):
+        self.bins = tuple(tuple(group) for group in bins)
         self._treatments = tuple(
             (place, tuple(of.items())) for place, of in (treatments or {}).items()
         )
@@ -76,7 +83,7 @@ class Systematics(eqx.Module):
         self,
         channel: str,
         process: str,
-        templates: ProcessTemplates,
+        templates: Templates,
         floored: Callable[[Yields], Yields],
     ) -> tuple[fitkit.AbstractModifier, ...]:
         """Everything that systematics do to a process in a channel.
@@ -84,7 +91,7 @@ class Systematics(eqx.Module):
         Args:
             channel: where.
             process: to what.
-            templates: its nominal template and those of its variations.
+            templates: of all channels and processes.
             floored: what a bin is at least; applied to what the model takes.
         """
         place = (channel, process)
@@ -93,17 +100,46 @@ class Systematics(eqx.Module):
             for name, lo, hi in self.normalisations.get(place, ())
         ]
         treatments = self.treatments.get(place, {})
-        nominal = templates.nominal.yields
-        for name, (up, down) in templates.variations.items():
-            treatment = treatments.get(name, _AS_IT_IS)
-            norm, shape = treatment(nominal, up.yields, down.yields)
+        together = self._together(channel, process, templates)
+        parts = [templates[name][process] for name in together]
+        nominal = _joined([part.nominal for part in parts])
+        here = _slice(parts, together.index(channel))
+        for name in templates[channel][process].variations:
+            up, down = (
+                _joined([part.variations[name][side] for part in parts])
+                for side in (0, 1)
+            )
+            norm, shape = treatments.get(name, _AS_IT_IS)(nominal, up, down)
             # Both have one name, and so one parameter.
             if norm is not None:
                 found.append(fitkit.NormSys(name, lo=norm[0], hi=norm[1]))
             if shape is not None:
-                lo, hi = shape
-                found.append(fitkit.HistoSys(name, lo=floored(lo), hi=floored(hi)))
+                lo, hi = (floored(side[here]) for side in shape)
+                found.append(fitkit.HistoSys(name, lo=lo, hi=hi))
         return tuple(found)
+
+    def _together(
+        self, channel: str, process: str, templates: Templates
+    ) -> tuple[str, ...]:
+        """The channels that are treated as one with this, in the order of bins."""
+        for group in self.bins:
+            if channel in group:
+                return tuple(
+                    name for name in group if process in templates.get(name, {})
+                )
+        return (channel,)
+
+
+def _joined(templates: Sequence[Template]) -> Yields:
+    if len(templates) == 1:
+        return templates[0].yields
+    return jnp.concatenate([template.yields for template in templates])
+
+
+def _slice(parts: Sequence[ProcessTemplates], place: int) -> slice:
+    sizes = [len(part.nominal.yields) for part in parts]
+    start = sum(sizes[:place])
+    return slice(start, start + sizes[place])
 
 
 class NegativeBin(NamedTuple):

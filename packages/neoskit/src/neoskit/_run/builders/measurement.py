@@ -12,7 +12,7 @@ from ..._systematics import (
     Treatment,
 )
 from ..config import LUMI, FilesTable, RunConfig, SystematicTable
-from .plan import plans
+from .plan import plans, regions
 
 
 def build_measurement(config: RunConfig) -> Measurement | SystematicMeasurement:
@@ -58,7 +58,14 @@ def build_systematics(config: RunConfig) -> Systematics:
         normalisations[place] = [
             Normalisation(name, lo, hi) for name, (lo, hi) in plan.normalised.items()
         ]
-    return Systematics(treatments, normalisations)
+    groups: dict[str, list[str]] = {}
+    for region in regions(config):
+        groups.setdefault(region.table.name, []).append(region.name)
+    return Systematics(
+        treatments,
+        normalisations,
+        [group for group in groups.values() if len(group) > 1],
+    )
 
 
 def _treatment(table: SystematicTable) -> Treatment:

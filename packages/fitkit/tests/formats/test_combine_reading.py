@@ -517,7 +517,7 @@ def _mutated(text: str, source: random.Random) -> str:
 def test_thousands_of_broken_cards_end_in_one_kind_of_error(tmp_path):
     source, path = random.Random(20231), tmp_path / "card.txt"
     outcomes = {"read": 0, "refused": 0}
-    for _ in range(3000):
+    for _ in range(2000):
         path.write_text(_mutated(CARD + _EXTRA, source), encoding="utf-8")
         try:
             fitkit.read_combine_card(path)
@@ -525,9 +525,9 @@ def test_thousands_of_broken_cards_end_in_one_kind_of_error(tmp_path):
             outcomes["refused"] += str(error).startswith(str(path))
         else:
             outcomes["read"] += 1
-    assert sum(outcomes.values()) == 3000
-    assert outcomes["read"] > 300
-    assert outcomes["refused"] > 1000
+    assert sum(outcomes.values()) == 2000
+    assert outcomes["read"] > 200
+    assert outcomes["refused"] > 700
 
 
 # --- workspaces -----------------------------------------------------------------------

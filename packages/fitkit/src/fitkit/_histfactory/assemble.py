@@ -281,7 +281,7 @@ def _functions(
         members=tuple(members.values()),
         positions=tuple(np.array([position[n] for n in own]) for _, own in members),
         arguments=np.array([start[name] for name in names], dtype=np.int32),
-        index=index,
+        output_of=index,
     )
 
 

@@ -8,7 +8,7 @@ those of the other modifiers, all that the structured Hessian needs (`rates.py`,
 - \(\sum_e w_e\,\partial^2\Phi_e/\partial\theta_p\partial\theta_q\) for given weights.
 
 A function has one output, which scales the whole sample, or one for each bin. Outputs
-of all functions lie in one vector; `index[slot, row, bin]` says which of them an
+of all functions lie in one vector; `output_of[slot, row, bin]` says which of them an
 element takes, or one past the last for the constant 1.
 """
 
@@ -179,13 +179,13 @@ class Functions(NamedTuple):
         members: each once, however many samples it scales.
         positions: of each one's arguments, in `arguments`.
         arguments: entries of the flat parameter vector, each once.
-        index: outputs by element, or their number.
+        output_of: the output that an element takes, or their number.
     """
 
     members: tuple[AbstractFunction, ...]
     positions: tuple[Int[Array, " own"], ...]
     arguments: Int[Array, " arguments"]
-    index: Int[Array, "slots rows bins"]
+    output_of: Int[Array, "slots rows bins"]
 
     def evaluate(self, y: Float[Array, " params"]) -> "Evaluated":
         """Work out all factors, and their first derivatives, at a point."""
@@ -197,7 +197,7 @@ class Functions(NamedTuple):
             slopes.append(scatter_add((size, value.shape[0]), (at,), slope))
         outputs = xp.concatenate([*values, np.ones(1)])
         slope = xp.concatenate([*slopes, np.zeros((size, 1))], axis=1)
-        return Evaluated(self, x, take(outputs, self.index), take(slope, self.index))
+        return Evaluated(self, x, take(outputs, self.output_of), take(slope, self.output_of))
 
 
 class Evaluated(NamedTuple):
@@ -240,7 +240,7 @@ class Evaluated(NamedTuple):
         weighted = xp.stack([weights * self._without(s) for s in range(slots)])
         of_output = scatter_add(
             (sum(member.outputs for member in functions.members) + 1,),
-            (xp.asarray(functions.index).reshape(-1),),
+            (xp.asarray(functions.output_of).reshape(-1),),
             weighted.reshape(-1),
         )
         total, start = xp.zeros((size, size)), 0

@@ -220,7 +220,9 @@ def _read_rate(line: int, words: list[str], card: Card) -> None:
             f"{name!r} scales process {process!r} in channel {channel!r}, which the "
             f"card does not have. {hint}",
         )
-    bounds, arguments, start = None, None, value
+    bounds: tuple[float, float] | None = None
+    arguments: tuple[str, ...] | None = None
+    start: float | str = value
     if len(words) == 6 and not words[5].startswith("["):
         arguments = tuple(words[5].split(","))
     else:

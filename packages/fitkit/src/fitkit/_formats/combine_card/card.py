@@ -148,7 +148,6 @@ class Card:
         groups: names of parameters.
         statistics: by channel.
         frozen: parameters that are fixed at their nominal values.
-        last_edit: the line of the last edit of nuisances.
     """
 
     channels: list[str] = dataclasses.field(default_factory=list)
@@ -162,6 +161,11 @@ class Card:
     groups: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     statistics: dict[str, Statistics] = dataclasses.field(default_factory=dict)
     frozen: set[str] = dataclasses.field(default_factory=set)
+
+    @property
+    def asymmetric(self) -> dict[str, Constraint]:
+        """The constraints with two different errors."""
+        return {n: each for n, each in self.constraints.items() if each.down != each.up}
 
     def rule(self, channel: str, process: str) -> ShapeRule | None:
         """The `shapes` line of a process: the channel's own before that of all."""

@@ -147,7 +147,7 @@ def _read_rates(line: int, words: list[str], table: _Table, card: Card) -> None:
             f"has {len(words)} rates, but there are {len(table.bins)} columns. Give "
             "one for each.",
         )
-    declared, signal = bool(card.channels), {}
+    declared, signal = bool(card.channels), dict[str, bool]()
     for i, channel in enumerate(table.bins):
         process = table.names[i]
         if channel not in card.channels:

@@ -40,7 +40,8 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _check_groups(card: Card) -> None:
-    names = {each.name for each in (*card.systematics, *card.rates)}
+    names = {each.name for each in card.systematics}
+    names |= {each.name for each in card.rates}
     names |= {*card.constraints} | {*card.extras}
     for group, members in card.groups.items():
         for member in members:

@@ -174,6 +174,17 @@ def test_without_treatments_it_is_the_measurement():
             np.testing.assert_array_equal(one[channel], two[channel])
 
 
+def test_without_the_statistics_of_the_samples():
+    measurement = SystematicMeasurement(MEASUREMENT, Systematics())
+    filled = templates(jes=(UP, DOWN))
+    names = measurement.model(filled).parameter_names
+    assert {"staterror_A", "staterror_B"} < set(names)
+    plain = measurement.without_mc_statistics().model(filled)
+    assert set(plain.parameter_names) == {"mu", "jes"}
+    profiled = measurement.model(filled, statistics="profiled")
+    assert set(profiled.parameter_names) == {"mu", "jes"}
+
+
 def test_what_acts_in_one_channel_alone():
     systematics = Systematics(
         {("A", "background"): {"jes": Treatment(effect="norm")}},

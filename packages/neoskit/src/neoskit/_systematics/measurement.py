@@ -1,7 +1,7 @@
 """A measurement whose systematics differ from channel to channel."""
 
 from collections.abc import Mapping
-from typing import final
+from typing import Literal, final
 
 import equinox as eqx
 
@@ -29,8 +29,17 @@ class SystematicMeasurement(eqx.Module):
         """As `Measurement.check`."""
         self.measurement.check(templates)
 
-    def model(self, templates: Templates) -> fitkit.Model:
+    def model(
+        self,
+        templates: Templates,
+        *,
+        statistics: Literal["parameters", "profiled"] = "parameters",
+    ) -> fitkit.Model:
         """The HistFactory model of the templates.
+
+        Args:
+            templates: smooth or hard.
+            statistics: as of `Measurement.model`.
 
         Raises:
             ValueError: a process is named that no channel has.
@@ -49,6 +58,13 @@ class SystematicMeasurement(eqx.Module):
             settings=measurement.settings,
             normsys_code=measurement.normsys_code,
             histosys_code=measurement.histosys_code,
+            mc_statistics=statistics,
+        )
+
+    def without_mc_statistics(self) -> "SystematicMeasurement":
+        """The same, as if the samples were infinite."""
+        return SystematicMeasurement(
+            self.measurement.without_mc_statistics(), self.systematics
         )
 
     def _sample(self, channel: str, name: str, templates: Templates) -> fitkit.Sample:

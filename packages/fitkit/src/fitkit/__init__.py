@@ -77,6 +77,13 @@ if TYPE_CHECKING:
     from ._model.model import AbstractModel as AbstractModel
     from ._model.model import Data as Data
     from ._model.parameters import Parameter as Parameter
+    from ._model.terms import AbstractTerm as AbstractTerm
+    from ._model.terms import CorrelatedNormal as CorrelatedNormal
+    from ._model.terms import Gamma as Gamma
+    from ._model.terms import LogNormal as LogNormal
+    from ._model.terms import QuadraticTerm as QuadraticTerm
+    from ._model.with_terms import ModelWithTerms as ModelWithTerms
+    from ._model.with_terms import with_terms as with_terms
     from ._numerics.namespace import xp as xp
     from ._numerics.precision import require_float64 as require_float64
     from ._profile.breakdown import Breakdown as Breakdown
@@ -124,6 +131,8 @@ _MODULES = {
     "._numerics.namespace": "xp",
     "._model.parameters": "Parameter",
     "._model.constraints": "Normal Poisson poisson_logpdf",
+    "._model.terms": "AbstractTerm CorrelatedNormal LogNormal Gamma QuadraticTerm",
+    "._model.with_terms": "with_terms ModelWithTerms",
     "._histfactory.model": "Model",
     "._histfactory.spec": "Channel Sample ParameterSettings",
     "._histfactory.modifiers": (
@@ -185,6 +194,13 @@ __all__ = [
     "Normal",
     "Poisson",
     "poisson_logpdf",
+    "with_terms",
+    "ModelWithTerms",
+    "CorrelatedNormal",
+    "LogNormal",
+    "Gamma",
+    "QuadraticTerm",
+    "AbstractTerm",
     "Model",
     "Channel",
     "Sample",

@@ -187,6 +187,8 @@ def describe(result: "FitResult") -> str:
         + f"EDM {float(result.edm):.1e}, largest gradient "
         + f"{float(result.largest_gradient):.1e}"
     ]
+    if result.priors:
+        lines.append(f"with priors on {_joined(list(result.priors))}")
     if not unique and bool(np.any(free)):
         direction = _direction_in_words(result.flattest_direction)
         lines.append(

@@ -53,6 +53,7 @@ class FitResult(eqx.Module):
         status: why the search ended: 0 at a minimum, 1 where no step lowers the
             function, 2 after the largest number of steps, 3 where the likelihood is
             zero wherever the search could go.
+        priors: parameters with a prior.
     """
 
     y: Vector
@@ -66,6 +67,8 @@ class FitResult(eqx.Module):
     steps: Int[Array, ""]
     status: Int[Array, ""]
     shapes: ParameterShapes = eqx.field(static=True)
+    # Parameters with a prior: the result is not of the data alone.
+    priors: tuple[str, ...] = eqx.field(static=True, default=())
     # Of a fit that was loaded: it need not be worked out again.
     stored_covariance: Covariance | None = None
 
@@ -150,7 +153,7 @@ class FitResult(eqx.Module):
         # At a kink the mean of both sides is a curvature as good as any.
         free = self.stationarity.free | self.stationarity.at_kink
         with np.errstate(all="ignore"):
-            return covariance_of(self.curvature, free)
+            return covariance_of(*concrete((self.curvature, free)))
 
     def save(self, path: str | Path, model: AbstractModel, data: Data) -> None:
         """Store the fit, for uses that need no other one.
@@ -244,6 +247,7 @@ class FitResult(eqx.Module):
                 stationarity=masks_of(arrays),
                 curvature=curvature_of(arrays),
                 shapes=model.parameter_shapes,
+                priors=model.priors,
                 stored_covariance=covariance,
             )
         except (KeyError, IndexError, ValueError) as error:
@@ -291,7 +295,7 @@ def result_of(minimum: Minimum, model: AbstractModel) -> FitResult:
     """The minimum with the model's names."""
     fields = minimum._asdict()
     del fields["value"]
-    return FitResult(**fields, shapes=model.parameter_shapes)
+    return FitResult(**fields, shapes=model.parameter_shapes, priors=model.priors)
 
 
 # The fields of one array each.

@@ -96,6 +96,16 @@ class AbstractModel(eqx.Module):
         return (self.poi,) if isinstance(self.poi, str) else tuple(self.poi)
 
     @property
+    def priors(self) -> tuple[str, ...]:
+        """The parameters that have a prior, which results tell of."""
+        return ()
+
+    @property
+    def underlying(self) -> "AbstractModel":
+        """The model itself, without settings or terms that others put around it."""
+        return self
+
+    @property
     def parameter_shapes(self) -> ParameterShapes:
         """The shape of each parameter: `()` for a scalar, `(n,)` for one per bin."""
         parameters = self.parameters
@@ -419,6 +429,14 @@ class ModelWithSettings(AbstractModel):
 
     def logpdf(self, params: Params, data: Data) -> Float[Array, ""]:
         return self.model.logpdf(params, data)
+
+    @property
+    def priors(self) -> tuple[str, ...]:
+        return self.model.priors
+
+    @property
+    def underlying(self) -> AbstractModel:
+        return self.model.underlying
 
     @property
     def profiled_names(self) -> tuple[str, ...]:

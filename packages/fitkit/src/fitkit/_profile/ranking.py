@@ -23,6 +23,7 @@ from .._fit.result import FitResult
 from .._histfactory.likelihood import HistFactoryLikelihood
 from .._model.model import AbstractModel, Data
 from .._model.parameters import entry_names, hint
+from .._model.with_terms import LikelihoodWithTerms
 from .._numerics.batch import Batched
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import cond, scan, traced, xp
@@ -305,6 +306,9 @@ def _by_observation(best: BestFit, poi: Mask) -> tuple[Vector, Float[Array, ""]]
     \(-\nabla\nu/\sigma^2\), and the best fit by \(H^{-1}\nabla\nu/\sigma^2\).
     """
     likelihood, y = best.likelihood, best.minimum.y
+    # The observations of the model itself: those of more terms are of no one parameter.
+    if isinstance(likelihood, LikelihoodWithTerms):
+        likelihood = likelihood.inner
     deviations = likelihood.deviations(y)
     if deviations is None:
         return xp.full(poi.shape, np.nan), xp.asarray(np.nan)

@@ -17,7 +17,7 @@ from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
 from .best_fit import best_fit, covariance_at
-from .constraint_widths import prior_widths
+from .constraint_widths import prior_covariance, prior_widths
 
 
 @final
@@ -104,26 +104,30 @@ def predicted_yields(
             "`predicted_yields(best=...)` needs the data that were fitted: give both."
         )
     if data is None:
-        # Before any data constraints are all that is known, each of one parameter.
+        # Before any data constraints are all that is known.
         y, width = model.ravel(model.init), prior_widths(model)
         require_float64(y, width)
         known = width > 0
         scale = 1 / xp.where(known, width, 1.0)
         size = (*width.shape, *width.shape)
-        covariance = Covariance(xp.diag(width**2), np.zeros(size), scale, known)
+        table = prior_covariance(model)
+        covariance = Covariance(table, np.zeros(size), scale, known)
         params = model.init
     else:
         fitted = best_fit(model, data, "predicted_yields", made=best)
         y, covariance = fitted.minimum.y, covariance_at(fitted)
         params = model.unravel(y)
         params |= model.profiled_factors(params, data)
-    totals, errors, channel_errors = _propagated(model, params, data, covariance)
+    totals, errors, channel_errors = _propagated(
+        model.underlying, params, data, covariance
+    )
     samples: dict[str, dict[str, Array]] = {}
-    if isinstance(model, Model):
-        by_channel = model.expected_yields(params)
+    structure = model.underlying
+    if isinstance(structure, Model):
+        by_channel = structure.expected_yields(params)
         samples = {
             channel: dict(zip(names, by_channel[channel], strict=True))
-            for channel, names in model.sample_names.items()
+            for channel, names in structure.sample_names.items()
         }
     # A program returns dicts in the order of the alphabet.
     order = tuple(samples) or tuple(totals)

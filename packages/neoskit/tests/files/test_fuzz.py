@@ -14,9 +14,16 @@ from neoskit._run.config import ConfigError
 pytest.importorskip("pyarrow", reason="needs the extra `neoskit[parquet]`")
 pytest.importorskip("numexpr", reason="needs an extra of neoskit that reads files")
 
-EXAMPLES = Path(__file__).parents[4] / "examples"
+EXAMPLES = next(
+    (
+        folder / "examples"
+        for folder in Path(__file__).parents
+        if (folder / "examples" / "own_analysis.toml").is_file()
+    ),
+    None,
+)
 pytestmark = pytest.mark.skipif(
-    not EXAMPLES.is_dir(), reason="the examples are not part of a package's sdist"
+    EXAMPLES is None, reason="the examples are not part of a package's sdist"
 )
 # What stands in the place of a value; each is wrong for most keys.
 WRONG = [

@@ -15,10 +15,11 @@ from neoskit._cli.app import app
 pytest.importorskip("pyarrow", reason="needs the extra `neoskit[parquet]`")
 pytest.importorskip("numexpr", reason="needs an extra of neoskit that reads files")
 
-ROOT = Path(__file__).parents[4]
-PAGE = ROOT / "docs" / "neoskit" / "analysis-file.md"
-if not PAGE.is_file():
+PLACE = Path("docs", "neoskit", "analysis-file.md")
+ROOT = next((f for f in Path(__file__).parents if (f / PLACE).is_file()), None)
+if ROOT is None:
     pytest.skip("the docs are not part of a package's sdist", allow_module_level=True)
+PAGE = ROOT / PLACE
 
 
 @pytest.fixture(scope="module")

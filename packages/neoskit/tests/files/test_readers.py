@@ -170,6 +170,29 @@ def test_structs_and_lists_of_parquet(tmp_path):
     np.testing.assert_array_equal(found.features, [[20, 40, 2], [30, 0, 0]])
 
 
+def test_lists_of_every_kind_of_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("awkward")
+    import pyarrow.parquet
+
+    path = tmp_path / "lists.parquet"
+    table = pa.table(
+        {
+            "some": pa.array([[1.0, 2.0], None, []], pa.list_(pa.float32())),
+            "large": pa.array([[1], [2, 3], []], pa.large_list(pa.int64())),
+            "two": pa.array(
+                [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], pa.list_(pa.float64(), 2)
+            ),
+            "flags": pa.array([[True], [False, True], []], pa.list_(pa.bool_())),
+        }
+    )
+    pyarrow.parquet.write_table(table, path)
+    texts = ["count(some)", "sum(large)", "two[1]", "any(flags)", "max(some, -1)"]
+    found = neoskit.read_parquet(path, texts)
+    expected = [[2, 1, 2, 1, 2], [0, 5, 4, 1, -1], [0, 0, 6, 0, -1]]
+    np.testing.assert_array_equal(found.features, expected)
+
+
 def test_nulls_are_nan_and_may_be_missing(tmp_path):
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet

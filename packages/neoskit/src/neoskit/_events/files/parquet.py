@@ -101,8 +101,12 @@ def arrow_column(values: "pa.Array") -> Any:
         or (pa.types.is_fixed_size_list(kind))
     ):
         import awkward as ak
+        import pyarrow.compute as pc
 
-        return ak.fill_none(ak.from_arrow(values), [], axis=0)
+        # A list that is missing is empty: nothing is known to be in it.
+        counts = pc.fill_null(pc.list_value_length(values), 0)
+        content = arrow_column(values.flatten())
+        return ak.unflatten(content, counts.to_numpy(zero_copy_only=False))
     if pa.types.is_decimal(kind):
         values = values.cast(pa.float64())
     elif pa.types.is_dictionary(kind):

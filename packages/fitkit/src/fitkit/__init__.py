@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._formats import read_histfactory_xml as read_histfactory_xml
     from ._formats import read_hs3 as read_hs3
     from ._formats import write_hs3 as write_hs3
+    from ._formats.combine_card.read import combine_card_groups as combine_card_groups
     from ._formats.combine_card.read import read_combine_card as read_combine_card
     from ._formats.combine_card.to_workspace import (
         combine_card_to_workspace as combine_card_to_workspace,
@@ -147,7 +148,7 @@ _MODULES = {
         "validate"
     ),
     "._formats": "read_histfactory_xml read_hs3 write_hs3",
-    "._formats.combine_card.read": "read_combine_card",
+    "._formats.combine_card.read": "read_combine_card combine_card_groups",
     "._formats.combine_card.to_workspace": "combine_card_to_workspace",
     "._fit.fit": "fit fixed_poi_fit smallest_twice_nll",
     "._fit.result": "FitResult",
@@ -223,6 +224,7 @@ __all__ = [
     "read_workspace",
     "write_workspace",
     "read_combine_card",
+    "combine_card_groups",
     "combine_card_to_workspace",
     "Patch",
     "PatchSet",

@@ -101,6 +101,30 @@ def read_card(path: str | Path) -> Card:
         raise WorkspaceError(f"{path}, {error}") from error.__cause__
 
 
+def combine_card_groups(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """The groups of parameters that a datacard names, for `breakdown` and `ranking`.
+
+    Args:
+        path: of the card; its histograms are not read.
+
+    Returns:
+        The parameters of each group, without those that change nothing and those that
+        are functions of others.
+
+    Raises:
+        WorkspaceError: naming the file and the line.
+    """
+    card = read_card(path)
+    events = {column.cell for column in card.columns if column.rate}
+    names = {each.name for each in card.systematics if events & {*each.effects}}
+    names |= {each.name for each in card.rates if each.arguments is None}
+    names |= {*card.constraints}
+    return {
+        group: tuple(name for name in members if name in names)
+        for group, members in card.groups.items()
+    }
+
+
 def read_with(
     path: str | Path,
     mass: float | str | None,

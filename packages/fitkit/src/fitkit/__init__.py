@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from ._grid.grid import GridResult as GridResult
     from ._grid.grid import grid as grid
+    from ._histfactory.block_model import BlockModel as BlockModel
     from ._histfactory.model import Model as Model
     from ._histfactory.modifiers import AbstractModifier as AbstractModifier
     from ._histfactory.modifiers import CustomModifier as CustomModifier
@@ -135,6 +136,7 @@ _MODULES = {
     "._model.terms": "AbstractTerm CorrelatedNormal LogNormal Gamma QuadraticTerm",
     "._model.with_terms": "with_terms ModelWithTerms",
     "._histfactory.model": "Model",
+    "._histfactory.block_model": "BlockModel",
     "._histfactory.spec": "Channel Sample ParameterSettings",
     "._histfactory.modifiers": (
         "AbstractModifier NormFactor NormSys HistoSys ShapeSys ShapeFactor "
@@ -203,6 +205,7 @@ __all__ = [
     "QuadraticTerm",
     "AbstractTerm",
     "Model",
+    "BlockModel",
     "Channel",
     "Sample",
     "AbstractModifier",

@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 
-from jaxtyping import ArrayLike
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
 
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
+from .._numerics.compiled import numpy_or_compiled
+from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
 from .diagnose import explain_failure
-from .minimise import minimised
+from .minimise import minimised, searched_on_host
+from .minimise import smallest_twice_nll as of_vectors
 from .poi import fixed_pois
 from .result import FitResult, result_of
+
+_of_vectors = numpy_or_compiled(of_vectors)
 
 
 def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
@@ -77,6 +83,66 @@ def fixed_poi_fit(
     mask, value = fixed_pois(model, poi_value, "fixed_poi_fit")
     parameters = model.parameter_vectors().fixed_at(mask, value)
     return _run(model, data, parameters, throw)
+
+
+def smallest_twice_nll(
+    model: AbstractModel,
+    data: Data,
+    poi_value: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    *,
+    on_host: bool = False,
+) -> Float[Array, ""]:
+    r"""Minus twice the log-likelihood at its maximum, and nothing else.
+
+    The `twice_nll` of `fit`, or of `fixed_poi_fit`, for what is differentiated again
+    and again, as the loss of a training. Derivatives of any order are the same; the
+    first is the partial one at the minimum (envelope theorem), so that its program has
+    no linear system, and is traced and compiled in less time.
+
+    Args:
+        model: any model.
+        data: observed or expected data.
+        poi_value: where to fix the parameter of interest, of several by name; traced.
+            All parameters that are not fixed are fitted by default.
+        on_host: traced, whether the search runs on NumPy, called from the program: the
+            search, most of what is to compile, is then no part of it. A step takes
+            some milliseconds more, so that it pays for up to about a thousand of them,
+            and always on an accelerator, where the small matrices of a fit are slow. A
+            `jax.vmap` of it fits one after the other.
+
+    Returns:
+        A scalar; NaN where no minimum is found.
+
+    Raises:
+        ValueError: for a `poi_value` where the model has no parameter of interest.
+        TypeError: for `on_host` of a model that is written in `jax.numpy`.
+        RuntimeError: traced, where float64 is off.
+
+    Example:
+        The gradient of an expected exclusion with respect to the signal:
+
+        >>> import jax, jax.numpy as jnp
+        >>> jax.config.update("jax_enable_x64", True)
+        >>> from fitkit import smallest_twice_nll, uncorrelated_background
+        >>> def q(signal):
+        ...     model = uncorrelated_background(signal, [50.0, 30.0], [5.0, 3.0])
+        ...     data = model.expected_data({**model.init, "mu": 0.0})
+        ...     tested = smallest_twice_nll(model, data, 1.0, on_host=True)
+        ...     return tested - smallest_twice_nll(model, data, 0.0, on_host=True)
+        >>> gradient = jax.jit(jax.grad(q))(jnp.array([6.0, 9.0]))
+        >>> [round(float(x), 5) for x in gradient]
+        [0.15339, 0.39275]
+    """
+    parameters = model.parameter_vectors()
+    if poi_value is not None:
+        mask, value = fixed_pois(model, poi_value, "smallest_twice_nll")
+        parameters = parameters.fixed_at(mask, value)
+    likelihood = type(model).negative_log_likelihood(model, data)
+    require_float64(likelihood, parameters)
+    on_host = on_host and traced(likelihood, parameters)
+    run = searched_on_host if on_host else _of_vectors
+    value, converged = run(likelihood, parameters)
+    return xp.where(converged, value, np.nan)
 
 
 def _run(

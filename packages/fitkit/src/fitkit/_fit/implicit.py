@@ -25,8 +25,8 @@ from jaxtyping import Array, Float
 
 from .._custom_types import Mask, Vector
 from .._model.likelihood import AbstractObjective
-from .._numerics.bordered_matrix import Bordered, Factor, substitute
-from .._numerics.namespace import filter_custom_jvp, xp
+from .._numerics.bordered_matrix import Bordered, Factor, factorise, substitute
+from .._numerics.namespace import filter_custom_jvp, freeze, xp
 
 
 def _along(function: Any, argument: Any, tangent: Any) -> tuple[Any, Any]:
@@ -45,15 +45,15 @@ class Found(NamedTuple):
         y: where it is.
         value: the function there.
         free: which entries are free.
-        hessian: the second derivatives there.
+        hessian: the second derivatives there, None where nobody has worked them out.
         factor: of `hessian`, on the free entries; NaN where they are not determined.
     """
 
     y: Vector
     value: Float[Array, ""]
     free: Mask
-    hessian: Bordered
-    factor: Factor
+    hessian: Bordered | None = None
+    factor: Factor | None = None
 
 
 @filter_custom_jvp
@@ -79,7 +79,11 @@ def _minimum_point_jvp(primals, tangents):
     gradient_dot = _gradient_along(likelihood, point, likelihood_dot)
     clamped_dot = xp.zeros_like(point) if target_dot is None else target_dot
     clamped_dot = xp.where(free, 0.0, clamped_dot)
-    hessian = _hessian(likelihood, point, found.hessian)
+    known, factor = found.hessian, found.factor
+    if known is None or factor is None:
+        known = freeze(likelihood.derivatives(point).hessian)
+        factor, _ = factorise(known, free, strict=True)
+    hessian = _hessian(likelihood, point, known)
 
     def of_free(vector: Vector) -> Vector:
         return xp.where(free, hessian @ xp.where(free, vector, 0.0), 0.0)
@@ -87,7 +91,7 @@ def _minimum_point_jvp(primals, tangents):
     def solve(_: Any, rhs: Vector) -> Vector:
         # What nothing asks for is 0, though it be not determined: the transpose of a
         # scan over fits asks each for all of its results.
-        return xp.where(xp.any(rhs != 0), substitute(found.factor, free, rhs), 0.0)
+        return xp.where(xp.any(rhs != 0), substitute(factor, free, rhs), 0.0)
 
     # Linear in the right-hand side, and so transposed as it is; derivatives of the
     # solution are those of the matrix, never of its factor.

@@ -1,15 +1,18 @@
 """Minima of a likelihood in a box: flat vectors, without names."""
 
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
+import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import Bordered
-from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
+from .._numerics.compiled import needs_jax, numpy_or_compiled, runs_on_numpy
 from .._numerics.namespace import choose, freeze, xp
+from .._numerics.threads import one_thread
 from .box import Box
 from .implicit import Found, minimum_point, minimum_value
 from .search import CONVERGED, MAX_STEPS, Search, search_on_numpy
@@ -62,6 +65,36 @@ def minimise(
             declares.
         max_steps: after so many steps a search is given up.
     """
+    found = _searched(likelihood, parameters, inside, max_steps)
+    at, held = found.at, found.stationarity
+    point = freeze(Found(found.y, at.value, held.free, at.hessian, found.factor))
+    target = held.target(parameters.start()[0], parameters.lower, parameters.upper)
+    value = minimum_value(likelihood, target, point)
+    return Minimum(
+        y=minimum_point(likelihood, target, point),
+        value=value,
+        twice_nll=2 * (value + likelihood.saturated()),
+        edm=found.edm,
+        steps=found.steps,
+        stationarity=held,
+        unique=found.unique,
+        gradient=freeze(at.gradient),
+        curvature=freeze(at.hessian),
+        converged=(found.status == CONVERGED) & xp.isfinite(value),
+        status=found.status,
+    )
+
+
+minimised = numpy_or_compiled(minimise)
+
+
+def _searched(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    inside: Vector | None,
+    max_steps: int,
+) -> Search:
+    """The search for the minimum, or the better one of two; arguments as above."""
     start, movable = parameters.start()
     lower, upper = parameters.lower, parameters.upper
     inside = parameters.declared_init if inside is None else inside
@@ -84,23 +117,68 @@ def minimise(
             xp.isnan(found.at.value) & ~xp.isnan(other.at.value)
         )
         found = choose(better, other, found)
-    at, held = found.at, found.stationarity
-    point = freeze(Found(found.y, at.value, held.free, at.hessian, found.factor))
-    target = held.target(start, lower, upper)
-    value = minimum_value(likelihood, target, point)
-    return Minimum(
-        y=minimum_point(likelihood, target, point),
-        value=value,
-        twice_nll=2 * (value + likelihood.saturated()),
-        edm=found.edm,
-        steps=found.steps,
-        stationarity=held,
-        unique=found.unique,
-        gradient=freeze(at.gradient),
-        curvature=freeze(at.hessian),
-        converged=(found.status == CONVERGED) & xp.isfinite(value),
-        status=found.status,
+    return found
+
+
+def smallest_twice_nll(
+    likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """Minus twice the log-likelihood at the minimum, and whether there is one.
+
+    The first derivative of a program that has only this needs no linear system: where
+    the minimum is has none, and is not asked for.
+    """
+    found = _searched(likelihood, parameters, None, MAX_STEPS)
+    held, value = found.stationarity, found.at.value
+    return _at_minimum(
+        likelihood, parameters, found.y, value, held, found.status == CONVERGED
     )
 
 
-minimised = numpy_or_compiled(minimise)
+def _at_minimum(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    y: Vector,
+    value: Float[Array, ""],
+    held: Stationarity,
+    converged: Bool[Array, ""],
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    target = held.target(parameters.start()[0], parameters.lower, parameters.upper)
+    point = freeze(Found(y, value, held.free))
+    value = minimum_value(likelihood, target, point)
+    return 2 * (value + likelihood.saturated()), converged & xp.isfinite(value)
+
+
+def searched_on_host(
+    likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """As `smallest_twice_nll`, for a program that leaves the search to NumPy.
+
+    Raises:
+        TypeError: for a likelihood that is written in `jax.numpy`.
+    """
+    if needs_jax(likelihood):
+        raise TypeError(
+            f"a {type(likelihood).__name__} is written in `jax.numpy`, and cannot be "
+            "fitted outside of a program: leave out `on_host`."
+        )
+    leaves, structure = jax.tree.flatten(freeze((likelihood, parameters)))
+
+    def on_host(*values: Any) -> Any:
+        with one_thread():
+            concrete = jax.tree.unflatten(structure, map(np.asarray, values))
+            found = _searched(*concrete, None, MAX_STEPS)
+        converged = found.status == CONVERGED
+        parts = found.y, found.at.value, found.stationarity, converged
+        return jax.tree.map(lambda x, like: np.asarray(x, like.dtype), parts, shapes)
+
+    mask = jax.ShapeDtypeStruct(parameters.init.shape, bool)
+    number = jax.ShapeDtypeStruct((), float)
+    shapes = (
+        jax.ShapeDtypeStruct(parameters.init.shape, float),
+        number,
+        Stationarity(*[mask] * len(Stationarity._fields)),
+        jax.ShapeDtypeStruct((), bool),
+    )
+    found = jax.pure_callback(on_host, shapes, *leaves, vmap_method="sequential")
+    return _at_minimum(likelihood, parameters, *found)

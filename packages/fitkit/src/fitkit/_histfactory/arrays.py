@@ -114,6 +114,7 @@ class ProfiledFactors:
     Attributes:
         complete: whether each bin's factor scales all of its samples; not a number, for
             the derivatives are then made of less.
+        normal, poisson: whether any has such a constraint; likewise no numbers.
         covered: the elements that the factor of their bin scales; all of them in bins
             without one.
         uncertainty: absolute errors of the yields.
@@ -123,6 +124,8 @@ class ProfiledFactors:
     """
 
     complete: bool = dataclasses.field(metadata={"static": True})
+    normal: bool = dataclasses.field(metadata={"static": True})
+    poisson: bool = dataclasses.field(metadata={"static": True})
     covered: Bool[Array, "rows bins"]
     uncertainty: Float[Array, "rows bins"]
     kind: Int[Array, " bins"]

@@ -20,7 +20,7 @@ from .functions import AbstractFunction, Functions
 from .interpolation import Runs
 from .locate import located
 from .modifiers import ParameterKind
-from .modifiers.base import Place
+from .modifiers.base import POISSON_KINDS, Place
 from .poi import checked_poi
 from .problem import SpecificationError, unique, warn
 from .settings import parameter_vectors
@@ -352,7 +352,15 @@ def _profiled_factors(
     covered |= np.arange(rows)[:, None] >= samples
     places = [_positions(shape, *factor[1:3]) for factor in factors]
     uncertainty = _table(shape, places, [factor[5] for factor in factors])
-    return ProfiledFactors(bool(covered.all()), covered, uncertainty, **of_bins)
+    kinds = {int(kind) for kind in of_bins["kind"]}
+    return ProfiledFactors(
+        bool(covered.all()),
+        bool(kinds & {int(ParameterKind.MC_STAT), int(ParameterKind.SHIFT)}),
+        bool(kinds & {int(kind) for kind in POISSON_KINDS}),
+        covered,
+        uncertainty,
+        **of_bins,
+    )
 
 
 def _tables(

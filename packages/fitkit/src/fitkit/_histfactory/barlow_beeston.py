@@ -27,9 +27,11 @@ References:
     R. Barlow, C. Beeston, CPC 77 (1993) 219; J. S. Conway, arXiv:1103.0354, section 5.
 """
 
+import dataclasses
 from typing import NamedTuple, final
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
 from .._custom_types import Mask
@@ -47,20 +49,61 @@ _STIFF = 1e7
 
 
 @final
-class BinFactors(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class BinFactors:
     """What is known of the factors of all bins.
 
     Attributes:
+        normal, poisson: whether any has such a constraint; not numbers, so that a
+            program has only what it needs.
         constraints: one for each bin; neither normal nor Poisson where there is no
             factor.
         init: the value of those that are fixed.
         lower, upper: bounds of all others.
     """
 
+    normal: bool = dataclasses.field(metadata={"static": True})
+    poisson: bool = dataclasses.field(metadata={"static": True})
     constraints: ConstraintTerms
     init: PerBin
     lower: PerBin
     upper: PerBin
+
+    def value(self, gamma: PerBin, aux: PerBin) -> Float[Array, ""]:
+        """Minus the log-density of all constraints, less the saturated part."""
+        terms = self.constraints
+        value = xp.sum(xp.zeros_like(gamma))
+        if self.normal:
+            pull = xp.where(terms.normal, (gamma - aux) / terms.sigma, 0.0)
+            value = value + xp.sum(pull**2) / 2
+        if self.poisson:
+            rate = xp.where(terms.poisson, terms.tau * gamma, 1.0)
+            count = xp.where(terms.poisson, aux, 1.0)
+            value = value + xp.sum(poisson_deviance(count, rate))
+        return value
+
+    def gradient(self, gamma: PerBin, aux: PerBin) -> PerBin:
+        """Derivatives of `value`."""
+        terms, total = self.constraints, xp.zeros_like(gamma)
+        if self.normal:
+            pull = (gamma - aux) / terms.sigma**2
+            total = total + xp.where(terms.normal, pull, 0.0)
+        if self.poisson:
+            safe = xp.where(terms.poisson, gamma, 1.0)
+            pull = terms.tau - aux / safe
+            total = total + xp.where(terms.poisson, pull, 0.0)
+        return total
+
+    def curvature(self, gamma: PerBin, aux: PerBin) -> PerBin:
+        """Second derivatives of `value`."""
+        terms, total = self.constraints, xp.zeros_like(gamma)
+        if self.normal:
+            total = total + xp.where(terms.normal, terms.sigma**-2, 0.0)
+        if self.poisson:
+            safe = xp.where(terms.poisson, gamma, 1.0)
+            total = total + xp.where(terms.poisson, aux / safe**2, 0.0)
+        return total
 
 
 @final
@@ -101,7 +144,7 @@ class Bins(NamedTuple):
     def value(self, gamma: PerBin) -> Float[Array, ""]:
         """Minus the log-likelihood of counts and auxiliary data, less saturation."""
         main = xp.sum(poisson_deviance(self.counts, self.rates(gamma)))
-        return main + self.factors.constraints.value(gamma, self.aux)
+        return main + self.factors.value(gamma, self.aux)
 
     def ratios(self, gamma: PerBin) -> tuple[PerBin, PerBin]:
         """1 - n/nu and n/nu^2, finite where the rate is not positive.
@@ -126,10 +169,11 @@ def rate_ratios(counts: PerBin, rates: PerBin) -> tuple[Array, Array]:
     return pull, xp.where(rates > 0, counts / safe**2, 0.0)
 
 
-def _unbounded(bins: Bins) -> PerBin:
-    """The best factors were there no bounds."""
-    s, o, n, aux, (terms, *_) = bins
-    # Normal: what the bin would expect without its counts, and the variance of that.
+def _best_normal(bins: Bins) -> PerBin:
+    """The best factors with normal constraints, were there no bounds."""
+    s, o, n, aux, factors = bins
+    terms = factors.constraints
+    # What the bin would expect without its counts, and the variance of that.
     width = xp.where(terms.normal, terms.sigma, 1.0)
     variance = (width * s) ** 2
     middle = aux * s + o - variance
@@ -138,8 +182,13 @@ def _unbounded(bins: Bins) -> PerBin:
     rate, above = xp.abs(middle) + root, middle >= 0
     positive = xp.where(above, rate, 2 * variance)
     ratio = xp.where(above, 2 * n, rate) / xp.where(positive > 0, positive, 1.0)
-    normal = aux + width**2 * s * (ratio - 1)
+    return aux + width**2 * s * (ratio - 1)
 
+
+def _best_poisson(bins: Bins) -> PerBin:
+    """The best factors with Poisson constraints, were there no bounds."""
+    s, o, n, aux, factors = bins
+    terms = factors.constraints
     tau = xp.where(terms.poisson, terms.tau, 1.0)
     square, constant = s * (s + tau), aux * o
     linear = (s + tau) * o - (n + aux) * s
@@ -147,25 +196,23 @@ def _unbounded(bins: Bins) -> PerBin:
     root = xp.sqrt(xp.maximum(linear**2 + 4 * square * constant, 0.0))
     falls = (linear < 0) & (square != 0)
     below = xp.where(falls, 2 * square, linear + root)
-    poisson = xp.where(falls, root - linear, 2 * constant) / xp.where(
-        below != 0, below, 1.0
-    )
-    poisson = xp.where(below != 0, poisson, aux / tau)
-    return xp.where(terms.normal, normal, xp.where(terms.poisson, poisson, 1.0))
+    above = xp.where(falls, root - linear, 2 * constant)
+    known = below != 0
+    return xp.where(known, above / xp.where(known, below, 1.0), aux / tau)
 
 
 def moved(bins: Bins, gamma: PerBin) -> Mask:
     """The factors that are neither fixed nor on a bound."""
-    terms, _, lower, upper = bins.factors
-    inside = (gamma > lower) & (gamma < upper)
-    return (terms.normal | terms.poisson) & ~terms.fixed & inside
+    factors = bins.factors
+    inside = (gamma > factors.lower) & (gamma < factors.upper)
+    return ~factors.constraints.fixed & inside
 
 
 def response(bins: Bins, gamma: PerBin) -> PerBin:
     """One over the second derivative by each factor; 0 for those that do not move."""
     _, weight = bins.ratios(gamma)
     curvature = weight * bins.scaled**2
-    curvature = curvature + bins.factors.constraints.curvature(gamma, bins.aux)
+    curvature = curvature + bins.factors.curvature(gamma, bins.aux)
     free = moved(bins, gamma) & (curvature > 0)
     return xp.where(free, 1 / xp.where(free, curvature, 1.0), 0.0)
 
@@ -173,8 +220,14 @@ def response(bins: Bins, gamma: PerBin) -> PerBin:
 @filter_custom_jvp
 def best_factors(bins: Bins) -> PerBin:
     """The factors at which the likelihood of each bin is largest."""
-    terms, init, lower, upper = bins.factors
-    return xp.where(terms.fixed, init, xp.clip(_unbounded(bins), lower, upper))
+    factors = bins.factors
+    terms = factors.constraints
+    if factors.normal and factors.poisson:
+        best = xp.where(terms.normal, _best_normal(bins), _best_poisson(bins))
+    else:
+        best = _best_normal(bins) if factors.normal else _best_poisson(bins)
+    inside = xp.clip(best, factors.lower, factors.upper)
+    return xp.where(terms.fixed, factors.init, inside)
 
 
 @best_factors.def_jvp
@@ -195,7 +248,7 @@ def _best_factors_jvp(primals, tangents):
 def slope(bins: Bins, gamma: PerBin) -> PerBin:
     """The derivative of minus the log-likelihood by each factor."""
     pull, _ = bins.ratios(gamma)
-    constraint = bins.factors.constraints.gradient(gamma, bins.aux)
+    constraint = bins.factors.gradient(gamma, bins.aux)
     return bins.scaled * pull + constraint
 
 

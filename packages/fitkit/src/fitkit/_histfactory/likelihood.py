@@ -128,7 +128,12 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             xp.where(counted, self.counts, 1.0),
             self.split_aux()[1],
             BinFactors(
-                self.constraints.bins, factors.init, factors.lower, factors.upper
+                factors.normal,
+                factors.poisson,
+                self.constraints.bins,
+                factors.init,
+                factors.lower,
+                factors.upper,
             ),
         )
 
@@ -164,23 +169,34 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         return xp.sum(rates, axis=0)
 
     def value(self, y: Vector) -> Float[Array, ""]:
-        el, (aux, _) = self.elements(y), self.split_aux()
-        if self.arrays.profiled is None:
-            counts, rates = self.counted(xp.sum(el.rates, axis=0))
-            main = xp.sum(poisson_deviance(counts, rates))
-        else:
-            main = profiled_value(self.profiled_bins(el))
-        return main + self.constraints.value(y, aux)
+        return self.value_of_counts(y) + self.constraints.value(y, self.split_aux()[0])
+
+    def value_of_counts(self, y: Vector) -> Float[Array, ""]:
+        """The part of `value` that the counts and the profiled factors make."""
+        el = self.elements(y)
+        if self.arrays.profiled is not None:
+            return profiled_value(self.profiled_bins(el))
+        counts, rates = self.counted(xp.sum(el.rates, axis=0))
+        return xp.sum(poisson_deviance(counts, rates))
 
     def saturated(self) -> Float[Array, ""]:
-        terms, (aux, of_bins) = poisson_saturated(self.counts), self.split_aux()
+        return self.saturated_counts() + self.constraints.saturated(self.split_aux()[0])
+
+    def saturated_counts(self) -> Float[Array, ""]:
+        """The part of `saturated` that the counts and the profiled factors make."""
+        terms, (_, of_bins) = poisson_saturated(self.counts), self.split_aux()
         main = -xp.sum(xp.where(self.arrays.counted, terms, 0.0))
-        if self.arrays.profiled is not None:
-            main = main + self.constraints.bins.saturated(of_bins)
-        return main + self.constraints.saturated(aux)
+        if self.arrays.profiled is None:
+            return main
+        return main + self.constraints.bins.saturated(of_bins)
 
     def gradient(self, y: Vector, side: Array | float = 0.0) -> Vector:
-        el, (aux, _) = self.elements(y, side), self.split_aux()
+        constraints = self.constraints.gradient(y, self.split_aux()[0])
+        return self.gradient_of_counts(y, side) + constraints
+
+    def gradient_of_counts(self, y: Vector, side: Array | float = 0.0) -> Vector:
+        """The gradient of `value_of_counts`."""
+        el = self.elements(y, side)
         if self.arrays.profiled is None:
             pull, _ = rate_ratios(*self.counted(xp.sum(el.rates, axis=0)))
         else:
@@ -188,16 +204,20 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
             gamma = best_factors(bins)
             pull, _ = bins.ratios(gamma)
             el = el.scaled(element_factors(self.arrays, gamma))
-        main = jacobian(self.arrays, self.interpolation, el) @ pull
-        return main + self.constraints.gradient(y, aux)
+        return jacobian(self.arrays, self.interpolation, el) @ pull
+
+    def derivatives_of_counts(
+        self, y: Vector, side: Array | float = 0.0
+    ) -> tuple[Array, Vector, Bordered, Bordered]:
+        """`value_of_counts`, its gradient, Hessian and positive semi-definite part."""
+        el = self.elements(y, side)
+        if self.arrays.profiled is None:
+            return self._derivatives(el)
+        return self._profiled_derivatives(el)
 
     def derivatives(self, y: Vector, side: Array | float = 0.0) -> Derivatives:
-        el, constraints = self.elements(y, side), self.constraints
-        aux, _ = self.split_aux()
-        if self.arrays.profiled is None:
-            value, gradient, hessian, convex = self._derivatives(el)
-        else:
-            value, gradient, hessian, convex = self._profiled_derivatives(el)
+        value, gradient, hessian, convex = self.derivatives_of_counts(y, side)
+        constraints, (aux, _) = self.constraints, self.split_aux()
         curvature = constraints.curvature(y, aux)
         return Derivatives(
             value + constraints.value(y, aux),

@@ -26,7 +26,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._custom_types import Mask, Matrix, Vector
-from .namespace import cholesky, solve_triangular, take, traced, xp
+from .namespace import (
+    cholesky,
+    inverse_of_product,
+    solve_triangular,
+    take,
+    traced,
+    xp,
+)
 
 # The least pivot of a Hessian in natural units (one less the square of a global
 # correlation) of a direction that the function determines. A search that ends at an EDM
@@ -117,7 +124,7 @@ class Bordered(NamedTuple):
         if self.frame is not None:
             own, diagonal = self.frame.order.split(diagonal)
             blocks = blocks._replace(diagonal=blocks.diagonal + own)
-        border = blocks.border + xp.diag(diagonal)
+        border = _with_diagonal(blocks.border, diagonal)
         return Bordered(blocks._replace(border=border), self.frame)
 
     def __matmul__(self, vector: Vector) -> Vector:
@@ -277,10 +284,9 @@ def substitute(factor: Factor, free: Mask, rhs: Vector) -> Vector:
 
 def inverse(factor: Factor, free: Mask) -> Matrix:
     """The inverse of the rows and columns that are `free`; 0 in the others."""
-    lower = xp.eye(factor.lower.shape[0])
-    if factor.lower.shape[0]:
-        lower = solve_triangular(factor.lower, lower)
-    table = lower.T @ lower
+    table = factor.lower
+    if table.shape[0]:
+        table = inverse_of_product(table)
     if factor.inner is not None:
         order, solved = factor.inner.order, factor.inner.solved
         cross = -solved @ table
@@ -299,14 +305,32 @@ def _scaled(
     table: Array, rows: Vector, columns: Vector, free_rows: Mask, free_columns: Mask
 ) -> Array:
     """A table in natural units, 0 in rows and columns that are not free."""
-    free = free_rows[:, None] & free_columns
-    return xp.where(free, table / (rows[:, None] * columns), 0.0)
+    if traced(table, rows, columns, free_rows, free_columns):
+        free = free_rows[:, None] & free_columns
+        return xp.where(free, table / (rows[:, None] * columns), 0.0)
+    # Of thousands of parameters each copy of a table takes a second.
+    scaled: Any = np.asarray(table) / np.asarray(rows)[:, None]
+    scaled /= np.asarray(columns)
+    scaled[~np.asarray(free_rows)] = 0.0
+    scaled[:, ~np.asarray(free_columns)] = 0.0
+    return scaled
+
+
+def _with_diagonal(table: Matrix, diagonal: Vector) -> Matrix:
+    """The table with something added to its diagonal."""
+    if traced(table, diagonal):
+        return table + xp.diag(diagonal)
+    changed: Any = np.array(table, order="C")
+    changed.reshape(-1)[:: table.shape[0] + 1] += diagonal
+    return changed
 
 
 def _closed(block: Matrix, free: Mask, strict: bool) -> Matrix:
     """1 on the diagonal of entries that take no part."""
     closed = ~free if strict else xp.diagonal(block) == 0
-    return block + xp.diag(xp.where(closed, 1.0, 0.0))
+    if not traced(block, closed) and not closed.any():
+        return block
+    return _with_diagonal(block, xp.where(closed, 1.0, 0.0))
 
 
 def _cholesky(matrix: Matrix, least: float) -> tuple[Matrix, Bool[Array, ""]]:

@@ -25,6 +25,11 @@ def runs_on_numpy(*args: Any) -> bool:
     return not any(isinstance(x, Tracer) or _needs_jax(x) for x in leaves)
 
 
+def needs_jax(arg: Any) -> bool:
+    """Whether any part of an argument is written in `jax.numpy`."""
+    return any(map(_needs_jax, jax.tree.leaves(arg, is_leaf=_needs_jax)))
+
+
 def _needs_jax(part: Any) -> bool:
     return getattr(type(part), "needs_jax", False)
 

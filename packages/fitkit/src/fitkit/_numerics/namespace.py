@@ -142,6 +142,22 @@ def scatter_add(
     return table.reshape(*lead, *rest)
 
 
+def add_block(
+    table: Array, index: tuple[Int[Array, " entries"], ...], block: Array
+) -> Array:
+    """Add a block to the entries of a table that indices of each axis name.
+
+    Each index names an entry once. A concrete table that can be written to is changed
+    itself: sums of thousands of blocks would else copy it as often.
+    """
+    if any(map(_traced_argument, (table, block, *index))):
+        places = jnp.ix_(*index) if len(index) > 1 else index
+        return jnp.asarray(table).at[places].add(block)
+    changed: Any = np.require(table, requirements="W")
+    changed[np.ix_(*index)] += block
+    return changed
+
+
 def while_loop(
     condition: Callable[[T], Any],
     body: Callable[[T], T],
@@ -227,6 +243,15 @@ def solve_triangular(
         )
     trans = 0 if transposed else 1
     return lapack.dtrtrs(lower.T, rhs, lower=False, trans=trans)[0]
+
+
+def inverse_of_product(lower: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The inverse of a matrix with this lower Cholesky factor."""
+    if isinstance(lower, Tracer):
+        half = solve_triangular(lower, jnp.eye(lower.shape[0]))
+        return half.T @ half
+    upper, _ = lapack.dpotri(lower.T, lower=False)
+    return np.triu(upper) + np.triu(upper, 1).T
 
 
 def eigh(matrix: Float[Array, "n n"]) -> tuple[Array, Array]:

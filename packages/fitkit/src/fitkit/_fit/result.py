@@ -197,8 +197,8 @@ class FitResult(eqx.Module):
         covariance = plain.full_covariance
         arrays |= {
             "covariance": packed(covariance.table),
-            "covariance_scale": covariance.scale,
-            "covariance_free": covariance.free,
+            "covariance_scale": np.asarray(covariance.scale),
+            "covariance_free": np.asarray(covariance.free),
         }
         if covariance.flat.any():
             arrays["covariance_flat"] = packed(covariance.flat)

@@ -388,7 +388,7 @@ class QuadraticTerm(AbstractTerm):
         self.label, self.prior, self.aux = "+".join(self.names), False, None
         size = len(self.names)
         self.at, self.matrix = _numbers(at), _numbers(hessian)
-        self.slope = np.zeros(size) if gradient is None else _numbers(gradient)
+        self.slope = _numbers(np.zeros(size) if gradient is None else gradient)
         shapes = self.at.shape, self.slope.shape, self.matrix.shape
         if shapes != ((size,), (size,), (size, size)) or len({*self.names}) < size:
             raise ValueError(

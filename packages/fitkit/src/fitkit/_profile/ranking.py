@@ -153,8 +153,8 @@ def ranking(model: AbstractModel, data: Data) -> Ranking:
     ranked = _ranked(model, best, poi, "ranking")
     # A batch has at least one member.
     change, converged = np.zeros((0, 4)), np.zeros((0, 4), dtype=bool)
-    if ranked.index.size:
-        members = ranked.index, ranked.shifts
+    if ranked.entries.size:
+        members = ranked.entries, ranked.shifts
         change, converged = _impacts((best, poi), members, poi.size)
     return _result(model, best, poi, ranked, np.asarray(change), converged)
 
@@ -194,9 +194,9 @@ def impacts(
     fitted = best_fit(model, data, "impacts", made=best)
     ranked = _ranked(model, fitted, poi, "impacts")
     covariance = covariance_at(fitted)
-    column = np.asarray(covariance.table)[np.flatnonzero(poi)[0], ranked.index]
+    column = np.asarray(covariance.table)[np.flatnonzero(poi)[0], ranked.entries]
     with np.errstate(all="ignore"):
-        slope = column / np.asarray(covariance.widths)[ranked.index] ** 2
+        slope = column / np.asarray(covariance.widths)[ranked.entries] ** 2
     change = slope[:, None] * ranked.shifts
     converged = np.ones(change.shape, dtype=bool)
     return _result(model, fitted, poi, ranked, change, converged)
@@ -207,12 +207,12 @@ class _Ranked(NamedTuple):
     """The parameters that are ranked.
 
     Attributes:
-        index: their entries of the flat vector.
+        entries: of the flat vector.
         pull, constraint: as of `Ranking`.
         shifts: up and down, after the fit and before it, `[entries, 4]`.
     """
 
-    index: np.ndarray
+    entries: np.ndarray
     pull: np.ndarray
     constraint: np.ndarray
     shifts: np.ndarray
@@ -243,7 +243,7 @@ def _result(
     converged: Bool[Array, "entries 4"],
 ) -> Ranking:
     by_observation, statistical = _by_observation(best, poi)
-    index, covariance = ranked.index, covariance_at(best)
+    index, covariance = ranked.entries, covariance_at(best)
     up, down, prefit_up, prefit_down = change.T
     columns = {
         "pull": ranked.pull,

@@ -39,7 +39,7 @@ class Histograms:
     def __enter__(self) -> "Histograms":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         for file, _ in self._open.values():
             file.close()
 

@@ -86,10 +86,10 @@ def _measurement(node: Node) -> Measurement:
 
 @final
 class Meant(NamedTuple):
-    """A parameter of the model, and which of its values."""
+    """A parameter of the model, and which of its values; None for its only one."""
 
     name: str
-    index: int | None
+    entry: int | None
 
 
 def meant(name: str, sizes: Mapping[str, int | None], node: Node) -> Meant | None:
@@ -107,9 +107,9 @@ def meant(name: str, sizes: Mapping[str, int | None], node: Node) -> Meant | Non
         *([("lumi", None)] if name == "Lumi" else []),
     ]
     if gamma is not None:
-        of_bin, index = gamma[1], int(gamma[2])
+        of_bin, number = gamma[1], int(gamma[2])
         stat = f"staterror_{of_bin.removeprefix('stat_')}"
-        candidates = [*candidates, (stat, index), (of_bin, index)]
+        candidates = [*candidates, (stat, number), (of_bin, number)]
     for parameter, index in candidates:
         if parameter not in sizes:
             continue

@@ -208,12 +208,12 @@ def _set(
     found = meant(name, sizes, node)
     if found is None:
         return
-    if found.index is None:
+    if found.entry is None:
         said[found.name][field] = value
         return
     size = sizes[found.name]
     array = np.array(np.broadcast_to(said[found.name].get(field, default), (size,)))
-    array[found.index] = value
+    array[found.entry] = value
     said[found.name][field] = array
 
 

@@ -83,7 +83,7 @@ def parts_of(
                 f"{of_data}: a channel needs data by name; got {data!r}. Name binned "
                 "data."
             )
-        content = parsed(HistFactoryPart, raw, "distributions", key)
+        content: HistFactoryPart = parsed(HistFactoryPart, raw, "distributions", key)
         where = ("distributions", key)
         bins = _checked_bins(content, where)
         counts = _counts(document, data, of_data, content.axes, bins)
@@ -154,7 +154,7 @@ def _counts(
 ) -> np.ndarray:
     """The observed counts of a channel."""
     key, raw = document.found("data", name, asked)
-    part = parsed(DataPart, raw, "data", key)
+    part: BinnedData | UnbinnedData = parsed(DataPart, raw, "data", key)
     if isinstance(part, BinnedData):
         counts = np.asarray(part.contents, dtype=float)
     else:

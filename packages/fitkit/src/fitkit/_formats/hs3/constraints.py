@@ -82,7 +82,7 @@ class Constraints:
                 f"There are: {', '.join(_WRITTEN_OUT)}. Other terms can be left out of "
                 "the likelihood, if they are constant."
             )
-        part = parsed(ConstraintPart, raw, *where)
+        part: NormalPart | PoissonPart = parsed(ConstraintPart, raw, *where)
         if isinstance(part, NormalPart):
             entry, found = self._normal(part, where, observed)
         else:
@@ -114,7 +114,8 @@ class Constraints:
         elif x in self._entries:
             entry, other, key = x, mean, "mean"
         else:
-            return self._of_none((x, mean), where), Constraint("Gauss", 0.0, 1.0, "")
+            self._of_none((x, mean), where)
+            return None, Constraint("Gauss", 0.0, 1.0, "")
         aux = self._number(other, *where, key) if observed is None else observed
         return str(entry), Constraint("Gauss", aux, sigma, written(*where))
 
@@ -123,7 +124,8 @@ class Constraints:
     ) -> tuple[str | None, Constraint]:
         entry, tau = self._scaled(part.mean, *where, "mean")
         if entry is None:
-            return self._of_none((part.mean,), where), Constraint("Poisson", 0, 1.0, "")
+            self._of_none((part.mean,), where)
+            return None, Constraint("Poisson", 0, 1.0, "")
         aux = self._number(part.x, *where, "x") if observed is None else observed
         if not tau > 0 or aux < 0:
             raise WorkspaceError(

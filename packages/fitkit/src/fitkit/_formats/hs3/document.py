@@ -52,7 +52,7 @@ class Hs3Document:
                 what = what or "no HS3 document: it has no `distributions`. Check it"
             raise WorkspaceError(f"the document is {what}.")
         self.raw = document
-        metadata = parsed(Metadata, document.get("metadata", {}), "metadata")
+        metadata: Metadata = parsed(Metadata, document.get("metadata", {}), "metadata")
         self.by_root = any(each.name == "ROOT" for each in metadata.packages)
         self._named: dict[str, dict[str, tuple[Key, Any]]] = {}
 
@@ -175,8 +175,8 @@ def chosen(
     about = _analysis(document, analysis, likelihood)
     if about is None:
         name = _one_of(document, "likelihoods", likelihood)
-        asked, pois, domains, init = "`likelihood`", (), [], None
-        analysis_name = None
+        asked, domains, init, analysis_name = "`likelihood`", [], None, None
+        pois: tuple[str, ...] = ()
     else:
         key, part = about
         analysis_name, name = part.name, part.likelihood

@@ -108,7 +108,8 @@ class Terms:
         """The kind of the constraint of many bins, and what is written out of it."""
         explicit = [self._constraints.of(entry) for entry in vector.entries]
         kinds = {each.kind for each in explicit if each is not None}
-        words, of_channel = set(), set()
+        words: set[str | None] = set()
+        of_channel: set[str | None] = set()
         for (c, s, m), entries in self._parameters.entries_at.items():
             if self._parameters.names[entries] == vector.name:
                 content = self._parameters.channels[c].content
@@ -124,7 +125,7 @@ class Terms:
                     f"{vector.where}: constraints of {vector.name!r} are also written "
                     "out. Name them there by `constraints`, or remove one of the two."
                 )
-            words = kinds
+            words = {*kinds}
         elif vector.kind == "staterror" and not words:
             words = of_channel - {None}
             if not words and (wanted := self._staterror):

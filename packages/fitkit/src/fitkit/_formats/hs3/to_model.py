@@ -83,9 +83,9 @@ class Reading:
             if kind == "normfactor" and word == "Gauss":
                 kind = "lumi"
             settings[name] = self._settings.of_scalar(name, kind, word, explicit)
-        for name, (word, explicit) in self._vectors.items():
+        for name, (word, of_bins) in self._vectors.items():
             vector = self._parameters.vectors[name]
-            settings[name] = self._settings.of_vector(vector, word, explicit)
+            settings[name] = self._settings.of_vector(vector, word, of_bins)
         return settings
 
     def _channel(self, c: int) -> Channel:
@@ -101,9 +101,9 @@ class Reading:
         bins = self._parameters.channels[c].bins
         contents = sample.data.contents
         if len(contents) != bins:
-            where = self._parameters.channels[c].where
+            of_channel = self._parameters.channels[c].where
             raise WorkspaceError(
-                f"{written(*where, 'samples', s, 'data', 'contents')}: has "
+                f"{written(*of_channel, 'samples', s, 'data', 'contents')}: has "
                 f"{len(contents)} numbers, but the channel has {bins} bins by its "
                 "first sample. Give one for each."
             )

@@ -257,10 +257,14 @@ class _Writing:
             if constraint is None:
                 continue
             aux = np.atleast_1d(np.asarray(self.data.aux[name], dtype=float))
-            second = (
-                constraint.sigma if isinstance(constraint, Normal) else constraint.tau
+            second = np.atleast_1d(
+                np.asarray(
+                    constraint.sigma
+                    if isinstance(constraint, Normal)
+                    else constraint.tau,
+                    dtype=float,
+                )
             )
-            second = np.atleast_1d(np.asarray(second, dtype=float))
             factor = self._is_factor(name)
             if kind == ParameterKind.NORMAL and not factor:
                 implied = bool((aux == 0).all() and (second == 1).all())

@@ -566,3 +566,46 @@ def test_limits_have_gradients():
         numeric = (sides[0] - sides[1]) / (2 * step)
         # Of a root that a search finds to about 1e-8.
         assert float(got[name][index]) == pytest.approx(numeric, rel=1e-4, abs=1e-5)
+
+
+PUBLISHED = (
+    "likelihoods/measurements/agc_ttbar.json",
+    "likelihoods/measurements/atlas_ttZ_4l.json",
+    "likelihoods/bkgonly/onshell_SUSY-2019-09.json",
+    "likelihoods/3LRJR/BkgOnly.json",
+    "sbottom A",
+)
+
+
+@pytest.mark.parametrize("constraint", [Normal, Poisson])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_likelihoods_have_the_same_best_fits(
+    name, constraint, load_json, sbottom
+):
+    patch = None
+    if name == "sbottom A":
+        document = sbottom("RegionA/BkgOnly.json")
+        patch = sbottom("RegionA/patch.sbottom_600_280_150.json")
+    else:
+        document = load_json(name)
+    options = {"patch": patch, "staterror_constraint": constraint, "poi": None}
+    written, data = fitkit.read_workspace(document, **options)
+    profiled, same = fitkit.read_workspace(
+        document, mc_statistics="profiled", **options
+    )
+    # Nominal counts are made of sums in another order.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-14), same, data)
+    assert profiled.profiled_names
+    wanted, got = fitkit.fit(written, data), fitkit.fit(profiled, data)
+    np.testing.assert_allclose(got.twice_nll, wanted.twice_nll, rtol=1e-12)
+    params = {**got.params, **profiled.profiled_factors(got.params, data)}
+    assert params.keys() == wanted.params.keys()
+    for parameter, value in wanted.params.items():
+        np.testing.assert_allclose(params[parameter], value, rtol=2e-8, atol=2e-8)
+    names = profiled.parameter_names
+    own = np.ix_(entries_of(written, names), entries_of(written, names))
+    np.testing.assert_allclose(
+        fitkit.covariance(profiled, got.params, data),
+        fitkit.covariance(written, params, data)[own],
+        **CLOSE,
+    )

@@ -398,7 +398,7 @@ class Model(AbstractModel):
             ...     round(float(x), 3)
             ...     for x in model.profiled_factors(params, data)["mc"]
             ... ]
-            (['mu'], [0.931, 1.062])
+            (['mu'], [0.929, 1.062])
         """
         if not self.layout.profiled:
             return {}

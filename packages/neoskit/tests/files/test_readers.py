@@ -347,8 +347,15 @@ def test_a_compressed_csv_that_unpacks_without_end(tmp_path, monkeypatch):
 
 def test_very_many_columns(tmp_path):
     path = tmp_path / "wide.csv"
-    names = [f"feature_{i}" for i in range(200_000)]
+    names = [f"feature_{i}" for i in range(1_000_000)]
     path.write_text(",".join(names) + "\n" + ",".join(["1"] * len(names)) + "\n")
     with pytest.raises(ValueError, match="No column 'featur_7'") as raised:
         neoskit.read_csv(path, ["featur_7"])
     assert len(str(raised.value)) < 2000
+
+
+def test_very_many_columns_of_parquet(write):
+    path = write("wide.parquet", {f"feature_{i}": np.ones(1) for i in range(5000)})
+    with pytest.raises(ValueError, match=r"No column 'featur_7'.*'feature_7"):
+        neoskit.read_parquet(path, ["featur_7"])
+    assert neoskit.read_parquet(path, ["feature_7"]).features.tolist() == [[1.0]]

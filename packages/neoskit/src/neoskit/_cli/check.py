@@ -66,7 +66,8 @@ def _yields(result: "Check") -> Table:
 
 
 def _variations(result: "Check") -> Table:
-    table = Table("channel", "process", "parameter", "up", "down", "moves events")
+    columns = ("up", "down", "events", "effective", "moves events")
+    table = Table("channel", "process", "parameter", *columns)
     for row in result.variations:
         table.add_row(
             row.channel,
@@ -74,10 +75,12 @@ def _variations(result: "Check") -> Table:
             row.name,
             f"{row.up:+.1%}",
             f"{row.down:+.1%}",
+            f"{row.raw[0]}, {row.raw[1]}",
+            f"{row.effective[0]:.0f}, {row.effective[1]:.0f}",
             "yes" if row.moves else "",
         )
     for channel, process, name, down, up in result.normalisations:
-        table.add_row(channel, process, name, f"{up - 1:+.1%}", f"{down - 1:+.1%}", "")
+        table.add_row(channel, process, name, f"{up - 1:+.1%}", f"{down - 1:+.1%}")
     return table
 
 

@@ -1,6 +1,7 @@
 """CSV files, plain or compressed, by pyarrow."""
 
 import bz2
+import csv
 import gzip
 import io
 import lzma
@@ -42,13 +43,12 @@ class CsvFile(AbstractEventFile):
         self.path = path
         self._csv = pyarrow.csv
         with readable(path, "CSV"), self._text() as text:
-            # Names alone; types are found below from the first block.
-            reader = self._csv.open_csv(text, read_options=_options(pyarrow.csv))
-            self.names = tuple(reader.schema.names)
-            self._types = dict(zip(self.names, reader.schema.types, strict=True))
-        twice = [n for i, n in enumerate(self.names[:1000]) if n in self.names[:i]]
-        if twice:
-            raise ValueError(f"{path} has two columns of the name {twice[0]!r}.")
+            self.names = _header(text)
+        seen: set[str] = set()
+        for name in self.names:
+            if name in seen:
+                raise ValueError(f"{path} has two columns of the name {name!r}.")
+            seen.add(name)
 
     @property
     def entries(self) -> None:
@@ -59,18 +59,8 @@ class CsvFile(AbstractEventFile):
         self, names: Sequence[str], rows: int, whole: Sequence[str] = ()
     ) -> Iterator[tuple[int, Columns]]:
         """Pieces of the blocks."""
-        import pyarrow as pa
-
         names, start = list(names), 0
-        for name in names:
-            self._check_numbers(name)
-        # A column that starts with integers may go on with others: only those that
-        # must be whole are read as such.
-        types = {
-            name: pa.int64() if name in whole else pa.float64()
-            for name in names
-            if not pa.types.is_boolean(self._types[name])
-        }
+        types = self._types(names, whole)
         # Some column must be read for lines to be counted.
         convert = self._csv.ConvertOptions(
             include_columns=names or [self.names[0]], column_types=types
@@ -93,16 +83,31 @@ class CsvFile(AbstractEventFile):
                     )
                 start += len(batch)
 
-    def _check_numbers(self, name: str) -> None:
+    def _types(self, names: Sequence[str], whole: Sequence[str]) -> dict[str, Any]:
+        """Column → the type that it is read as, from what its first block holds."""
         import pyarrow as pa
 
-        kind, types = self._types[name], pa.types
-        numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-        if not any(fits(kind) for fits in numbers):
-            raise ValueError(
-                f"{name!r} of {self.path} has values of the type {kind}; numbers are "
-                "needed."
-            )
+        if not names:
+            return {}
+        convert = self._csv.ConvertOptions(include_columns=names)
+        with readable(self.path, "CSV"), self._text() as text:
+            found = self._csv.open_csv(
+                text, read_options=_options(self._csv), convert_options=convert
+            ).schema
+        types: dict[str, Any] = {}
+        for name in names:
+            kind, of = found.field(name).type, pa.types
+            numbers = (of.is_integer, of.is_floating, of.is_boolean, of.is_null)
+            if not any(fits(kind) for fits in numbers):
+                raise ValueError(
+                    f"{name!r} of {self.path} has values of the type {kind}; numbers "
+                    "are needed."
+                )
+            # A column that starts with integers may go on with others: only those that
+            # must be whole are read as such.
+            if not of.is_boolean(kind):
+                types[name] = pa.int64() if name in whole else pa.float64()
+        return types
 
     def close(self) -> None:
         """Each reading opens the file anew and closes it."""
@@ -143,5 +148,19 @@ class _Bounded(io.RawIOBase):
         super().close()
 
 
-def _options(csv: Any) -> Any:
-    return csv.ReadOptions(block_size=_BLOCK, use_threads=False)
+def _header(text: IO[bytes]) -> tuple[str, ...]:
+    """The names in the first line.
+
+    By Python's own reader: of a line of a million names pyarrow would keep far more.
+    """
+    line = text.readline(_BLOCK + 1)
+    if len(line) > _BLOCK:
+        raise ValueError(f"its first line has more than {_BLOCK >> 20} MiB")
+    names = next(csv.reader([line.decode("utf-8-sig")]), [])
+    if not names:
+        raise ValueError("its first line has no names of columns")
+    return tuple(names)
+
+
+def _options(library: Any) -> Any:
+    return library.ReadOptions(block_size=_BLOCK, use_threads=False)

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from _measure import table
 
@@ -59,15 +58,11 @@ def measured(name: str) -> dict[str, float]:
         ("BCE", neoskit.BinaryCrossEntropy(variations=True)),
         ("CLs", neoskit.expected_cls),
     ):
-
-        def train(steps: int, objective: Any = objective) -> Any:
+        for steps, what in ((1, f"first {short}"), (20, short)):
             stage = neoskit.Stage(objective, steps, batch_size=batch)
-            return neoskit.train(pipeline, seen, stage, progress=False).pipeline
-
-        train(1)
-        note(f"first {short}")
-        pipeline = train(20)
-        note(short, 20)
+            training = neoskit.train(pipeline, seen, stage, progress=False)
+            note(what, steps)
+            pipeline = training.pipeline
     neoskit.evaluate(pipeline.with_edges(pipeline.edges), dataset)
     note("judging")
     return seconds

@@ -115,12 +115,23 @@ PT_2_ABOVE = 21.0
 NEUTRAL = {"mjj": 200.0, "jdeta": 0.0}
 
 
-def dataset(folder: str) -> neoskit.Dataset:
+def dataset(
+    folder: str,
+    tau_energy_scale: float = TAU_ENERGY_SCALE,
+    qcd_slope: float = 0.0,
+    pt_2_above: float = PT_2_ABOVE,
+) -> neoskit.Dataset:
     """Everything that training and blind evaluation may see.
 
     Args:
         folder: Where the ROOT files of `FILES` are; a path that is not absolute starts
             at the folder of this file.
+        tau_energy_scale: The relative uncertainty of the energy of a tau.
+        qcd_slope: The uncertainty of the shape of QCD: how much its weight changes, at
+            one standard deviation, from the middle of the visible mass to either end.
+            0 is no uncertainty.
+        pt_2_above: The least transverse momentum of the tau, in GeV: so far above the
+            20 GeV of the files that the energy scale brings no event over them.
 
     Returns:
         Two channels, the signal region (to be scored) and the W control channel (to
@@ -133,14 +144,16 @@ def dataset(folder: str) -> neoskit.Dataset:
     variations = {
         "tau_energy_scale": tuple(
             {name: shift_tau(columns, scale) for name, columns in samples.items()}
-            for scale in (1 + TAU_ENERGY_SCALE, 1 - TAU_ENERGY_SCALE)
+            for scale in (1 + tau_energy_scale, 1 - tau_energy_scale)
         )
     }
     channels = {}
     for channel, region in REGIONS.items():
-        nominal = processes(samples, same_charge, region)
+        nominal = processes(samples, same_charge, region, pt_2_above)
         shifted = {
-            systematic: [processes(varied, same_charge, region) for varied in pair]
+            systematic: [
+                processes(varied, same_charge, region, pt_2_above) for varied in pair
+            ]
             for systematic, pair in variations.items()
         }
         channels[channel] = {
@@ -152,7 +165,19 @@ def dataset(folder: str) -> neoskit.Dataset:
             )
             for name, events in nominal.items()
         }
+        if qcd_slope:
+            qcd = channels[channel]["qcd"]
+            tilted = tuple(tilt(qcd.nominal, sign * qcd_slope) for sign in (1, -1))
+            channels[channel]["qcd"] = neoskit.Process(
+                qcd.nominal, {**qcd.variations, "qcd_slope": tilted}
+            )
     return neoskit.Dataset(channels=channels, counted=("w_control",))
+
+
+def tilt(events: neoskit.Events, slope: float) -> neoskit.Events:
+    """The events with weights that rise along the visible mass, from 20 to 140 GeV."""
+    mass = events.features[:, FEATURES.index("m_vis")]
+    return events.with_weights(events.weights * (1 + slope * (mass - 80) / 60))
 
 
 def observed(folder: str) -> dict[str, neoskit.Events]:
@@ -167,7 +192,10 @@ def observed(folder: str) -> dict[str, neoskit.Events]:
 
 
 def processes(
-    samples: dict[str, Columns], same_charge: dict[str, Columns], region: Region
+    samples: dict[str, Columns],
+    same_charge: dict[str, Columns],
+    region: Region,
+    pt_2_above: float = PT_2_ABOVE,
 ) -> dict[str, neoskit.Events]:
     """Events of each process in a region: the simulated ones, and QCD.
 
@@ -177,13 +205,17 @@ def processes(
     the subtracted events too, so QCD varies with it.
     """
     events = {
-        name: as_events([kept(c, region, OPPOSITE) for c in parts(samples, name)])
+        name: as_events(
+            [kept(c, region, OPPOSITE, pt_2_above) for c in parts(samples, name)]
+        )
         for name in PROCESSES
     }
     subtracted = [c for name in BACKGROUNDS for c in parts(samples, name)]
     events["qcd"] = as_events(
         [
-            weighted(kept(columns, region, SAME), sign * QCD_OPPOSITE_OVER_SAME)
+            weighted(
+                kept(columns, region, SAME, pt_2_above), sign * QCD_OPPOSITE_OVER_SAME
+            )
             for sign, group in ((+1, same_charge.values()), (-1, subtracted))
             for columns in group
         ]

@@ -242,8 +242,7 @@ def run(dataset, root):
     pipeline, _ = neoskit.cross_fit(
         lambda seen, fold: build_pipeline(config, seen, jax.random.key(fold)),
         dataset,
-        neoskit.expected_cls,
-        steps=3,
+        neoskit.Stage(neoskit.expected_cls, 3),
         progress=False,
     )
     edges = neoskit.merged_edges(pipeline, dataset)

@@ -5,7 +5,7 @@ gradient of any number computed with the model reaches the events.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Literal, final
 
 import equinox as eqx
 
@@ -125,8 +125,19 @@ class Measurement(eqx.Module):
                         f"no channel has; there are {', '.join(known)}."
                     )
 
-    def model(self, templates: Templates) -> fitkit.Model:
+    def model(
+        self,
+        templates: Templates,
+        *,
+        statistics: Literal["parameters", "profiled"] = "parameters",
+    ) -> fitkit.Model:
         """The HistFactory model of the templates.
+
+        Args:
+            templates: smooth or hard.
+            statistics: whether the factors of the finite samples are parameters of the
+                model, or profiled bin by bin in closed form (`fitkit.Model`): the same
+                likelihood at its maximum in them, with fewer parameters.
 
         Raises:
             ValueError: a process is named that no channel has.
@@ -150,6 +161,20 @@ class Measurement(eqx.Module):
             channels,
             poi=self.poi,
             settings=self.settings,
+            normsys_code=self.normsys_code,
+            histosys_code=self.histosys_code,
+            mc_statistics=statistics,
+        )
+
+    def without_mc_statistics(self) -> "Measurement":
+        """The same, as if the samples were infinite."""
+        return Measurement(
+            self.signals,
+            self.modifiers,
+            poi=self.poi,
+            settings=self.settings,
+            mc_statistics=False,
+            floor=self.floor,
             normsys_code=self.normsys_code,
             histosys_code=self.histosys_code,
         )

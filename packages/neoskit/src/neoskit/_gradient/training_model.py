@@ -94,9 +94,10 @@ class TrainingModel(eqx.Module):
 
     def __call__(self, templates: Templates) -> fitkit.Model:
         """The model."""
-        model = self.measurement.model(with_pseudo_events(templates, self.added))
+        templates = with_pseudo_events(templates, self.added)
         if not self.nuisances_fixed:
-            return model
+            return self.measurement.model(templates)
+        model = self.measurement.without_mc_statistics().model(templates)
         return model.with_fixed(
             *(name for name in model.parameter_names if name != model.poi)
         )

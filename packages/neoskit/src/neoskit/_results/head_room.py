@@ -14,7 +14,6 @@ import fitkit
 
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
-from .._statmodel import Measurement
 from .numbers import poi_uncertainty
 
 MC_STATISTICS = "MC statistics"
@@ -75,7 +74,7 @@ def head_room(
     fitkit.require_float64()
     templates = pipeline.hard_templates(dataset)
     model = pipeline.measurement.model(templates)
-    plain = _without_mc_statistics(pipeline.measurement).model(templates)
+    plain = pipeline.measurement.without_mc_statistics().model(templates)
     total = _uncertainty(model, mu)
     systematics = [
         name
@@ -86,18 +85,6 @@ def head_room(
     if pipeline.measurement.mc_statistics:
         without[MC_STATISTICS] = _uncertainty(plain, mu)
     return HeadRoom(total, _uncertainty(plain.with_fixed(*systematics), mu), without)
-
-
-def _without_mc_statistics(measurement: Measurement) -> Measurement:
-    return Measurement(
-        measurement.signals,
-        measurement.modifiers,
-        poi=measurement.poi,
-        settings=measurement.settings,
-        floor=measurement.floor,
-        normsys_code=measurement.normsys_code,
-        histosys_code=measurement.histosys_code,
-    )
 
 
 def _uncertainty(model: fitkit.Model, mu: float) -> float:

@@ -63,7 +63,7 @@ def test_what_computes_nothing_imports_nothing(folder, arguments, code):
 def test_completion_imports_nothing():
     words = {
         "_FITKIT_COMPLETE": "complete_bash",
-        "COMP_WORDS": "fitkit limit --ma",
+        "COMP_WORDS": "fitkit limit --mask",
         "COMP_CWORD": "2",
     }
     command = [sys.executable, "-c", _LIGHT]

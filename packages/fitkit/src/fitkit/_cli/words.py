@@ -66,6 +66,10 @@ _WORDS = (
         "Give it a name that ends in .zip or .tar.gz",
     ),
     (r"`hashlib` has", "There are"),
+    # datacards
+    (r"Give `mass`(, or `keywords`)?", "Give --mass"),
+    (r"`poi_map`:", "--poi-map:"),
+    (r"Fit the card itself, with `read_combine_card`", "Fit the card itself"),
     # calls that are commands
     (r"`(?:fitkit\.)?fit`", "`fitkit fit`"),
     (r"`discovery`", "`fitkit significance`"),

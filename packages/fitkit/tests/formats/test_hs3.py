@@ -493,6 +493,11 @@ def test_staterror(kind):
     with pytest.raises(WorkspaceError, match="`staterror_constraint=`"):
         fitkit.read_hs3(untold)
     assert_same(expected, fitkit.read_hs3(untold, staterror_constraint=kind))
+    # pyhs3 may have the errors in the modifier.
+    inside = document(
+        [STATERROR | entries | {"constraint": word, "data": {"uncertainties": ERRORS}}]
+    )
+    assert_same(expected, fitkit.read_hs3(inside))
     # ROOT before 6.32 says it for the channel.
     of_channel = copy.deepcopy(untold)
     of_channel["distributions"][0]["statError"] = {"constraint": word}

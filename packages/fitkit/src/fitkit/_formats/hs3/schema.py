@@ -96,8 +96,19 @@ class ShapeSysPart(_OfBins):
     data: Errors
 
 
+class Uncertainties(_Part):
+    uncertainties: Numbers
+
+
 class StatErrorPart(_OfBins):
+    """Its errors are those of the sample's data; pyhs3 may have them here."""
+
     type: Literal["staterror"]
+    data: Uncertainties | None = None
+
+    def errors(self, sample: Contents) -> list[float] | None:
+        """The errors of a sample's yields, None where nothing gives them."""
+        return sample.errors if self.data is None else self.data.uncertainties
 
 
 OneParameterPart = NormFactorPart | NormSysPart | HistoSysPart

@@ -114,7 +114,7 @@ class Settings:
             given = (
                 part.data.vals
                 if isinstance(part, ShapeSysPart)
-                else sample.data.errors or [0.0] * len(entries)
+                else part.errors(sample.data) or [0.0] * len(entries)
             )
             for entry, content, each in zip(
                 entries, sample.data.contents, given, strict=False

@@ -146,14 +146,15 @@ class Reading:
             return ShapeFactor(name)
         constraint = Normal if word == "Gauss" else Poisson
         if isinstance(part, StatErrorPart):
-            if data.errors is None or len(data.errors) != len(data.contents):
+            given = part.errors(data)
+            if given is None or len(given) != len(data.contents):
                 sample = written(
                     *self._parameters.channels[c].where, "samples", s, "data"
                 )
                 raise WorkspaceError(
                     f"{sample}: a staterror needs `errors`, one for each bin. Add them."
                 )
-            return StatError(name, data.errors, constraint)
+            return StatError(name, given, constraint)
         if len(part.data.vals) != len(data.contents):
             raise WorkspaceError(
                 f"{where}.data.vals: has {len(part.data.vals)} numbers, but the "

@@ -124,7 +124,8 @@ class EventFiles:
         start: int,
         piece: Derived,
     ) -> tuple[tuple[Events, ...], ...]:
-        above = (self.number << 20 | position) << 32
+        # The upper half of 64 bits: which sample, and which of its files.
+        above = (self.number << 20 | position) % 2**32 << 32
         numbers = np.arange(start, start + piece.length, dtype=np.uint64)
         numbers |= np.uint64(above)
 

@@ -102,12 +102,17 @@ class View:
             keep &= _condition(columns.value(text), text)
         rows = np.flatnonzero(keep)
 
+        # Of many weight variations each has most factors of the nominal weight.
+        factors: dict[str, np.ndarray] = {}
+
         def weights(texts: tuple[str, ...]) -> np.ndarray:
             product = np.full(len(rows), self.scale)
-            # The factor of the file last: it is no number of the file's.
             for text in texts:
-                values = _finite(columns.value(text), rows, "weight", text, where)
-                product = _product(product, values, rows, text, where)
+                if text not in factors:
+                    values = columns.value(text)
+                    factors[text] = _finite(values, rows, "weight", text, where)
+                product = _product(product, factors[text], rows, text, where)
+            # The factor of the file last: it is no number of the file's.
             return _product(product, factor, rows, f"… * {factor:g}", where)
 
         seen: dict[str, np.ndarray] = {}

@@ -339,3 +339,19 @@ def test_rows_are_taken_inside_jit_of_one_array():
         found = dict(taken.samples())[key]
         np.testing.assert_array_equal(found.features, expected.features)
         np.testing.assert_array_equal(found.weights, expected.weights)
+
+
+def test_samples_are_filled_up_with_events_of_no_weight(blobs):
+    from neoskit._events import padded
+
+    lengths = set()
+    for count in (1, 7, 33, 90, 95, 400):
+        few = blobs.map(lambda _, events, n=count: events.take(np.arange(n)))
+        more = padded(few)
+        for (_, before), (_, after) in zip(few.samples(), more.samples(), strict=True):
+            assert count <= len(after) <= count + count / 16
+            assert np.array_equal(after.features[:count], before.features)
+            assert np.array_equal(after.weights[:count], before.weights)
+            assert np.all(after.weights[count:] == 0)
+        lengths.add(len(after))
+    assert lengths == {1, 7, 34, 92, 96, 400}

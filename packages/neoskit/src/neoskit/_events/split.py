@@ -207,6 +207,25 @@ def _part_of_index(
     return parts
 
 
+def padded(dataset: Dataset) -> Dataset:
+    """The same with events of weight 0 at the end of the samples, at most 1/16 more.
+
+    What is compiled belongs to the lengths of the samples. Folds and partitions of one
+    dataset differ by a few events each; filled up to round lengths they share it.
+    """
+
+    def filled(_: SampleKey, events: Events) -> Events:
+        count = len(events)
+        unit = 1 << max(count.bit_length() - 5, 0)
+        missing = -count % unit
+        rows = np.minimum(np.arange(count + missing), count - 1)
+        there = np.arange(count + missing) < count
+        longer = events.take(rows)
+        return longer.with_weights(longer.weights * there)
+
+    return dataset.map(filled)
+
+
 def batches(
     dataset: Dataset, size: int, *, seed: int, start: int = 0
 ) -> Iterator[dict[SampleKey, Rows]]:

@@ -108,7 +108,8 @@ def build_stages(
                 table.optimiser,
                 table.learning_rate,
                 table.schedule,
-                table.steps,
+                # A constant rate is one for any number of steps, and compiled once.
+                table.steps if table.schedule == "cosine" else 0,
                 table.warm_up,
                 table.weight_decay,
                 table.clip,

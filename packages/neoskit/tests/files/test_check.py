@@ -182,6 +182,17 @@ def test_what_is_odd_about_variations(analysis, up, down, expected):
     )
 
 
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [('factor = "2.5"', None), ('factor = "1.1"', 'factor = "-0.1"')],
+)
+def test_a_variation_that_leaves_nothing(analysis, up, down):
+    result = analysis(BASE + systematic(up, down)).check()
+    texts = [f.text for f in result.findings if f.what == "negative yield"]
+    assert len(texts) == 2  # in either channel
+    assert all("Its yield down is -" in text for text in texts)
+
+
 def test_the_table_of_variations(analysis):
     more = systematic('columns = { x = "x + 0.5" }', 'columns = { x = "x - 0.5" }')
     result = analysis(BASE + more).check()

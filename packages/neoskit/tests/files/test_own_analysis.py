@@ -60,6 +60,8 @@ def test_written_and_checked(typed, here):
     assert raw["signal_region", "top"]["negative"] > 0.05
 
 
+# pyhf's own use of jsonschema.
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 @pytest.mark.slow
 def test_trained_as_typed(typed, here):
     write(typed[0])
@@ -77,6 +79,32 @@ def test_trained_as_typed(typed, here):
     }
     for name in ("jet_energy_scale", "btag", "top_shower", "wjets_norm", "top_norm"):
         assert name in modifiers
-    assert str(folder) in output or "runs/own_analysis" in output
+    assert "runs/own_analysis" in output
+    assert expected_cls(workspace) == pytest.approx(
+        evaluation["expected_cls"], rel=1e-5
+    )
     output = run(f"neoskit evaluate {folder} --unblind")
     assert "an illustration, not a measurement" in output
+
+
+def expected_cls(document):
+    """By pyhf, from the exported workspace, with the interpolation of our defaults."""
+    pyhf = pytest.importorskip("pyhf")
+    workspace = pyhf.Workspace(document)
+    codes = {
+        "normsys": {"interpcode": "code4"},
+        "histosys": {"interpcode": "code4p"},
+    }
+    model = workspace.model(modifier_settings=codes)
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer())
+    try:
+        _, expected = pyhf.infer.hypotest(
+            1.0,
+            workspace.data(model),
+            model,
+            test_stat="qtilde",
+            return_expected_set=True,
+        )
+    finally:
+        pyhf.set_backend("numpy", "scipy")
+    return float(expected[2])

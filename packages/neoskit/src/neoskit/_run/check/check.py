@@ -86,7 +86,7 @@ def check(config: RunConfig, base: Path) -> Check:
     bins = len(config.binning.positions) - 1
     findings = [
         *of_yields(config, tables[0], scored, bins),
-        *of_variations(config, tables[1]),
+        *of_variations(config, tables[1], tables[0]),
         *of_events(found, scored),
         *of_features(config, values, known),
     ]

@@ -106,8 +106,18 @@ def of_yields(
             )
 
 
-def of_variations(config: RunConfig, rows: Sequence[VariationRow]) -> Iterator[Finding]:
-    """What is odd about the variations."""
+def of_variations(
+    config: RunConfig, rows: Sequence[VariationRow], nominal: Sequence[YieldRow]
+) -> Iterator[Finding]:
+    """What is odd about the variations.
+
+    Args:
+        config: the description.
+        rows: the table of variations.
+        nominal: that of yields.
+    """
+    expected = {(row.channel, row.process): row.expected for row in nominal}
+    floor = config.measurement.floor
     one_sided = {
         table.name for table in config.systematics if table.symmetrise == "one-sided"
     }
@@ -125,6 +135,17 @@ def of_variations(config: RunConfig, rows: Sequence[VariationRow]) -> Iterator[F
             )
             continue
         changes = [row.up] if mirrored else [row.up, row.down]
+        total = expected[row.channel, row.process]
+        sides = {"up": row.up, "down": -row.up if mirrored else row.down}
+        for side, change in sides.items():
+            if total > 0 and total * (1 + change) < floor:
+                yield Finding(
+                    "warning",
+                    "negative yield",
+                    where,
+                    f"Its yield {side} is {total * (1 + change):.4g}; each bin below "
+                    f"`measurement.floor` = {floor:g} is raised to it.",
+                )
         if not row.moves and max(map(abs, changes)) < _NO_CHANGE:
             yield Finding(
                 "note",

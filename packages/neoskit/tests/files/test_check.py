@@ -282,3 +282,13 @@ def test_a_process_that_the_measurement_does_not_have(analysis):
     text = BASE + '[measurement]\nsignals = ["signl"]\n'
     with pytest.raises(ValueError, match=r"`measurement.signals` names the process"):
         analysis(text).check()
+
+
+def test_a_selection_has_one_bin(analysis):
+    network = 'kind = "network"\nstandardise = true'
+    assert network in BASE
+    cuts = 'kind = "selection"\nthresholds = [0, 0]\nscale = [1, 1]\n'
+    text = BASE.replace(network, cuts + 'keep = ["above", "above"]')
+    result = analysis(text).check()
+    assert any("(selection) scores SR, in 1 bin;" in line for line in result.plan)
+    assert result.findings == ()

@@ -12,7 +12,13 @@ from ..builders import build_dataset, check_described, stage_tables
 from ..builders.files import check_data, entries, samples
 from ..builders.plan import plans, regions
 from ..builders.views import source_of
-from ..config import FilesTable, RunConfig, SystematicTable, of_missing
+from ..config import (
+    FilesTable,
+    RunConfig,
+    SelectionTable,
+    SystematicTable,
+    of_missing,
+)
 from .features import FeatureRow, features, nominal_features, of_features
 from .findings import Finding, of_events, of_variations, of_yields
 from .yields import Samples, VariationRow, YieldRow, variations, yields
@@ -83,7 +89,7 @@ def check(config: RunConfig, base: Path) -> Check:
     known = _indicators(config)
     names = next((e.names for k, e in found.items() if k.channel in scored), ())
     values = nominal_features(found, scored, names)
-    bins = len(config.binning.positions) - 1
+    bins = _bins(config)
     findings = [
         *of_yields(config, tables[0], scored, bins),
         *of_variations(config, tables[1], tables[0]),
@@ -123,6 +129,12 @@ def _check_names(config: RunConfig, found: Samples) -> None:
             channels.setdefault(channel, {})[process] = Process(events)
     counted = tuple(r.name for r in regions(config) if r.counted and r.name in channels)
     check_described(config, Dataset(channels, counted))
+
+
+def _bins(config: RunConfig) -> int:
+    # What a selection passes is counted.
+    selected = isinstance(config.observable, SelectionTable)
+    return 1 if selected else len(config.binning.positions) - 1
 
 
 def _indicators(config: RunConfig) -> dict[str, str]:
@@ -171,10 +183,11 @@ def _normalisations(config: RunConfig) -> Iterator[tuple[str, str, str, float, f
 def _plan(config: RunConfig, found: Samples, scored: Sequence[str]) -> Iterator[str]:
     channels = dict.fromkeys(key.channel for key in found)
     counted = [name for name in channels if name not in scored]
-    bins = len(config.binning.positions) - 1
+    bins = _bins(config)
     yield (
         f"The observable ({config.observable.kind}) scores {_listed(scored)}, in "
-        f"{bins} bins" + (f"; counted: {_listed(counted)}." if counted else ".")
+        f"{bins} bin{'s'[: bins != 1]}"
+        + (f"; counted: {_listed(counted)}." if counted else ".")
     )
     for i, stage in enumerate(stage_tables(config)):
         much = "all events" if stage.batch is None else f"{stage.batch} events a sample"

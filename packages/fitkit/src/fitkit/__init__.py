@@ -52,12 +52,12 @@ if TYPE_CHECKING:
     from ._hypotest.asymptotics import Asymptotics as Asymptotics
     from ._hypotest.counting import asimov_significance as asimov_significance
     from ._hypotest.discovery import discovery as discovery
+    from ._hypotest.expected_limit import expected_limit as expected_limit
     from ._hypotest.fits import ActiveBoundWarning as ActiveBoundWarning
     from ._hypotest.hypotest import hypotest as hypotest
     from ._hypotest.joint import JointTest as JointTest
     from ._hypotest.joint import joint_test as joint_test
     from ._hypotest.limit import MissingLimitWarning as MissingLimitWarning
-    from ._hypotest.expected_limit import expected_limit as expected_limit
     from ._hypotest.limit import upper_limit as upper_limit
     from ._hypotest.results import DiscoveryResult as DiscoveryResult
     from ._hypotest.results import HypotestResult as HypotestResult

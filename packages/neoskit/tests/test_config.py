@@ -271,7 +271,8 @@ def test_an_objective_of_the_model_is_warmed_up():
     mixed = f"expected_limit + 20 * {entropy}"
     assert stages_of(training + f"objective = '{mixed}'")[1][0] == mixed
     softmax = MINIMAL + "[observable]\nkind = 'softmax'\n"
-    assert stages_of(softmax) == alone
+    assert len(stages_of(softmax)) == 2
+    assert stages_of(softmax + "from_scratch = true") == alone
 
 
 def test_stages_are_written_out_and_read_back():

@@ -17,6 +17,7 @@ from neoskit import (
 
 OBJECTIVES = (
     neoskit.expected_cls,
+    neoskit.expected_limit,
     neoskit.discovery_pvalue,
     neoskit.poi_variance,
     neoskit.generalised_variance,

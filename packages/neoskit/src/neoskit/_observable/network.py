@@ -171,8 +171,10 @@ class SoftmaxObservable(AbstractObservable):
         bins: how many.
         hidden: width of each hidden layer.
         start: a classifier whose value, cut into equal bins of (0, 1), the memberships
-            begin at; it stays as it is, and the network is what is added to it. Without
-            one the training starts at random parts.
+            begin at; the network is what is added to it, and says nothing at first.
+            Without one the training starts at random parts.
+        train_start: whether the classifier is trained, too, on its cross entropy and
+            then with the bins: what the `recipe` needs. If not it stays as it is.
         key, standardise, activation, dtype: as of `NeuralObservable`.
 
     Example:
@@ -186,7 +188,7 @@ class SoftmaxObservable(AbstractObservable):
     """
 
     network: Network
-    start: Fixed
+    start: AbstractClassifier | Fixed | None
 
     def __init__(
         self,
@@ -196,6 +198,7 @@ class SoftmaxObservable(AbstractObservable):
         *,
         key: PRNGKeyArray,
         start: AbstractClassifier | None = None,
+        train_start: bool = False,
         standardise: Standardisation | None = None,
         activation: Callable[[Array], Array] = jax.nn.relu,
         dtype: jax.typing.DTypeLike = jnp.float32,
@@ -212,27 +215,38 @@ class SoftmaxObservable(AbstractObservable):
             caller="SoftmaxObservable",
         )
         self.network = network if start is None else network.silenced()
-        self.start = Fixed(start)
+        self.start = start if train_start or start is None else Fixed(start)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it has logits to train: those of a start that is trained."""
+        return isinstance(self.start, AbstractClassifier)
 
     def __call__(self, features: Features, bandwidth: Scalar | None) -> Scored:
         """Memberships that add up to 1; one of them is 1 without a bandwidth."""
         outputs = self.network(features, "SoftmaxObservable")
-        if self.start.value is not None:
-            outputs = outputs + self._distances(features, outputs.shape[1])
+        start, logits = self.start, None
+        if start is not None:
+            classifier = start.value if isinstance(start, Fixed) else start
+            logits = classifier.logits(features)
+            outputs = outputs + _distances(logits, outputs.shape[1])
         if bandwidth is None:
             hard = jnp.argmax(outputs, axis=-1)
-            return Scored(membership=jax.nn.one_hot(hard, outputs.shape[1]))
-        return Scored(membership=relaxed.soft_assign(outputs, temperature=bandwidth))
+            membership = jax.nn.one_hot(hard, outputs.shape[1])
+        else:
+            membership = relaxed.soft_assign(outputs, temperature=bandwidth)
+        return Scored(membership=membership, logits=logits)
 
-    def _distances(self, features: Features, bins: int) -> Float[Array, "events bins"]:
-        """Minus half the squared distance from the middle of each bin, in bins.
 
-        The largest of them is the bin that the value is in, and a unit of an output
-        moves an end of it by a bin.
-        """
-        value = bins * jax.nn.sigmoid(self.start.value.logits(features))
-        middles = jnp.arange(bins) + 0.5
-        return -0.5 * (value[:, None] - middles) ** 2
+def _distances(logits: PerEvent, bins: int) -> Float[Array, "events bins"]:
+    """Minus half the squared distance from the middle of each bin, in bins.
+
+    The largest of them is the bin that the value is in, and a unit of an output moves
+    an end of it by a bin.
+    """
+    value = bins * jax.nn.sigmoid(logits)
+    middles = jnp.arange(bins) + 0.5
+    return -0.5 * (value[:, None] - middles) ** 2
 
 
 def standardisation(dataset: Dataset) -> Standardisation:

@@ -44,6 +44,11 @@ class Scored(NamedTuple):
 class AbstractObservable(eqx.Module):
     """Maps the features of events to what is filled into bins."""
 
+    @property
+    def classifies(self) -> bool:
+        """Whether it has logits that a cross entropy can train."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, features: Features, bandwidth: Scalar | None) -> Scored:
         """What the observable says of each event.
@@ -57,6 +62,11 @@ class AbstractObservable(eqx.Module):
 
 class AbstractClassifier(AbstractObservable):
     """An observable with a logit, which `binary_cross_entropy` can train."""
+
+    @property
+    def classifies(self) -> bool:
+        """That it has."""
+        return True
 
     @abc.abstractmethod
     def logits(self, features: Features) -> PerEvent:

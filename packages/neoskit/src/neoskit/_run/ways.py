@@ -75,7 +75,7 @@ def _baseline(config: RunConfig, name: str) -> RunConfig:
     if name == "softmax":
         # INFERNO: bins of the network's own, trained from scratch on the variance.
         shape = config.observable.model_dump(include=set(SoftmaxTable.model_fields))
-        observable = SoftmaxTable(**{**shape, "kind": "softmax"})
+        observable = SoftmaxTable(**{**shape, "kind": "softmax", "from_scratch": True})
         stage = StageTable(
             objective="poi_variance",
             steps=warm.steps + sum(stage.steps for stage in stage_tables(config)[1:]),

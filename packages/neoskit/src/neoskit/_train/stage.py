@@ -15,7 +15,6 @@ from jaxtyping import ArrayLike
 from .._checks import check_count
 from .._gradient import AnyObjective, BinaryCrossEntropy, needs_model
 from .._objectives import is_objective, name_of
-from .._observable import AbstractClassifier
 from .._pipeline import Pipeline
 
 
@@ -174,6 +173,6 @@ def stages_of(stages: Stages, pipeline: Pipeline) -> tuple[Stage, ...]:
             "`train(stages=...)` takes an objective, a `Stage` or a list of stages; "
             f"got {stages!r}."
         )
-    if needs_model(stages) and isinstance(pipeline.observable, AbstractClassifier):
+    if needs_model(stages) and pipeline.observable.classifies:
         return recipe(stages)
     return (Stage(stages),)

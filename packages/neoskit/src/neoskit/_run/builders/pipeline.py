@@ -77,7 +77,14 @@ def _observable(
     }
     if isinstance(table, SoftmaxTable):
         bins = len(config.binning.positions) - 1
-        return SoftmaxObservable(len(names), bins, table.hidden, **options)
+        start = None
+        if not table.from_scratch:
+            # The classifier of `kind = "network"` and the same key, bin for bin.
+            start = NeuralObservable(len(names), table.hidden, **options)
+            options["key"] = jax.random.fold_in(key, 1)
+        return SoftmaxObservable(
+            len(names), bins, table.hidden, start=start, train_start=True, **options
+        )
     network = NeuralObservable(len(names), table.hidden, **options)
     if isinstance(table, ResidualTable):
         score = FeatureScore(names.index(table.score), table.scale)

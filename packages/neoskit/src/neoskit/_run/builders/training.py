@@ -82,7 +82,10 @@ def stage_tables(config: RunConfig) -> tuple[StageTable, ...]:
         keys["bandwidth"] = config.binning.bandwidth
     last = StageTable.model_construct(**keys)
     warm = table.warm_start
-    classifies = not isinstance(config.observable, SelectionTable | SoftmaxTable)
+    observable = config.observable
+    classifies = not isinstance(observable, SelectionTable) and not (
+        isinstance(observable, SoftmaxTable) and observable.from_scratch
+    )
     if warm is False or not classifies or not has_model(table.objective):
         return (last,)
     name = "binary_cross_entropy" + "_with_variations" * warm.variations

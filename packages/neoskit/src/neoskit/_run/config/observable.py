@@ -19,9 +19,14 @@ class NetworkTable(Table):
 
 
 class SoftmaxTable(NetworkTable):
-    """A network with one output per bin, `binning.bins` of them: no edges, no order."""
+    """Bins that a network tells apart, `binning.bins` of them: no edges, no order.
+
+    They begin at equal bins of a classifier, a network of the same size that the warm
+    start trains; `from_scratch` leaves it out, as INFERNO does.
+    """
 
     kind: Literal["softmax"]  # type: ignore[assignment]
+    from_scratch: bool = False
 
 
 class ResidualTable(NetworkTable):

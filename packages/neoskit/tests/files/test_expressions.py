@@ -1,5 +1,7 @@
 """Expressions over columns: what they compute, and that nothing else gets through."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,12 @@ def value(text, columns=COLUMNS):
         ("~(pt > 20) | flag", ~(PT > 20) | FLAG),
         ("q / 2", Q / 2),
         ("q // 2", Q // 2),
+        ("pt % 7", PT % 7),
+        ("pt % -7", PT % -7),
+        ("(pt / 7) % -1", (PT.astype(float) / 7) % -1),
+        ("n % 3", [0, 1, 2, 1]),
+        ("n ** 40", np.array([0.0, 1, 2, 7]) ** 40),
+        ("pt ** -1", 1 / PT.astype(float)),
         ("-pt ** 2", -(PT.astype(float) ** 2)),
         ("pow(pt, 2)", PT.astype(float) ** 2),
         ("n * 2", [0, 2, 4, 14]),
@@ -52,6 +60,14 @@ def value(text, columns=COLUMNS):
         ("isfinite(pt) and isnan(pt) == 0", [True] * 4),
         ("3", [3] * 4),
         ("True", [True] * 4),
+        ("~True | flag", FLAG),
+        ("~(2 >= 1) | flag", FLAG),
+        ("not False and flag", FLAG),
+        ("(2 in [1, 2]) & flag", FLAG),
+        ("isfinite(2) & flag", FLAG),
+        ("where(True, pt, 0)", PT),
+        ("2 > 1", [True] * 4),
+        ("1 if 2 > 1 else pt", [1] * 4),
     ],
 )
 def test_values(text, expected):
@@ -116,6 +132,18 @@ def test_what_is_no_arithmetic_is_refused(text):
         value(text)
 
 
+def test_integers_at_the_end_of_their_range():
+    columns = {
+        "low": np.full(4, -(2**63)),
+        "one": np.full(4, -1),
+        "none": np.zeros(4, int),
+    }
+    # Each of these ends a process that leaves it to the processor.
+    for text in ("low % one", "low % none", "low % -1"):
+        assert np.all(value(text, columns) == 0)
+    assert np.all(value("low // one", columns) == 2.0**63)
+
+
 def test_brackets_around_comparisons_are_asked_for():
     with pytest.raises(ValueError, match="put each comparison in brackets"):
         value("pt > 20 & q < 0")
@@ -147,6 +175,7 @@ LISTS = [[3.0, 1.0], [], [2.0], [5.0, 4.0, 9.0]]
         ("at(jet, 0, -999)", [3, -999, 2, 5]),
         ("at(jet, 1, -999)", [1, -999, -999, 4]),
         ("sum(jet * pt) / 10", [4, 0, 8, 108]),
+        ("sum((2 > 1) & (jet > 2.5))", [1, 0, 0, 3]),
         ("count(jet) > 1 and max(jet, 0) > 4", [False, False, False, True]),
     ],
 )
@@ -192,3 +221,66 @@ def test_what_must_be_read():
         needed(["a"], definitions | {"b": "2 * qq"}, COLUMNS, "it")
     with pytest.raises(ValueError, match="in terms of itself: a → b → a"):
         needed(["a"], {"a": "b", "b": "a"}, COLUMNS, "it")
+
+
+def random_text(draw, depth):
+    """A number, or a condition, made of the columns at random."""
+    choose = draw.integers
+
+    def number(depth):
+        if depth == 0 or draw.random() < 0.2:
+            return ["x", "y", "k", "2", "0.5", "-3"][choose(6)]
+        match choose(5):
+            case 0 | 1:
+                # No remainder: on the edge of a whole number it goes either way.
+                sign = ["+", "-", "*", "/"][choose(4)]
+                return f"({number(depth - 1)} {sign} {number(depth - 1)})"
+            case 2:
+                return f"abs({number(depth - 1)})"
+            case 3:
+                return f"maximum({number(depth - 1)}, {number(depth - 1)})"
+        parts = condition(depth - 1), number(depth - 1), number(depth - 1)
+        return f"where({', '.join(parts)})"
+
+    def condition(depth):
+        if depth == 0:
+            return ["flag", "(x > 0)", "(k == 1)"][choose(3)]
+        match choose(3):
+            case 0:
+                sign = ["<", "<=", ">", ">=", "==", "!="][choose(6)]
+                return f"({number(depth - 1)} {sign} {number(depth - 1)})"
+            case 1:
+                join = ["&", "|"][choose(2)]
+                return f"({condition(depth - 1)} {join} {condition(depth - 1)})"
+        return f"(~{condition(depth - 1)})"
+
+    return number(depth) if draw.random() < 0.5 else condition(depth)
+
+
+def test_random_expressions_are_those_of_numpy():
+    """Python's own evaluation by NumPy, in the test alone, says the same."""
+    draw = np.random.default_rng(7)
+    columns = {
+        "x": draw.normal(size=40),
+        "y": draw.normal(size=40),
+        "k": draw.integers(1, 4, 40),
+        "flag": draw.random(40) < 0.5,
+    }
+    names = {
+        "abs": np.abs,
+        "maximum": np.maximum,
+        "where": np.where,
+        "number": np.float64,
+        "__builtins__": {},
+    }
+    for _ in range(400):
+        text = random_text(draw, 4)
+        with np.errstate(all="ignore"):
+            # Of text that the test itself makes; numbers are NumPy's, as ~True is -2.
+            numbers = re.sub(r"(?<![\w.])(\d+(\.\d+)?)", r"number(\1)", text)
+            expected = eval(numbers, names, columns)
+            found = parse(text)(columns, 40)
+        expected = np.broadcast_to(expected, 40)
+        # What is divided by zero is no number for either; integers have none to say so.
+        good = np.isfinite(expected.astype(float)) & np.isfinite(found.astype(float))
+        assert np.isclose(found, expected)[good].all(), text

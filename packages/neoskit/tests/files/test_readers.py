@@ -170,6 +170,20 @@ def test_structs_and_lists_of_parquet(tmp_path):
     np.testing.assert_array_equal(found.features, [[20, 40, 2], [30, 0, 0]])
 
 
+def test_fields_of_ntuples(tmp_path):
+    ak = pytest.importorskip("awkward")
+    uproot = pytest.importorskip("uproot")
+    path = tmp_path / "fields.root"
+    leptons = ak.Array([{"pt": 1.0, "eta": 2.0}, {"pt": 3.0, "eta": 4.0}])
+    jets = ak.Array([[{"pt": 5.0}, {"pt": 6.0}], []])
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Events", {"lep": leptons, "jets": jets})
+    found = neoskit.read_root(path, ["lep.pt", "2 * lep.eta", "max(jets.pt, 0)"])
+    np.testing.assert_array_equal(found.features, [[1, 4, 6], [3, 8, 0]])
+    with pytest.raises(ValueError, match="'lep' has several values per event"):
+        neoskit.read_root(path, ["lep"])
+
+
 def test_lists_of_every_kind_of_parquet(tmp_path):
     pa = pytest.importorskip("pyarrow")
     pytest.importorskip("awkward")

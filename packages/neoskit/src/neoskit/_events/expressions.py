@@ -39,8 +39,15 @@ REDUCTIONS = {"count": 0, "sum": 0, "any": 0, "all": 0, "max": 1, "min": 1, "at"
 """Function of a list per event → how many constants may follow the list."""
 
 _OPERATORS: dict[type, str] = {
-    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"},
-    **{ast.Pow: "**", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"},
+    **{
+        ast.Add: "+",
+        ast.Sub: "-",
+        ast.Mult: "*",
+        ast.Div: "/",
+        ast.BitAnd: "&",
+        ast.BitOr: "|",
+        ast.BitXor: "^",
+    },
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
     **{ast.Eq: "==", ast.NotEq: "!="},
     **{ast.UAdd: "+", ast.USub: "-", ast.Invert: "~"},
@@ -51,6 +58,7 @@ _BRACKETS = (
     "as in `(20 < m_vis) & (m_vis < 140)`, or join them by `and` and `or`."
 )
 _DEEPEST = 200
+_ZERO = "zero_"  # a variable, no constant
 
 
 @dataclass(frozen=True)
@@ -188,6 +196,10 @@ class _Writer:
                 return f"({_OPERATORS[type(op)]}{self.write(operand)})"
             case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
                 return f"floor({self.write(left)} / {self.write(right)})"
+            case ast.BinOp(left=left, op=ast.Mod(), right=right):
+                return self._remainder(left, right)
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                return _power(self.write(left), self.write(right))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 sides = self.write(left), self.write(right)
                 return f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})"
@@ -213,6 +225,8 @@ class _Writer:
     def _constant(self, value: float) -> str:
         if _too_wide(value):
             raise ValueError(f"{self.text[:60]!r}: a number is too large.")
+        if isinstance(value, bool):
+            return f"({_ZERO} == 0)" if value else f"({_ZERO} != 0)"
         return repr(value)
 
     def _column(self, name: str) -> str:
@@ -238,18 +252,39 @@ class _Writer:
             if isinstance(op, ast.In | ast.NotIn):
                 parts.append(self._membership(left, right, isinstance(op, ast.NotIn)))
             elif type(op) in _OPERATORS:
-                sides = self.write(left), self.write(right)
+                sides = self._variable(left, right), self.write(right)
                 parts.append(f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})")
             else:
                 raise ValueError(f"{self.text!r}: `is` has no meaning; write `==`.")
         return parts[0] if len(parts) == 1 else f"({' & '.join(parts)})"
+
+    def _variable(self, node: ast.expr, *others: ast.expr) -> str:
+        """A value that numexpr computes, also where it and the others are constant.
+
+        What is constant it leaves to Python, where `~True` is -2.
+        """
+        written = self.write(node)
+        constant = all(map(_is_constant, (node, *others)))
+        return f"({written} + {_ZERO})" if constant else written
+
+    def _remainder(self, left: ast.expr, right: ast.expr) -> str:
+        # The remainder of the smallest integer by -1 is a trap of the processor, which
+        # ends the whole process: x mod -1 is -(-x mod 1), of integers and of others.
+        x, divisor = self.write(left), self.write(right)
+        if isinstance(right, ast.Constant):
+            return f"({x} % {divisor})"
+        if _is_constant(right):
+            return f"((1.0 * {x}) % {divisor})"
+        by_one = f"({divisor} == -1)"
+        elsewhere = f"({x} % where({by_one}, 1, {divisor}))"
+        return f"where({by_one}, -((-1 * {x}) % 1), {elsewhere})"
 
     def _membership(self, left: ast.expr, right: ast.expr, negated: bool) -> str:
         if not isinstance(right, ast.List | ast.Tuple | ast.Set) or not right.elts:
             raise ValueError(
                 f"{self.text!r}: `in` needs a list of numbers, such as `[1, 2]`."
             )
-        value = self.write(left)
+        value = self._variable(left, *right.elts)
         choices = " | ".join(f"({value} == {self.write(item)})" for item in right.elts)
         return f"(~({choices}))" if negated else f"({choices})"
 
@@ -272,10 +307,12 @@ class _Writer:
             )
         if function == "where":
             parts = [self._truth(node.args[0]), *map(self.write, node.args[1:])]
+        elif function in ("isnan", "isfinite", "isinf"):
+            parts = [self._variable(node.args[0])]
         else:
             parts = [self.write(argument) for argument in node.args]
         if function == "pow":
-            return f"({parts[0]} ** {parts[1]})"
+            return _power(*parts)
         return f"{function}({', '.join(parts)})"
 
     def _reduced_call(self, name: str, args: Sequence[ast.expr]) -> str:
@@ -302,6 +339,11 @@ class _Writer:
         return local
 
 
+def _power(base: str, exponent: str) -> str:
+    # In float64: integers overflow without a word, and have no negative powers.
+    return f"((1.0 * {base}) ** {exponent})"
+
+
 def _dotted(node: ast.expr, text: str) -> str:
     match node:
         case ast.Name(id=name):
@@ -313,6 +355,13 @@ def _dotted(node: ast.expr, text: str) -> str:
 
 def _joined(node: ast.expr) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Whether it has no column, and so one value for all events."""
+    called = {n.func for n in ast.walk(node) if isinstance(n, ast.Call)}
+    names = (n for n in ast.walk(node) if isinstance(n, ast.Name | ast.Subscript))
+    return all(name in called for name in names)
 
 
 def _is_condition(node: ast.expr) -> bool:
@@ -378,7 +427,10 @@ def _evaluate(expression: Expression, values: Mapping[str, np.ndarray]) -> Any:
         # Whether `/` of integers is a true division is taken from the caller's frame
         # where it is not given.
         return numexpr.evaluate(
-            expression.body, local_dict=dict(values), global_dict={}, truediv=True
+            expression.body,
+            local_dict={**values, _ZERO: np.zeros(())},
+            global_dict={},
+            truediv=True,
         )
     except Exception as error:
         raise ValueError(_why_not(expression, error)) from error
@@ -388,7 +440,10 @@ def _why_not(expression: Expression, error: Exception) -> str:
     reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
     # numexpr's own message names operators by its inner codes.
     if isinstance(error, NotImplementedError):
-        hint = f" Numbers and conditions are mixed: {_BRACKETS}"
+        hint = (
+            f" Numbers and conditions are mixed: {_BRACKETS} A condition becomes a "
+            "number by `where(condition, 1, 0)`."
+        )
         return f"{expression.text!r} cannot be computed.{hint}"
     return f"{expression.text!r} cannot be computed: {reason}."
 
@@ -433,6 +488,7 @@ def _lists(expression: Expression, columns: Mapping[str, Any], ak: Any) -> Any:
     if expression.body in values:
         return values[expression.body]
     try:
-        return ak.numexpr.evaluate(expression.body, values, {}, truediv=True)
+        known = {**values, _ZERO: np.zeros(1)}
+        return ak.numexpr.evaluate(expression.body, known, {}, truediv=True)
     except Exception as error:
         raise ValueError(_why_not(expression, error)) from error

@@ -80,5 +80,13 @@ def _tree(file: "uproot.ReadOnlyDirectory", name: str) -> Any:
 
 
 def _columns(source: Any) -> tuple[str, ...]:
-    # Of a branch that is split into others only these have values.
-    return tuple(source.keys(recursive=True, full_paths=False)) or tuple(source.keys())
+    full = source.keys(recursive=True)
+    # The fields of an RNTuple have their parents' names before a dot.
+    if not hasattr(source, "branches"):
+        return tuple(full)
+    short = source.keys(recursive=True, full_paths=False)
+    # A branch's own name, unless another one has it too.
+    return tuple(
+        path if short.count(name) > 1 else name
+        for name, path in zip(short, full, strict=True)
+    )

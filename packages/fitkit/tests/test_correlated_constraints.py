@@ -391,6 +391,32 @@ def test_stored_fit(tmp_path):
         fitkit.FitResult.load(tmp_path / "fit.npz", other, other.data(COUNTS))
 
 
+def test_profiled_statistics():
+    """Factors in closed form or as parameters: the same fits, tests and yields."""
+    term = CorrelatedNormal(("a", "jes"), [1.1, 0.2], [[0.04, 0.06], [0.06, 1.0]])
+    plain = fitkit.with_terms(make(), term)
+    profiled = fitkit.with_terms(make(mc_statistics="profiled"), term)
+    one, other = (fitkit.fit(m, m.data(COUNTS)) for m in (plain, profiled))
+    assert float(one.twice_nll) == pytest.approx(float(other.twice_nll), abs=1e-8)
+    for name in ("a", "b", "jes", "norm"):
+        assert float(other.params[name]) == pytest.approx(
+            float(one.params[name]), abs=1e-6
+        )
+        assert float(other.uncertainties[name]) == pytest.approx(
+            float(one.uncertainties[name]), rel=1e-5
+        )
+    asimov = fitkit.asimov_data(profiled, 0.5, profiled.data(COUNTS))
+    np.testing.assert_allclose(
+        asimov.main["SR"],
+        fitkit.asimov_data(plain, 0.5, plain.data(COUNTS)).main["SR"],
+        rtol=1e-6,
+    )
+    tests = [fitkit.hypotest(m, m.data(COUNTS)) for m in (plain, profiled)]
+    assert float(tests[0].cls) == pytest.approx(float(tests[1].cls), rel=1e-6)
+    yields = [fitkit.predicted_yields(m, m.data(COUNTS)) for m in (plain, profiled)]
+    np.testing.assert_allclose(yields[0].error["SR"], yields[1].error["SR"], rtol=1e-5)
+
+
 def test_models_of_ones_own():
     class Line(fitkit.AbstractModel):
         parameter_names: tuple = ("slope", "offset")

@@ -1,10 +1,11 @@
 """A model with more terms: correlated constraints, priors, other measurements."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
 from .._custom_types import Mask, Params, Vector
 from .._numerics import random
@@ -157,6 +158,9 @@ class ModelWithTerms(AbstractModel):
 
     def _aux(self, of: Any) -> dict[str, Any]:
         return {term.label: of(term) for term in self.terms if term.is_measurement}
+
+    def ravel(self, params: Mapping[str, ArrayLike]) -> Vector:
+        return self.model.ravel(params)
 
     def data(self, main: Any) -> Data:
         """Observed counts together with the nominal auxiliary data."""

@@ -41,6 +41,20 @@ class Terms:
         self._parameters, self._staterror = parameters, staterror
         self._constraints = Constraints(document, about, parameters.owners)
         self._named: set[str] = set()
+        # Gathered once: a document has thousands of modifiers. By parameter, the words
+        # of its modifiers, and those of the channels that its staterror is in.
+        self._words: dict[str, set[str | None]] = {}
+        self._of_channel: dict[str, set[str | None]] = {}
+        for c, s, m, part in parameters.modifiers():
+            if isinstance(part, PerBinPart):
+                name = parameters.names[parameters.entries_at[c, s, m]]
+                content = parameters.channels[c].content
+                config = content.staterror or content.statError
+                kind = kind_in_words(config.constraint)
+                self._of_channel.setdefault(name, set()).add(kind)
+            else:
+                name = parameter_of(part, "")
+            self._words.setdefault(name, set()).add(self._kind(part))
         for c, s, m, part in parameters.modifiers():
             for key, name in _distributions_named(part):
                 where = parameters.place(c, s, m, *key)
@@ -67,11 +81,7 @@ class Terms:
             "Gauss", "Const" or "none"; and the constraint, None for that of its kind.
         """
         kind, where = self._parameters.scalars[name]
-        words = {
-            self._kind(part)
-            for c, s, m, part in self._parameters.modifiers()
-            if not isinstance(part, PerBinPart) and parameter_of(part, "") == name
-        } - {None}
+        words = self._words[name] - {None}
         explicit = self._constraints.of(name)
         if explicit is not None:
             nominal = 1.0 if kind == "normfactor" else 0.0
@@ -108,15 +118,7 @@ class Terms:
         """The kind of the constraint of many bins, and what is written out of it."""
         explicit = [self._constraints.of(entry) for entry in vector.entries]
         kinds = {each.kind for each in explicit if each is not None}
-        words: set[str | None] = set()
-        of_channel: set[str | None] = set()
-        for (c, s, m), entries in self._parameters.entries_at.items():
-            if self._parameters.names[entries] == vector.name:
-                content = self._parameters.channels[c].content
-                words.add(self._kind(content.samples[s].modifiers[m]))
-                config = content.staterror or content.statError
-                of_channel.add(kind_in_words(config.constraint))
-        words -= {None}
+        words = self._words[vector.name] - {None}
         if kinds:
             unnamed = [e for e in vector.entries if e not in self._named]
             others = [e for e, x in zip(vector.entries, explicit, strict=True) if x]
@@ -127,7 +129,7 @@ class Terms:
                 )
             words = {*kinds}
         elif vector.kind == "staterror" and not words:
-            words = of_channel - {None}
+            words = self._of_channel[vector.name] - {None}
             if not words and (wanted := self._staterror):
                 words = {"Gauss" if wanted is Normal else "Poisson"}
         elif not words:

@@ -100,19 +100,21 @@ class _Writing:
         }
         self.parameters = model.parameters
         self.codes = _codes(model)
+        self.sizes = {channel: size for channel, size, _ in model.layout.channels}
+        modifiers = model.layout.modifiers
+        self.factors = {name for *_, kind, name in modifiers if kind == "Lumi"}
         self.constraints: list[dict[str, Any]] = []
         self.functions: list[dict[str, Any]] = []
         self.auxiliary: list[str] = []
         # Of each parameter of many bins, how many of its bins stand before a channel.
         self.begun: dict[tuple[str, str], int] = {}
         seen: dict[str, int] = {}
-        sizes = {channel: size for channel, size, _ in model.layout.channels}
         for channel, _, kind, name in model.layout.modifiers:
             if kind in _OF_BINS and (name, channel) not in self.begun:
                 # All but a staterror have the same parameters in every channel.
                 start = seen.get(name, 0) if kind == "StatError" else 0
                 self.begun[name, channel] = start
-                seen[name] = start + sizes[channel]
+                seen[name] = start + self.sizes[channel]
 
     def document(self, analysis: str) -> dict[str, Any]:
         """The document."""
@@ -215,8 +217,7 @@ class _Writing:
                 written |= {"parameter": name, "data": sides}
             case "shapefactor" | "shapesys" | "staterror":
                 start = self.begun[name, channel]
-                size = self._size(channel)
-                entries = self.entries[name][start : start + size]
+                entries = self.entries[name][start : start + self.sizes[channel]]
                 written |= {"parameters": entries}
                 if kind == "shapefactor":
                     return written
@@ -243,9 +244,6 @@ class _Writing:
             written |= {"interpolation": WORDS[code]}
         return written
 
-    def _size(self, channel: str) -> int:
-        return next(n for name, n, _ in self.model.layout.channels if name == channel)
-
     # --- constraints ------------------------------------------------------------------
     def _written_out(self) -> set[str]:
         """The parameters whose constraints their modifiers do not imply."""
@@ -265,7 +263,7 @@ class _Writing:
                     dtype=float,
                 )
             )
-            factor = self._is_factor(name)
+            factor = name in self.factors
             if kind == ParameterKind.NORMAL and not factor:
                 implied = bool((aux == 0).all() and (second == 1).all())
             elif kind == ParameterKind.NORMAL:
@@ -313,11 +311,6 @@ class _Writing:
                 "type": "product",
                 "factors": [entry, width],
             }
-        )
-
-    def _is_factor(self, name: str) -> bool:
-        return any(
-            n == name and k == "Lumi" for *_, k, n in self.model.layout.modifiers
         )
 
     # --- parameters -------------------------------------------------------------------

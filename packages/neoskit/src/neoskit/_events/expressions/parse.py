@@ -1,137 +1,15 @@
-"""Expressions over columns, such as `"(mt < 30) & (abs(eta) < 2.1)"`.
-
-Python's parser reads the text, what is no arithmetic is refused, and numexpr computes
-what is left; lists of several values per event are reduced to one by awkward-array. No
-text of a user's is ever evaluated as Python.
-"""
+"""A text → an expression that is nothing but arithmetic."""
 
 import ast
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
+from ..nearest import near
+from .compute import Expression, Reduction
+from .words import BRACKETS, FUNCTIONS, OPERATORS, REDUCTIONS, ZERO
 
-from .nearest import near
-
-# By the names that a user writes: NumPy's, and C's where physicists are used to them.
-FUNCTIONS = {
-    **{
-        name: (name, 1)
-        for name in (
-            *("abs", "sqrt", "exp", "expm1", "log", "log2", "log10", "log1p"),
-            *("sin", "cos", "tan", "arcsin", "arccos", "arctan"),
-            *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
-            *("floor", "ceil", "round", "trunc", "sign"),
-            *("isnan", "isfinite", "isinf"),
-        )
-    },
-    **{name: (name, 2) for name in ("arctan2", "hypot", "fmod", "minimum", "maximum")},
-    **{"fabs": ("abs", 1), "asin": ("arcsin", 1), "acos": ("arccos", 1)},
-    **{"atan": ("arctan", 1), "atan2": ("arctan2", 2), "pow": ("pow", 2)},
-    "where": ("where", 3),
-}
-"""Function → numexpr's name and the number of arguments; all act event by event."""
-
-REDUCTIONS = {"count": 0, "sum": 0, "any": 0, "all": 0, "max": 1, "min": 1, "at": 2}
-"""Function of a list per event → how many constants may follow the list."""
-
-_OPERATORS: dict[type, str] = {
-    **{
-        ast.Add: "+",
-        ast.Sub: "-",
-        ast.Mult: "*",
-        ast.Div: "/",
-        ast.BitAnd: "&",
-        ast.BitOr: "|",
-        ast.BitXor: "^",
-    },
-    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
-    **{ast.Eq: "==", ast.NotEq: "!="},
-    **{ast.UAdd: "+", ast.USub: "-", ast.Invert: "~"},
-    **{ast.And: "&", ast.Or: "|"},
-}
-_BRACKETS = (
-    "`&` and `|` bind more tightly than comparisons: put each comparison in brackets, "
-    "as in `(20 < m_vis) & (m_vis < 140)`, or join them by `and` and `or`."
-)
 _DEEPEST = 200
-_ZERO = "zero_"  # a variable, no constant
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """A list per event turned to one number.
-
-    Args:
-        function: one of `REDUCTIONS`.
-        of: what gives the lists.
-        constants: the position for `at`, and what an event gets that has no such value.
-    """
-
-    function: str
-    of: "Expression"
-    constants: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Expression:
-    """An expression, read and found to be nothing but arithmetic.
-
-    Args:
-        text: as it was written.
-        body: the same in numexpr's words.
-        names: the column behind each name of `body`.
-        reductions: the reduction behind each name of `body` that is no column.
-    """
-
-    text: str
-    body: str
-    names: dict[str, str] = field(default_factory=dict)
-    reductions: dict[str, Reduction] = field(default_factory=dict)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that it needs."""
-        inner = [name for r in self.reductions.values() for name in r.of.columns]
-        return tuple(dict.fromkeys([*self.names.values(), *inner]))
-
-    def __call__(self, columns: Mapping[str, Any], length: int) -> np.ndarray:
-        """The value for each event.
-
-        Args:
-            columns: arrays of one value, or awkward arrays of a list, per event.
-            length: the number of events, for an expression without any column.
-
-        Raises:
-            ValueError: it cannot be computed, or gives several values per event.
-        """
-        values = {local: columns[name] for local, name in self.names.items()}
-        for local, name in self.names.items():
-            if is_jagged(values[local]):
-                raise ValueError(f"{name!r} has several values per event; {WAY_OUT}")
-        if self.body not in values:  # a column alone stays as it is
-            values = {
-                local: _computable(v, self.names[local]) for local, v in values.items()
-            }
-        for local, reduction in self.reductions.items():
-            values[local] = _reduce(reduction, columns)
-        result = np.asarray(_evaluate(self, values))
-        return np.broadcast_to(result, (length,)) if result.ndim == 0 else result
-
-
-WAY_OUT = (
-    "an expression makes one of them: `count(x)`, `sum(x)`, `any(x)`, `all(x)`, "
-    "`max(x, default)`, `min(x, default)`, or `at(x, 0, default)` for the first."
-)
-"""How a list per event becomes one number."""
-
-
-def is_jagged(values: Any) -> bool:
-    """Whether there are several values, maybe none, per event."""
-    return not isinstance(values, np.ndarray) or values.ndim != 1
 
 
 @functools.lru_cache(maxsize=4096)
@@ -193,18 +71,18 @@ class _Writer:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"(~{self._truth(operand)})"
             case ast.UnaryOp(op=op, operand=operand):
-                return f"({_OPERATORS[type(op)]}{self.write(operand)})"
+                return f"({OPERATORS[type(op)]}{self.write(operand)})"
             case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
                 return f"floor({self.write(left)} / {self.write(right)})"
             case ast.BinOp(left=left, op=ast.Mod(), right=right):
                 return self._remainder(left, right)
             case ast.BinOp(left=left, op=ast.Pow(), right=right):
                 return _power(self.write(left), self.write(right))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
                 sides = self.write(left), self.write(right)
-                return f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})"
+                return f"({sides[0]} {OPERATORS[type(op)]} {sides[1]})"
             case ast.BoolOp(op=op, values=values):
-                joined = f" {_OPERATORS[type(op)]} ".join(map(self._truth, values))
+                joined = f" {OPERATORS[type(op)]} ".join(map(self._truth, values))
                 return f"({joined})"
             case ast.Compare():
                 return self._comparison(node)
@@ -226,7 +104,7 @@ class _Writer:
         if _too_wide(value):
             raise ValueError(f"{self.text[:60]!r}: a number is too large.")
         if isinstance(value, bool):
-            return f"({_ZERO} == 0)" if value else f"({_ZERO} != 0)"
+            return f"({ZERO} == 0)" if value else f"({ZERO} != 0)"
         return repr(value)
 
     def _column(self, name: str) -> str:
@@ -246,14 +124,14 @@ class _Writer:
     def _comparison(self, node: ast.Compare) -> str:
         operands = [node.left, *node.comparators]
         if len(operands) > 2 and any(_joined(operand) for operand in operands):
-            raise ValueError(f"{self.text!r}: {_BRACKETS}")
+            raise ValueError(f"{self.text!r}: {BRACKETS}")
         parts = []
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
             if isinstance(op, ast.In | ast.NotIn):
                 parts.append(self._membership(left, right, isinstance(op, ast.NotIn)))
-            elif type(op) in _OPERATORS:
+            elif type(op) in OPERATORS:
                 sides = self._variable(left, right), self.write(right)
-                parts.append(f"({sides[0]} {_OPERATORS[type(op)]} {sides[1]})")
+                parts.append(f"({sides[0]} {OPERATORS[type(op)]} {sides[1]})")
             else:
                 raise ValueError(f"{self.text!r}: `is` has no meaning; write `==`.")
         return parts[0] if len(parts) == 1 else f"({' & '.join(parts)})"
@@ -265,7 +143,7 @@ class _Writer:
         """
         written = self.write(node)
         constant = all(map(_is_constant, (node, *others)))
-        return f"({written} + {_ZERO})" if constant else written
+        return f"({written} + {ZERO})" if constant else written
 
     def _remainder(self, left: ast.expr, right: ast.expr) -> str:
         # The remainder of the smallest integer by -1 is a trap of the processor, which
@@ -382,7 +260,7 @@ def _is_condition(node: ast.expr) -> bool:
 
 def _number(node: ast.expr, text: str) -> float:
     match node:
-        case ast.Constant(value=int() | float() as value) if np.isfinite(value):
+        case ast.Constant(value=int() | float() as value) if not _too_wide(value):
             return value
         case ast.UnaryOp(
             op=ast.USub(), operand=ast.Constant(value=int() | float() as value)
@@ -396,99 +274,3 @@ def _number(node: ast.expr, text: str) -> float:
 
 def _too_wide(value: float) -> bool:
     return not (abs(value) < 2**63 if isinstance(value, int) else abs(value) < 1e300)
-
-
-def _computable(values: np.ndarray, name: str) -> np.ndarray:
-    """A column in a type that numexpr computes with as one expects."""
-    kind = values.dtype.kind
-    if kind not in "biuf":
-        raise ValueError(
-            f"{name!r} has values of the type {values.dtype}; numbers are needed."
-        )
-    if kind == "b":
-        return values
-    # In float64, as ROOT's formulae: the invariant mass of float32 momenta, a small
-    # difference of large numbers, has no digit left.
-    too_large = kind == "u" and values.size and values.max() > 2**63 - 1
-    return values.astype(np.float64 if kind == "f" or too_large else np.int64)
-
-
-def _evaluate(expression: Expression, values: Mapping[str, np.ndarray]) -> Any:
-    if expression.body in values:
-        return values[expression.body]
-    try:
-        import numexpr
-    except ImportError as error:
-        raise ImportError(
-            "Expressions over columns need numexpr: install `neoskit[root]`, "
-            "`neoskit[parquet]` or `neoskit[csv]`."
-        ) from error
-    try:
-        # Whether `/` of integers is a true division is taken from the caller's frame
-        # where it is not given.
-        return numexpr.evaluate(
-            expression.body,
-            local_dict={**values, _ZERO: np.zeros(())},
-            global_dict={},
-            truediv=True,
-        )
-    except Exception as error:
-        raise ValueError(_why_not(expression, error)) from error
-
-
-def _why_not(expression: Expression, error: Exception) -> str:
-    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-    # numexpr's own message names operators by its inner codes.
-    if isinstance(error, NotImplementedError):
-        hint = (
-            f" Numbers and conditions are mixed: {_BRACKETS} A condition becomes a "
-            "number by `where(condition, 1, 0)`."
-        )
-        return f"{expression.text!r} cannot be computed.{hint}"
-    return f"{expression.text!r} cannot be computed: {reason}."
-
-
-def _reduce(reduction: Reduction, columns: Mapping[str, Any]) -> np.ndarray:
-    try:
-        import awkward as ak
-    except ImportError as error:
-        raise ImportError(
-            "Columns with several values per event need awkward-array: install "
-            "`neoskit[root]` or `neoskit[parquet]`."
-        ) from error
-    lists, text = _lists(reduction.of, columns, ak), reduction.of.text
-    if getattr(lists, "ndim", 1) != 2:
-        what = "one value" if getattr(lists, "ndim", 1) < 2 else "lists of lists"
-        raise ValueError(
-            f"{text!r}: `{reduction.function}` is of a list per event; there is {what}."
-        )
-    match reduction.function, reduction.constants:
-        case "count", _:
-            return ak.to_numpy(ak.num(lists, axis=1))
-        case ("sum" | "any" | "all") as name, _:
-            return ak.to_numpy(getattr(ak, name)(lists, axis=1))
-        case ("max" | "min") as name, default:
-            found = getattr(ak, name)(lists, axis=1)
-        case _, (place, *default):
-            found = ak.pad_none(lists, int(place) + 1, axis=1)[:, int(place)]
-    none = ak.to_numpy(ak.is_none(found))
-    if none.any() and not default:
-        raise ValueError(
-            f"{text!r}: {int(none.sum())} of {len(none)} events have no such value; "
-            "give the number that they get, as in `max(jet_pt, 0)` or "
-            "`at(jet_pt, 0, -999)`."
-        )
-    return ak.to_numpy(ak.fill_none(found, default[0] if default else 0))
-
-
-def _lists(expression: Expression, columns: Mapping[str, Any], ak: Any) -> Any:
-    values = {local: columns[name] for local, name in expression.names.items()}
-    if expression.reductions:
-        raise ValueError(f"{expression.text!r}: one reduction inside another.")
-    if expression.body in values:
-        return values[expression.body]
-    try:
-        known = {**values, _ZERO: np.zeros(1)}
-        return ak.numexpr.evaluate(expression.body, known, {}, truediv=True)
-    except Exception as error:
-        raise ValueError(_why_not(expression, error)) from error

@@ -49,3 +49,23 @@ def test_groups_of_any_names(answer, small, saved, group, meant):
     by_name = {each["name"]: each["by_observable"] for each in found["parameters"]}
     together = np.linalg.norm([by_name[name] for name in meant])
     np.testing.assert_allclose(found["groups"]["g"], together)
+
+
+def test_stored_fit(answer, error, problem, same, folder):
+    plain = answer("fit", "w.json")
+    assert answer("fit", "w.json", "--save", "fit.npz") == plain
+    assert (folder / "fit.npz").exists()
+    impacts = fitkit.impacts(*problem)
+    for options in (("--fit", "fit.npz"), ("--first-order",)):
+        found = answer("ranking", "w.json", *options, "--group", "mc=gamma*")
+        assert [each["name"] for each in found["parameters"]] == list(impacts.names)
+        same([each["up"] for each in found["parameters"]], impacts.up)
+        same(found["groups"]["mc"], impacts.group(["gamma"]))
+    stored = answer("yields", "w.json", "--fit", "fit.npz")
+    assert stored == answer("yields", "w.json")
+    # It is a fit of these options to these data.
+    for options in (("--fix", "xs"), ("--asimov", "1"), ("--measurement", "second")):
+        message = error("ranking", "w.json", "--fit", "fit.npz", *options)
+        assert "fit of another model, of other settings" in message
+    assert "--prefit is before" in error("yields", "w.json", "--fit", "f", "--prefit")
+    assert "is no stored fit" in error("ranking", "w.json", "--fit", "w.json")

@@ -1,5 +1,6 @@
 """The command that fits: fit."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,15 @@ def fit(
     correlation: Annotated[
         bool, typer.Option("--correlation", help="Also the correlation matrix.")
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FILE",
+            help="Store the fit, for `ranking --fit` and `yields --fit` with the same "
+            "options.",
+        ),
+    ] = None,
 ) -> None:
     """The best fit with its uncertainties.
 
@@ -58,6 +68,8 @@ def fit(
     show.answer(content, output, _print)
     if not result.converged:
         fitkit.fit(problem.model, problem.data)  # raises, with the reason
+    if save is not None:
+        result.save(save, problem.model, problem.data)
     write(
         files,
         lambda plot: (

@@ -236,6 +236,16 @@ class Files:
     ] = None
 
 
+Stored = Annotated[
+    Path | None,
+    typer.Option(
+        "--fit",
+        metavar="FILE",
+        help="A fit that `fit --save` stored, in the place of a new one.",
+    ),
+]
+
+
 @final
 @dataclasses.dataclass(frozen=True)
 class Written:

@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, final
 
 from .names import Mistake, finite, interval, matching, splits
@@ -74,6 +75,19 @@ def of_document(
         {"name": m["name"], "poi": m["config"]["poi"]} for m in document["measurements"]
     ]
     return Problem(measurements, *_chosen(model, data, choice, settings))
+
+
+def stored_fit(path: Path | None, problem: Problem) -> Any:
+    """The fit of a file, None for none.
+
+    Raises:
+        ValueError: for a fit of another model, of other options or to other data.
+    """
+    import fitkit
+
+    if path is None:
+        return None
+    return fitkit.FitResult.load(path, problem.model, problem.data)
 
 
 def chosen_model(

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from .names import Mistake, interval, known, matching
-from .options import Choice, Files, Input, Output, Settings, finite
+from .options import Choice, Files, Input, Output, Settings, Stored, finite
 from .pictures import prepare, write
-from .problem import Problem, entries, read_problem, require_poi
+from .problem import Problem, entries, read_problem, require_poi, stored_fit
 from .signature import with_options
 
 _RANGE = "LOW:HIGH, such as 0:3"
@@ -217,8 +217,19 @@ def ranking(
             help="Also the impact of several parameters together.",
         ),
     ] = None,
+    first_order: Annotated[
+        bool,
+        typer.Option(
+            "--first-order",
+            help="By the covariance alone, without a fit for each parameter.",
+        ),
+    ] = False,
+    stored: Stored = None,
 ) -> None:
-    """Impacts on the parameter of interest, with pulls."""
+    """Impacts on the parameter of interest, with pulls.
+
+    With --fit they are those of --first-order, and no fit is made at all.
+    """
     import fitkit
 
     from . import show
@@ -226,8 +237,12 @@ def ranking(
     prepare(files)
     problem = read_problem(given, choice, settings)
     require_poi(problem.model, "ranking")
+    best = stored_fit(stored, problem)
     with show.working("ranking", output):
-        result = fitkit.ranking(problem.model, problem.data)
+        if first_order or best is not None:
+            result = fitkit.impacts(problem.model, problem.data, best=best)
+        else:
+            result = fitkit.ranking(problem.model, problem.data)
     columns = {key: getattr(result, key) for key in _IMPACTS}
     content = {
         "status": "ok" if result.converged.all() else "failed",

@@ -5,9 +5,18 @@ from typing import Annotated, Any
 import typer
 
 from .calculator import experiments
-from .options import Choice, Files, Input, Output, PseudoExperiments, Settings
+from .names import Mistake
+from .options import (
+    Choice,
+    Files,
+    Input,
+    Output,
+    PseudoExperiments,
+    Settings,
+    Stored,
+)
 from .pictures import prepare, write
-from .problem import read_problem
+from .problem import read_problem, stored_fit
 from .signature import with_options
 
 _CELL = 11  # characters of a number in a table, with the space before it
@@ -24,6 +33,7 @@ def yields(
     prefit: Annotated[
         bool, typer.Option("--prefit", help="Before the fit, not after it.")
     ] = False,
+    stored: Stored = None,
 ) -> None:
     """Expected yields by channel, sample and bin.
 
@@ -35,9 +45,12 @@ def yields(
 
     prepare(files)
     problem = read_problem(given, choice, settings)
+    if prefit and stored is not None:
+        raise Mistake("--prefit is before any fit: leave out --fit.")
+    best = stored_fit(stored, problem)
     with show.working("fitting", output):
         data = None if prefit else problem.data
-        result = fitkit.predicted_yields(problem.model, data)
+        result = fitkit.predicted_yields(problem.model, data, best=best)
     content = {
         "prefit": prefit,
         "channels": [

@@ -1,11 +1,11 @@
 """Events: samples and channels, parts of them, and where they come from."""
 
 from .blobs import gaussian_blobs as gaussian_blobs
-from .events import Dataset as Dataset
+from .dataset import Dataset as Dataset
+from .dataset import SampleKey as SampleKey
 from .events import Events as Events
-from .events import Process as Process
-from .events import SampleKey as SampleKey
 from .inferno import inferno_synthetic as inferno_synthetic
+from .process import Process as Process
 from .read import read_columns as read_columns
 from .read import read_csv as read_csv
 from .read import read_parquet as read_parquet

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._checks import check_count
-from .events import Dataset, Events, Process
+from .dataset import Dataset
+from .events import Events
+from .process import Process
 
 # The means that the published code draws from and its figure shows. (The paper's
 # appendix prints the three background means in another order.)

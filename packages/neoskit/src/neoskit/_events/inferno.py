@@ -4,7 +4,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import check_count
-from .events import Dataset, Events, Process
+from .dataset import Dataset
+from .events import Events
+from .process import Process
 
 # The published code's generator, which made the published table. (The paper's text
 # writes the signal around (1, 1); the table cannot be had with that.)

@@ -12,7 +12,8 @@ from jaxtyping import Array, Bool, Int
 
 from .._checks import check_count, check_fold
 from .._custom_types import EventIndex, Rows, Scalar
-from .events import Dataset, Events, SampleKey
+from .dataset import Dataset, SampleKey
+from .events import Events
 
 # Sums of weights are kept for positive and for negative weights apart: the sum of a
 # small batch of signed weights may come close to 0, and a factor made from it explode.

@@ -65,11 +65,12 @@ def fit(
         if correlation and result.converged:
             matrix = fitkit.correlation(at_best, result.params, problem.data)
             content["correlation"] = {"names": entries(problem.model), "matrix": matrix}
+    # First: who reads a pipe may leave before the answer ends.
+    if save is not None and result.converged:
+        result.save(save, problem.model, problem.data)
     show.answer(content, output, _print)
     if not result.converged:
         fitkit.fit(problem.model, problem.data)  # raises, with the reason
-    if save is not None:
-        result.save(save, problem.model, problem.data)
     write(
         files,
         lambda plot: (

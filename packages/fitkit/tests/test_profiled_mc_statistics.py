@@ -609,3 +609,58 @@ def test_published_likelihoods_have_the_same_best_fits(
         fitkit.covariance(written, params, data)[own],
         **CLOSE,
     )
+
+
+def many_systematics():
+    """Far more systematics than elements: the Hessian has interpolated blocks."""
+    rng = np.random.default_rng(2)
+    samples = []
+    for name, yields in (("signal", [4.0, 9.0]), ("background", [60.0, 30.0])):
+        yields = np.array(yields)
+        own = [NormFactor("mu")] if name == "signal" else []
+        for k in range(40):
+            up = yields * (1 + 0.02 * rng.normal(size=2))
+            own.append(HistoSys(f"h{k}", 2 * yields - up, up))
+            own.append(NormSys(f"n{k}", 0.99, 1.01 + 0.005 * rng.uniform()))
+        samples.append(Sample(name, yields, [*own, StatError("mc", 0.1 * yields)]))
+    return [Channel("SR", samples)], {"SR": [70.0, 44.0]}
+
+
+def second_factor():
+    """A second factor of each bin stays a parameter: a block of one for each bin."""
+    shape, error = np.linspace(20.0, 60.0, 30), StatError("mc", np.full(30, 2.0))
+    signal = Sample("signal", np.linspace(9, 1, 30), (NormFactor("mu"), error))
+    own = (ShapeSys("own", 0.15 * shape), NormSys("n", 0.9, 1.1), error)
+    counts = np.random.default_rng(3).poisson(shape + 5).astype(float)
+    return (
+        [Channel("SR", [signal, Sample("background", shape, own)])],
+        {"SR": counts},
+    )
+
+
+@pytest.mark.parametrize("specified", [many_systematics, second_factor])
+def test_blocks_of_the_hessian_are_those_with_written_out_factors(specified):
+    specification, counts = specified()
+    written, profiled = both(specification)
+    assert profiled.arrays.partition is not None
+    data = written.data(counts)
+    wanted, got = fitkit.fit(written, data), fitkit.fit(profiled, data)
+    np.testing.assert_allclose(got.twice_nll, wanted.twice_nll, **CLOSE)
+    likelihood = profiled.negative_log_likelihood(data)
+    y = profiled.ravel(got.params) + 0.05
+    at, step = likelihood.derivatives(y), 1e-5
+    unit = step * np.eye(y.size)
+    numeric = [likelihood.gradient(y + u) - likelihood.gradient(y - u) for u in unit]
+    np.testing.assert_allclose(
+        at.hessian.dense(), np.array(numeric) / (2 * step), rtol=1e-6, atol=1e-5
+    )
+    # On the convex part Newton's method falls back where it must.
+    assert np.linalg.eigvalsh(at.convex.dense()).min() > -1e-8
+
+
+def test_goodness_of_fit_is_that_with_written_out_factors(models):
+    written, _ = models
+    data = written.data(COUNTS)
+    wanted, got = (fitkit.goodness_of_fit(model, data) for model in models)
+    np.testing.assert_allclose(got.statistic, wanted.statistic, **CLOSE)
+    assert got.degrees_of_freedom == wanted.degrees_of_freedom

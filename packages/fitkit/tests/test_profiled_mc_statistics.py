@@ -14,6 +14,7 @@ from scipy import optimize, stats
 import fitkit
 from fitkit import (
     Channel,
+    ExpressionFactor,
     HistoSys,
     Model,
     Normal,
@@ -38,6 +39,7 @@ def channels(
     signal=(3.0, 6.0, 9.0, 2.0, 0.0),
     error=(0.6, 0.7, 0.9, 0.5, 0.0),
     scale=1.0,
+    more=(),
 ):
     """A signal, two backgrounds and a control channel; bin 4 has no signal."""
 
@@ -45,7 +47,7 @@ def channels(
         return (StatError("mc_SR", errors, constraint),) if wanted else ()
 
     samples = [
-        Sample("signal", signal, (NormFactor("mu"), *stat(error, not partly))),
+        Sample("signal", signal, (NormFactor("mu"), *more, *stat(error, not partly))),
         Sample(
             "background",
             np.array([50.0, 40.0, 20.0, 0.5, 1.5]) * scale,
@@ -108,6 +110,9 @@ CASES = {
     "Poisson, some samples": channels(partly=True, constraint=Poisson),
     "interference": channels(signal=(3.0, -2.0, 9.0, 2.0, 0.3)),
     "few events": channels(error=(3.0, 4.0, 5.0, 2.0, 0.4), scale=0.1),
+    "function": channels(
+        partly=True, more=(ExpressionFactor("f", "1 + 0.1 * mu + 0.05 * mu * xs"),)
+    ),
 }
 
 

@@ -465,6 +465,13 @@ def _shapes(
     shapes: dict[str, tuple[int, ...]] = {}
     factors: dict[str, int] = {}
     for piece, part in zip(cut, parts, strict=True):
+        per_bins = [n for n, shape in part.parameter_shapes.items() if shape]
+        for name in (*per_bins, *part.profiled_names):
+            if name not in per_bin:
+                raise SpecificationError(
+                    f"{name!r} has one value for each bin by a modifier that only "
+                    "`Model` knows."
+                )
         for name, shape in part.parameter_shapes.items():
             full = shape if shape == () else (per_bin[name].size,)
             if shapes.setdefault(name, full) != full:

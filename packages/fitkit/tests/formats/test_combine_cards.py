@@ -280,3 +280,19 @@ def test_every_other_card_is_read_and_fitted_or_says_why_not(cards):
     assert "line 19" in refused["datacard-3-parametric-analysis.txt"]
     assert "RooWorkspace" in refused["datacard-3-parametric-analysis.txt"]
     assert "line 18" in refused["simple_sm_datacard.txt"]
+
+
+def test_tests_where_a_bin_expects_nothing_at_its_best(cards):
+    """The last bin observes nothing, and its best shift leaves nothing expected."""
+    path = cards / "ci/template-analysis_shapeInterp.txt"
+    model, data = fitkit.read_combine_card(path, mass=200)
+    best = fitkit.fit(model, data)
+    assert float(model.expected_data(best.params).main["htt_tt_9_13TeV"][-1]) > 0
+    expected = fitkit.asimov_data(model, 1.0, data)
+    assert float(expected.main["htt_tt_9_13TeV"][-1]) == 0
+    # q0 is a difference of two fits.
+    found = fitkit.discovery(model, data)
+    without = fitkit.fixed_poi_fit(model, data, 0.0)
+    q = float(without.twice_nll - best.twice_nll)
+    np.testing.assert_allclose(found.significance, np.sqrt(q), rtol=1e-6)
+    assert fitkit.upper_limit(model, data).converged.all()

@@ -132,9 +132,10 @@ class Bins(NamedTuple):
     def empty(self, gamma: PerBin) -> Mask:
         """The bins whose best factor is the one at which nothing is expected."""
         shift, others = gamma * self.scaled, self.others
-        nothing = xp.abs(shift + others) <= _ROUNDING * (xp.abs(shift) + xp.abs(others))
+        rounding = _ROUNDING * (xp.abs(shift) + xp.abs(others))
+        nothing = (xp.abs(shift + others) <= rounding) & (self.counts <= rounding)
         free = self.factors.constraints.normal & ~self.factors.constraints.fixed
-        return nothing & free & (self.counts == 0) & (self.scaled > 0)
+        return nothing & free & (self.scaled > 0)
 
     def with_empty(self, gamma: PerBin, empty: Mask) -> PerBin:
         """The factors, those of empty bins as the function of s and o that they are."""

@@ -163,10 +163,12 @@ class HistFactoryLikelihood(AbstractNegativeLogLikelihood):
         )
 
     def _rates(self, y: Vector, gamma: Array | None) -> Float[Array, " bins"]:
-        rates = self.elements(y).rates
-        if gamma is not None:
-            rates = rates * element_factors(self.arrays, gamma)
-        return xp.sum(rates, axis=0)
+        el = self.elements(y)
+        if gamma is None:
+            return xp.sum(el.rates, axis=0)
+        rates = xp.sum(el.rates * element_factors(self.arrays, gamma), axis=0)
+        # Rounding may leave -1e-17, which is no count.
+        return xp.where(self.profiled_bins(el).empty(gamma), 0.0, rates)
 
     def value(self, y: Vector) -> Float[Array, ""]:
         return self.value_of_counts(y) + self.constraints.value(y, self.split_aux()[0])

@@ -530,6 +530,39 @@ def test_thousands_of_broken_cards_end_in_one_kind_of_error(tmp_path):
     assert outcomes["refused"] > 700
 
 
+def test_broken_cards_with_histograms_and_broken_histograms(templates):
+    text = (
+        SHAPES
+        + """tilt shape 0.5 1
+lumi lnN 1.1 0.9/1.2
+SR autoMCStats 10
+k rateParam SR bkg 1 [0,5]
+nuisance edit rename bkg SR tilt bend
+"""
+    )
+    source, path, refused = random.Random(7), templates / "card.txt", 0
+    for _ in range(300):
+        path.write_text(_mutated(text, source), encoding="utf-8")
+        try:
+            fitkit.read_combine_card(path, mass=125)
+        except fitkit.WorkspaceError:
+            refused += 1
+    assert refused > 100
+    path.write_text(text.replace("nuisance edit", "#"))
+    fitkit.read_combine_card(path, mass=125)
+    good, refused = (templates / "file.root").read_bytes(), 0
+    for _ in range(100):
+        broken = bytearray(good)
+        for _ in range(source.randint(1, 20)):
+            broken[source.randrange(len(broken))] = source.randrange(256)
+        (templates / "file.root").write_bytes(broken)
+        try:
+            fitkit.read_combine_card(path, mass=125)
+        except fitkit.WorkspaceError as error:
+            refused += str(path) in str(error)
+    assert refused > 30
+
+
 # --- workspaces -----------------------------------------------------------------------
 def test_a_card_as_a_workspace_is_the_same_likelihood(tmp_path):
     pyhf = pytest.importorskip("pyhf")

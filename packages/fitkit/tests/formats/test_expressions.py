@@ -1,5 +1,8 @@
 """Parameters as functions of parameters: the language, derivatives, fits."""
 
+import contextlib
+import random
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,6 +128,18 @@ def test_what_the_language_does_not_have(text, said):
         parse_expression(text)
     with pytest.raises(ValueError, match="Factor 'f'"):
         ExpressionFactor("f", text)
+
+
+def test_random_texts_end_in_one_kind_of_error():
+    source, read = random.Random(5), 0
+    parts = [*"abxy()+-*/^%.,[]{}:=<>!@#'\\\n\t 0123456789", "**", "sqrt(", "exp", "é"]
+    parts += ["lambda ", " if ", " else ", "1e", "pow(a,", "\0", "None", "__x__", "1j"]
+    for _ in range(3000):
+        text = "".join(source.choices(parts, k=source.randint(1, 12)))
+        with contextlib.suppress(SpecificationError):
+            parse_expression(text)
+            read += 1
+    assert read > 50
 
 
 def test_an_expression_is_a_constant_of_compiled_programs():

@@ -58,7 +58,7 @@ def pipeline():
             dtype=jax.numpy.float64,
         ),
         neoskit.Binning([0.0, 0.3, 0.5, 0.7, 1.0], bandwidth=0.1),
-        neoskit.Measurement(("signal",)),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
 
 

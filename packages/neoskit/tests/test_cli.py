@@ -27,6 +27,7 @@ edges = [0.0, 0.5, 1.0]
 kind = "network"
 hidden = [8]
 [measurement]
+mc_statistics = false
 floor = 1e-3
 [training]
 steps = 3

@@ -26,7 +26,7 @@ def _pipeline(edge):
         Binning([0.0, edge, 1.0]),
         # A replica may leave the upper bin without background: then no signal of any
         # size can be absent there, and a significance is not a number.
-        Measurement(("signal",), floor=0.01),
+        Measurement(("signal",), floor=0.01, mc_statistics=False),
     )
 
 

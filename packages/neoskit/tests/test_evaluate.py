@@ -93,7 +93,9 @@ def test_a_model_that_determines_nothing_says_so(pipeline, blobs):
     free = neoskit.Pipeline(
         pipeline.observable,
         neoskit.Binning([0.0, 1.0]),
-        neoskit.Measurement(("signal",), {"background": (fitkit.NormFactor("b"),)}),
+        neoskit.Measurement(
+            ("signal",), {"background": (fitkit.NormFactor("b"),)}, mc_statistics=False
+        ),
     )
     evaluation = evaluate(free, blobs)
     assert "does not determine it" in evaluation.missing["poi_uncertainty"]

@@ -72,7 +72,9 @@ def test_mc_statistics_are_the_root_of_the_sum_of_squares(templates):
 
 
 def test_without_mc_statistics_there_are_none(templates):
-    assert set(Measurement(("signal",)).model(templates).parameter_names) == {
+    assert set(
+        Measurement(("signal",), mc_statistics=False).model(templates).parameter_names
+    ) == {
         "mu",
         "tes",
     }
@@ -86,7 +88,7 @@ def test_an_empty_bin_has_a_finite_derivative_of_its_error():
 def test_the_floor_lifts_negative_bins_alone():
     templates = {"SR": {"s": process([1.0, 1.0]), "qcd": process([-2.0, 3.0])}}
     for floor, expected in ((0.0, [0.0, 3.0]), (0.1, [0.1, 3.0])):
-        model = Measurement(("s",), floor=floor).model(templates)
+        model = Measurement(("s",), floor=floor, mc_statistics=False).model(templates)
         yields = model.expected_yields(model.init)["SR"]
         rows = dict(zip(model.sample_names["SR"], yields, strict=True))
         assert np.asarray(rows["qcd"]) == pytest.approx(expected)
@@ -107,11 +109,11 @@ def test_a_process_that_is_not_there_is_named(arguments, message, templates):
 
 def test_declarations_that_make_no_sense_are_refused():
     with pytest.raises(TypeError, match="list of process names"):
-        Measurement("signal")
+        Measurement("signal", mc_statistics=False)
     with pytest.raises(ValueError, match="is empty"):
-        Measurement(())
+        Measurement((), mc_statistics=False)
     with pytest.raises(ValueError, match="must not be negative"):
-        Measurement(("s",), floor=-1.0)
+        Measurement(("s",), floor=-1.0, mc_statistics=False)
 
 
 def test_a_measurement_passes_through_jit(templates):

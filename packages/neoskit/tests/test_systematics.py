@@ -218,7 +218,7 @@ def test_the_bins_of_a_variable_are_treated_as_one():
     bins = Systematics(
         {(name, "background"): {"jes": treatment} for name in names}, bins=[names]
     )
-    measurement = neoskit.Measurement(("signal",))
+    measurement = neoskit.Measurement(("signal",), mc_statistics=False)
     model = SystematicMeasurement(measurement, one).model({"A": whole["A"]})
     other = SystematicMeasurement(measurement, bins).model(apart)
     for jes in (-1.0, 0.3, 1.0):

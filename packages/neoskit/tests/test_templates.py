@@ -80,7 +80,7 @@ def test_the_histogram_is_float64_though_the_network_is_float32(blobs):
     pipeline = Pipeline(
         NeuralObservable(2, (4,), key=jax.random.key(0)),
         Binning([0.0, 0.5, 1.0], bandwidth=0.1),
-        neoskit.Measurement(("signal",)),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
     yields = soft(pipeline, blobs)["SR"]["signal"].nominal.yields
     assert yields.dtype == jnp.float64
@@ -92,7 +92,7 @@ def test_a_selection_is_counted(is_hard):
     pipeline = Pipeline(
         SoftSelection([45.0]),
         Counting(bandwidth=1e-3),
-        neoskit.Measurement(("signal",)),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
     dataset = Dataset({"SR": {"signal": Process(events)}})
     fill = pipeline.hard_templates if is_hard else pipeline.templates
@@ -107,7 +107,9 @@ def test_a_selection_can_be_binned_in_a_feature():
     events = Events([[40.0, 0.1], [46.0, 0.2], [50.0, 0.8]])
     selection = SoftSelection([45.0, 0.0], binned=1)
     pipeline = Pipeline(
-        selection, Binning([0, 0.5, 1.0]), neoskit.Measurement(("signal",))
+        selection,
+        Binning([0, 0.5, 1.0]),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
     dataset = Dataset({"SR": {"signal": Process(events)}})
     template = hard(pipeline, dataset)["SR"]["signal"].nominal
@@ -116,7 +118,9 @@ def test_a_selection_can_be_binned_in_a_feature():
 
 def test_a_selection_without_a_value_cannot_be_binned():
     pipeline = Pipeline(
-        SoftSelection([45.0]), Binning([0, 1]), neoskit.Measurement(("signal",))
+        SoftSelection([45.0]),
+        Binning([0, 1]),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
     dataset = Dataset({"SR": {"signal": Process(Events([[1.0]]))}})
     with pytest.raises(ValueError, match="Use `Counting`"):
@@ -196,7 +200,11 @@ def test_selections_are_cross_fitted_without_bins():
     events = Events([[40.0], [46.0], [50.0], [60.0]], [1.0, 2.0, 3.0, 4.0])
     dataset = Dataset({"SR": {"signal": Process(events)}})
     folds = [
-        Pipeline(SoftSelection([at]), Counting(), neoskit.Measurement(("signal",)))
+        Pipeline(
+            SoftSelection([at]),
+            Counting(),
+            neoskit.Measurement(("signal",), mc_statistics=False),
+        )
         for at in (45.0, 55.0)
     ]
     both = CrossFit(tuple(folds))
@@ -215,6 +223,6 @@ def test_observed_events_are_binned_only_when_asked():
     pipeline = Pipeline(
         SoftSelection([-1.0], binned=0),
         Binning([0, 0.5, 1]),
-        neoskit.Measurement(["signal"]),
+        neoskit.Measurement(["signal"], mc_statistics=False),
     )
     assert pipeline.observed(dataset)["SR"] == pytest.approx([1.0, 2.0])

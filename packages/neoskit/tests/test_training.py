@@ -79,7 +79,7 @@ def test_cross_entropy_needs_logits(blobs):
     pipeline = neoskit.Pipeline(
         neoskit.SoftSelection([0.0, 0.0]),
         neoskit.Counting(),
-        neoskit.Measurement(("signal",)),
+        neoskit.Measurement(("signal",), mc_statistics=False),
     )
     with pytest.raises(TypeError, match="observable with logits"):
         run(pipeline, blobs)
@@ -364,7 +364,7 @@ def test_cross_fitting_never_shows_an_event_to_its_own_network(control, partitio
         return neoskit.Pipeline(
             neoskit.NeuralObservable(2, (3,), key=jax.random.key(fold)),
             neoskit.Binning([0.0, 0.5, 1.0], bandwidth=0.1),
-            neoskit.Measurement(("signal",)),
+            neoskit.Measurement(("signal",), mc_statistics=False),
         )
 
     both, trainings = cross_fit(

@@ -35,7 +35,7 @@ class Measurement(eqx.Module):
             do not do.
         mc_statistics: the processes whose finite samples make an uncertainty in each
             bin of each channel (`StatError`): `True` for all of them, `False` for
-            none.
+            none. A training sees them: a bin of few events is worth less.
         floor: smallest yield of a process in a bin. Signed weights can make a bin
             negative, which is no expectation of a counting experiment; 0 cuts exactly
             that and nothing else.
@@ -52,7 +52,6 @@ class Measurement(eqx.Module):
         ...         "Z": (fitkit.NormSys("z_norm", 0.95, 1.05),),
         ...         "W": (fitkit.NormFactor("w_norm"),),
         ...     },
-        ...     mc_statistics=True,
         ... )
     """
 
@@ -72,7 +71,7 @@ class Measurement(eqx.Module):
         *,
         poi: str = "mu",
         settings: Mapping[str, fitkit.ParameterSettings] | None = None,
-        mc_statistics: bool | Sequence[str] = False,
+        mc_statistics: bool | Sequence[str] = True,
         floor: float = 0.0,
         normsys_code: str = "4",
         histosys_code: str = "4p",

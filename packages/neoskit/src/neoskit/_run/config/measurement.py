@@ -42,7 +42,7 @@ class MeasurementTable(Table):
     free: dict[Name, Name] = Field(default_factory=dict)
     normalisations: Tuple[NormalisationTable] = ()
     lumi: LuminosityTable | None = None
-    mc_statistics: AllOrSome = False
+    mc_statistics: AllOrSome = True
     floor: Annotated[Finite, Field(ge=0)] = 0.0
     normsys_code: Literal["1", "4"] = "4"
     histosys_code: Literal["0", "2", "4p"] = "4p"

@@ -39,7 +39,11 @@ def blobs_config(
             "split": {"held_out": 0.2},
             "observable": {"kind": "network", "hidden": list(hidden)},
             "binning": {"bins": 4, "bandwidth": 0.1, "flow": "drop"},
-            "measurement": {"histosys_code": histosys_code, "floor": _FLOOR},
+            "measurement": {
+                "histosys_code": histosys_code,
+                "floor": _FLOOR,
+                "mc_statistics": False,
+            },
             "training": {
                 "objective": objective,
                 "steps": steps,

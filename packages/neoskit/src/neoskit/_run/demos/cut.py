@@ -111,7 +111,9 @@ def find_cut(
     """
     dataset = cut_problem(events, seed=seed)
     pipeline = Pipeline(
-        SoftSelection([start]), Counting(bandwidth=5.0), Measurement(("signal",))
+        SoftSelection([start]),
+        Counting(bandwidth=5.0),
+        Measurement(("signal",), mc_statistics=False),
     )
     path: list[float] = []
     training = train(

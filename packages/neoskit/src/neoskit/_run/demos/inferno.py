@@ -138,7 +138,9 @@ def compare_inferno(
 
 # Events that judge are drawn with a seed that none trains with.
 _JUDGES = 1_000_000
-_MEASUREMENT = Measurement(("signal",), {"background": (fitkit.NormFactor("b"),)})
+_MEASUREMENT = Measurement(
+    ("signal",), {"background": (fitkit.NormFactor("b"),)}, mc_statistics=False
+)
 _BINS = 10
 # Few hundred numbers are enough for three features; the published network has 11 000.
 _HIDDEN = (32, 32)

@@ -296,3 +296,23 @@ def test_tests_where_a_bin_expects_nothing_at_its_best(cards):
     q = float(without.twice_nll - best.twice_nll)
     np.testing.assert_allclose(found.significance, np.sqrt(q), rtol=1e-6)
     assert fitkit.upper_limit(model, data).converged.all()
+
+
+def test_limits_without_systematics_have_a_closed_form(cards):
+    """One count: q of the Asimov data is 2 (r s - b log(1 + r s/b))."""
+    card = cards / "benchmarks/simple-counting/counting-B5p5-Obs6-StatOnly.txt"
+    model, data = fitkit.read_combine_card(card)
+    limit = fitkit.upper_limit(
+        model, data, calculator=fitkit.Asymptotics(quantiles=True)
+    )
+
+    def cls(r, quantile):
+        q = 2 * (r - 5.5 * np.log1p(r / 5.5))
+        shift = stats.norm.ppf(quantile)
+        return stats.norm.sf(np.sqrt(q) - shift) / quantile
+
+    expected = [
+        optimize.brentq(lambda r, q=q: cls(r, q) - 0.05, 0.1, 50.0, xtol=1e-12)
+        for q in (0.025, 0.16, 0.5, 0.84, 0.975)
+    ]
+    np.testing.assert_allclose(limit.expected, expected, rtol=1e-7)

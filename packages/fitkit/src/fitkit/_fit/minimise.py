@@ -11,7 +11,7 @@ from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import Bordered
 from .._numerics.compiled import needs_jax, numpy_or_compiled, runs_on_numpy
-from .._numerics.namespace import choose, freeze, xp
+from .._numerics.namespace import choose, concrete, freeze, traced, xp
 from .._numerics.threads import one_thread
 from .box import Box
 from .implicit import Found, minimum_point, minimum_value
@@ -162,12 +162,17 @@ def searched_on_host(
             f"a {type(likelihood).__name__} is written in `jax.numpy`, and cannot be "
             "fitted outside of a program: leave out `on_host`."
         )
-    leaves, structure = jax.tree.flatten(freeze((likelihood, parameters)))
+    leaves, structure = jax.tree.flatten((likelihood, parameters))
+    # What is known while the program is traced need not be handed over in each call.
+    passed = [number for number, leaf in enumerate(leaves) if traced(leaf)]
 
     def on_host(*values: Any) -> Any:
+        every = list(leaves)
+        for number, value in zip(passed, values, strict=True):
+            every[number] = np.asarray(value)
         with one_thread():
-            concrete = jax.tree.unflatten(structure, map(np.asarray, values))
-            found = _searched(*concrete, None, MAX_STEPS)
+            arguments = concrete(jax.tree.unflatten(structure, every))
+            found = _searched(*arguments, None, MAX_STEPS)
         converged = found.status == CONVERGED
         parts = found.y, found.at.value, found.stationarity, converged
         return jax.tree.map(lambda x, like: np.asarray(x, like.dtype), parts, shapes)
@@ -180,5 +185,6 @@ def searched_on_host(
         Stationarity(*[mask] * len(Stationarity._fields)),
         jax.ShapeDtypeStruct((), bool),
     )
-    found = jax.pure_callback(on_host, shapes, *leaves, vmap_method="sequential")
+    values = freeze([leaves[number] for number in passed])
+    found = jax.pure_callback(on_host, shapes, *values, vmap_method="sequential")
     return _at_minimum(likelihood, parameters, *found)

@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import json
 import math
 import tomllib
 from pathlib import Path
@@ -76,7 +77,11 @@ def changed(document, path, change):
 def outcome(document, base):
     """`None` where all is well, else what is told; anything but a message fails."""
     try:
-        neoskit.Analysis.from_dict(document, base).dataset()
+        analysis = neoskit.Analysis.from_dict(document, base)
+        analysis.dataset()
+        # What can be read can be checked, and has a measurement.
+        json.dumps(analysis.check().document(), allow_nan=False)
+        analysis.measurement()
     except ConfigError as error:
         return str(error)
     return None

@@ -133,8 +133,11 @@ def _check_names(config: RunConfig, found: Samples) -> None:
 
 def _bins(config: RunConfig) -> int:
     # What a selection passes is counted.
-    selected = isinstance(config.observable, SelectionTable)
-    return 1 if selected else len(config.binning.positions) - 1
+    if isinstance(config.observable, SelectionTable):
+        return 1
+    if config.binning.edges is not None:
+        return len(config.binning.edges) - 1
+    return config.binning.bins or 4
 
 
 def _indicators(config: RunConfig) -> dict[str, str]:

@@ -393,3 +393,60 @@ def test_a_workspace_cannot_say_them():
     data = model.data({"SR": [5.0, 9.0]})
     with pytest.raises(fitkit.WorkspaceError, match="no such modifier"):
         fitkit.write_workspace("never.json", model, data)
+
+
+# --- documents with modifiers of the reader's own -------------------------------------
+def _document(expression="1 + k*k*a"):
+    data = {"expr": expression, "a": [0.1, 0.2]} if "a" in expression else {}
+    custom = {"name": "f", "type": "customfunc", "data": {"expr": expression} | data}
+    xs = {"name": "xs", "type": "normsys", "data": {"lo": 0.9, "hi": 1.1}}
+    samples = [
+        {"name": "signal", "data": [5.0, 6.0], "modifiers": [custom]},
+        {"name": "bkg", "data": [50.0, 40.0], "modifiers": [xs]},
+    ]
+    k = {"name": "k", "inits": [0.5], "bounds": [[-3, 3]]}
+    return {
+        "channels": [{"name": "SR", "samples": samples}],
+        "observations": [{"name": "SR", "data": [57.0, 49.0]}],
+        "measurements": [
+            {"name": "first", "config": {"poi": "k", "parameters": [k]}},
+            {"name": "second", "config": {"poi": "xs", "parameters": [k]}},
+        ],
+        "version": "1.0.0",
+    }
+
+
+def _from_document(name, data):
+    constants = {key: value for key, value in data.items() if key != "expr"}
+    return ExpressionFactor(name, data["expr"], **constants)
+
+
+def test_documents_may_have_modifiers_of_the_reader():
+    types = {"customfunc": _from_document}
+    for measurement in ("first", "second"):
+        model, data = fitkit.read_workspace(
+            _document(), measurement=measurement, modifier_types=types
+        )
+        assert set(model.parameter_names) == {"k", "xs"}
+        assert float(model.parameters["k"].init) == 0.5
+        assert float(model.parameters["k"].upper) == 3
+        at = model.init | {"k": np.array(2.0)}
+        counts = model.expected_data(at).main["SR"]
+        np.testing.assert_allclose(counts, [5 * 1.4 + 50, 6 * 1.8 + 40], rtol=1e-14)
+        assert fitkit.fit(model, data).converged
+    with pytest.raises(fitkit.WorkspaceError, match="Input tag 'customfunc'"):
+        fitkit.read_workspace(_document())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda name, data: 1, "must return a modifier"),
+        (lambda name, data: 1 / 0, "ZeroDivisionError"),
+        (lambda name, data: ExpressionFactor(name, "1 +"), "no formula"),
+        (lambda name, data: ExpressionFactor(name, "1 + q"), "'q' is no parameter"),
+    ],
+)
+def test_modifiers_that_cannot_be_made_are_named(make, said):
+    with pytest.raises(fitkit.WorkspaceError, match=rf"channels\[0\].*{said}"):
+        fitkit.read_workspace(_document(), modifier_types={"customfunc": make})

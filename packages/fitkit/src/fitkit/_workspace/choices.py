@@ -2,8 +2,10 @@
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple, final
 
+from .._histfactory.modifiers import AbstractModifier
 from .._model.constraints import Normal, Poisson
 from .error import WorkspaceError
 from .schema import WorkspaceDocument
@@ -23,7 +25,10 @@ UNSET = Unset.UNSET
 
 
 class Choices(NamedTuple):
-    """What the format leaves open; see `read_workspace`, which takes the same."""
+    """What the format leaves open; see `read_workspace`, which takes the same.
+
+    `extra` are modifiers that the format does not have, see `custom.py`.
+    """
 
     measurement: str | int | None = None
     poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET
@@ -31,6 +36,7 @@ class Choices(NamedTuple):
     histosys_code: str | Mapping[str, str] = "4p"
     staterror_constraint: type[Normal] | type[Poisson] = Normal
     mc_statistics: Literal["parameters", "profiled"] = "parameters"
+    extra: Mapping[tuple[int, int], Sequence[AbstractModifier]] = MappingProxyType({})
 
 
 def chosen_measurement(workspace: WorkspaceDocument, wanted: str | int | None) -> int:

@@ -76,7 +76,10 @@ def _in_channels(
     modifier: Any = None
     match keys:
         case ("channels", int(c), "samples", int(s), "modifiers", int(m), *_):
-            modifier = workspace.channels[c].samples[s].modifiers[m]
+            modifiers = workspace.channels[c].samples[s].modifiers
+            if m >= len(modifiers):  # of the reader's own types, which are elsewhere
+                return keys[:4]
+            modifier = modifiers[m]
     way: list[Key] = []
     for key in keys:
         match key:

@@ -11,6 +11,7 @@ from .._model.constraints import Normal, Poisson
 from .._model.model import Data
 from .check import observed_counts
 from .choices import UNSET, Choices, Unset
+from .custom import Makers, taken_out
 from .document import load
 from .error import WorkspaceError
 from .parse import parse
@@ -28,6 +29,7 @@ def read_workspace(
     histosys_code: str | Mapping[str, str] = "4p",
     staterror_constraint: type[Normal] | type[Poisson] = Normal,
     mc_statistics: Literal["parameters", "profiled"] = "parameters",
+    modifier_types: Makers | None = None,
 ) -> tuple[Model, Data]:
     r"""The model and the observed data of a HistFactory JSON document.
 
@@ -50,6 +52,10 @@ def read_workspace(
         staterror_constraint: the class `Normal` (as pyhf) or `Poisson`; likewise.
         mc_statistics: whether `staterror` and `shapesys` are `"parameters"` (as pyhf),
             one for each bin, or `"profiled"` in closed form; see `Model`.
+        modifier_types: of modifiers that the format does not have, as pyhf's own
+            `modifier_set` adds them: from their type to a function of name and data
+            that returns a modifier, such as `ExpressionFactor`. They follow the others
+            of their sample; their arguments take settings as normfactors do.
 
     Returns:
         `(model, data)`: a `Model`, and `Data` with the document's observations and
@@ -89,6 +95,9 @@ def read_workspace(
     try:
         if patch is not None:
             document = patched(document, patch)
+        if modifier_types is not None:
+            document, extra = taken_out(document, modifier_types)
+            choices = choices._replace(extra=extra)
         workspace = parse(document)
         model, without = model_of(workspace, choices)
         counts = observed_counts(workspace, model)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from .._histfactory.declare import Collector, declare
+from .._histfactory.declare import Collector, declare, declare_arguments
 from .._histfactory.model import Model
 from .._histfactory.modifiers import (
     AbstractModifier,
@@ -22,6 +22,7 @@ from .._histfactory.settings import parameter_vectors
 from .._histfactory.spec import Channel, Sample
 from .check import check_settings, observed_counts
 from .choices import UNSET, Choices, check_codes, chosen_measurement, chosen_poi
+from .custom import parameters_of
 from .error import WorkspaceError
 from .place import placed
 from .schema import (
@@ -58,7 +59,7 @@ def model_of(
             document makes no model.
     """
     # What only a document can have wrong comes first, then what any model can.
-    types = parameter_types(workspace)
+    types = parameters_of(choices.extra) | parameter_types(workspace)
     check_settings(workspace, types)
     chosen = chosen_measurement(workspace, choices.measurement)
     measurement = workspace.measurements[chosen]
@@ -116,6 +117,7 @@ def _check_other_measurements(
             continue
         settings = settings_of(measurement, workspace, types, complete=False)
         try:
+            declare_arguments(collector, settings, measurement.config.poi)
             parameter_vectors(collector.parameters, settings)
         except SpecificationError as error:
             raise placed(error, workspace, number) from None
@@ -131,19 +133,21 @@ def _channels(
     channels = []
     for c, channel in enumerate(workspace.channels):
         try:
-            channels.append(_channel(channel, given, choices))
+            channels.append(_channel(c, channel, given, choices))
         except SpecificationError as error:
             raise error.inside(keys=("channels", c)) from None
     return channels
 
 
 def _channel(
-    document: ChannelDocument, numbers: Iterator[np.ndarray], choices: Choices
+    c: int, document: ChannelDocument, numbers: Iterator[np.ndarray], choices: Choices
 ) -> Channel:
-    return Channel(
-        document.name,
-        [_sample(sample, next(numbers), choices) for sample in document.samples],
-    )
+    samples = [_sample(sample, next(numbers), choices) for sample in document.samples]
+    for s, sample in enumerate(samples):
+        if more := choices.extra.get((c, s)):
+            modifiers = [*sample.modifiers, *more]
+            samples[s] = Sample(sample.name, sample.yields, modifiers)
+    return Channel(document.name, samples)
 
 
 def _sample(document: SampleDocument, numbers: np.ndarray, choices: Choices) -> Sample:

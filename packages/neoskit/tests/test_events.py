@@ -259,6 +259,20 @@ def test_variations_of_the_weights_alone_have_the_nominal_events():
     )
 
 
+def test_whose_features_each_sample_has():
+    dataset, nominal = reweighted(), SampleKey("SR", "p", "")
+    expected = {key: nominal for key, _ in dataset.samples()}
+    expected[SampleKey("SR", "p", "scale:up")] = SampleKey("SR", "p", "scale:up")
+    assert dataset.features_of() == expected
+
+    @jax.jit
+    def traced(dataset):
+        assert dataset.features_of() == expected
+        return dataset
+
+    traced(dataset)
+
+
 @pytest.mark.parametrize(
     "part",
     [

@@ -119,6 +119,18 @@ class Dataset(eqx.Module):
         """Every sample of the channels that the observable scores."""
         return (item for item in self.samples() if item[0].channel not in self.counted)
 
+    def features_of(self) -> dict[SampleKey, SampleKey]:
+        """For every scored sample the one whose features it has.
+
+        That is the sample itself, or the nominal one where weights alone differ; also
+        inside `jit`. To score the former is to score all.
+        """
+        first: dict[int, SampleKey] = {}
+        return {
+            key: first.setdefault(id(events.features), key)
+            for key, events in self.scored_samples()
+        }
+
     def take(self, rows: Callable[[SampleKey], Rows]) -> "Dataset":
         """The rows `rows(key)` of every scored sample, also inside `jit`.
 

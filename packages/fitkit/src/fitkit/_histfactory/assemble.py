@@ -3,28 +3,26 @@
 import collections
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from .._numerics.namespace import take, traced, xp
-from .arrays import Arrays, Codes, Layout, ProfiledFactors
+from .._numerics.namespace import xp
+from .arrays import Arrays, Codes, Layout
 from .blocks import partition
 from .check import errors_left_out, first_broken, guarded
-from .declare import Collected, Collector, Variation, declare, declare_arguments
+from .declare import Collector, Variation, declare, declare_arguments
 from .functions import AbstractFunction, Functions
 from .interpolation import Runs
 from .locate import located
-from .modifiers import ParameterKind
-from .modifiers.base import POISSON_KINDS, Place
+from .modifiers.base import Place
 from .poi import checked_poi
 from .problem import SpecificationError, unique, warn
+from .profiled_factors import bins_of, profiled_factors, vectors_apart
 from .settings import parameter_vectors
 from .spec import Channel, ParameterSettings, tuple_of
+from .tables import positions_in, table
 
 
 def _by_code(
@@ -38,42 +36,6 @@ def _by_code(
 
 def _runs(variations: Iterable[Variation]) -> Runs:
     return tuple(collections.Counter(code for code, _ in variations).items())
-
-
-def _table(
-    shape: tuple[int, ...],
-    positions: list[np.ndarray],
-    values: list[Any],
-    background: float = 0.0,
-) -> Array | np.ndarray:
-    """A table with `values` at flat `positions`: numpy where no value is traced."""
-    size = math.prod(shape)
-    if not positions:
-        return np.full(shape, background)
-    index = np.concatenate(positions)
-    # One scatter for all: a table filled piece by piece is an operation for each of
-    # thousands of modifiers where numbers are traced.
-    flat = xp.concatenate([v if v.ndim else v[None] for v in values])
-    if traced(flat):
-        return jnp.full(size, background).at[index].set(flat).reshape(shape)
-    plain = np.full(size, background)
-    plain[index] = flat
-    return plain.reshape(shape)
-
-
-def _positions(shape: tuple[int, ...], *index: Any) -> np.ndarray:
-    """Flat positions in a table, from a number for each axis; the last may be a slice.
-
-    Plain arithmetic: numpy's index functions take longer than all else together where
-    a model has thousands of modifiers.
-    """
-    *outer, last = index
-    first = 0
-    for axis, number in enumerate(outer):
-        first = (first + number) * shape[axis + 1]
-    if isinstance(last, slice):
-        return np.arange(first + last.start, first + last.stop)
-    return np.array([first + last])
 
 
 def _rows_of(index: list[int], params: int, least: int) -> np.ndarray:
@@ -153,7 +115,7 @@ def assemble(
         poi=of_interest,
         modifiers=tuple(declared),
         profiled=tuple(
-            (name, _bins_of(factors), collector.parameters[name].declaration.kind)
+            (name, bins_of(factors), collector.parameters[name].declaration.kind)
             for name, factors in taken.items()
         ),
     )
@@ -169,7 +131,7 @@ def assemble(
     for slot, row, where, name, entries, _ in collector.factors:
         factor_index[slot, row, where] = start[name] + entries
     histosys_at = [
-        _positions((len(histosys), rows, bins), histosys[key], row, where)
+        positions_in((len(histosys), rows, bins), histosys[key], row, where)
         for key, row, where, _, _ in collector.histosys_entries
     ]
     # Elsewhere the tables of variations have 0, which is far from the nominal yield.
@@ -193,8 +155,8 @@ def assemble(
     profiled = None
     if taken:
         samples = np.array([len(channel.samples) for channel in channels])
-        vectors, of_bins = _apart(collector.parameters, layout, vectors, bins)
-        profiled = _profiled_factors(taken, rows, samples[channel_of_bin], of_bins)
+        vectors, of_bins = vectors_apart(collector.parameters, layout, vectors, bins)
+        profiled = profiled_factors(taken, rows, samples[channel_of_bin], of_bins)
         own = {"nominal": tables["nominal"], "uncertainty": profiled.uncertainty[None]}
         own = guarded(own)
         tables["nominal"] = own["nominal"]
@@ -285,84 +247,6 @@ def _functions(
     )
 
 
-def _bins_of(factors: Sequence[tuple]) -> tuple[int, ...]:
-    """The bin of each value of a statistical factor."""
-    bins: dict[int, int] = {}
-    for _, _, where, _, entries, _ in factors:
-        bins |= dict(zip(entries.tolist(), range(where.start, where.stop), strict=True))
-    return tuple(bins[entry] for entry in sorted(bins))
-
-
-def _apart(
-    parameters: Mapping[str, Collected],
-    layout: Layout,
-    vectors: Mapping[str, Any],
-    bins: int,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The vectors of the parameters, and those of the profiled factors of each bin.
-
-    Args:
-        parameters: all, profiled factors included.
-        layout: which of them are profiled.
-        vectors: of all, by the names of the fields of `Arrays`.
-        bins: how many there are.
-    """
-    of_profiled = {name: places for name, places, _ in layout.profiled}
-    kept, entry_of, kind, end = [], np.full(bins, -1), np.zeros(bins, np.int32), 0
-    for name, parameter in parameters.items():
-        entries = np.arange(end, end := end + parameter.size)
-        if name not in of_profiled:
-            kept.append(entries)
-            continue
-        here = list(of_profiled[name])
-        entry_of[here], kind[here] = entries, int(parameter.declaration.kind)
-    index = np.concatenate([np.zeros(0, int), *kept])
-    has = entry_of >= 0
-    # Without a factor a bin has one that is fixed at 1.
-    nothing = {"init": 1.0, "lower": -np.inf, "upper": np.inf, "sigma": 1.0}
-    nothing |= {"fixed": True, "fixed_given": True}
-    of_bins: dict[str, Any] = {"kind": kind}
-    for field in dataclasses.fields(ProfiledFactors):
-        if (vector := vectors.get(field.name)) is not None:
-            value = take(vector, np.where(has, entry_of, 0))
-            of_bins[field.name] = xp.where(has, value, nothing.get(field.name, 0))
-    return {name: take(vector, index) for name, vector in vectors.items()}, of_bins
-
-
-def _profiled_factors(
-    taken: Mapping[str, Sequence[tuple]],
-    rows: int,
-    samples: np.ndarray,
-    of_bins: Mapping[str, Any],
-) -> ProfiledFactors:
-    """The statistical factors that are profiled.
-
-    Args:
-        taken: where each acts, as `Collector.take_statistical_factors` gives them.
-        rows: of the tables.
-        samples: how many each bin has, `[bins]`.
-        of_bins: what is known of the factor of each bin.
-    """
-    shape = rows, samples.size
-    factors = [factor for several in taken.values() for factor in several]
-    covered = np.zeros(shape, dtype=bool)
-    for _, row, where, *_ in factors:
-        covered[row, where] = True
-    covered |= of_bins["kind"] == int(ParameterKind.FREE)
-    covered |= np.arange(rows)[:, None] >= samples
-    places = [_positions(shape, *factor[1:3]) for factor in factors]
-    uncertainty = _table(shape, places, [factor[5] for factor in factors])
-    kinds = {int(kind) for kind in of_bins["kind"]}
-    return ProfiledFactors(
-        bool(covered.all()),
-        bool(kinds & {int(ParameterKind.MC_STAT), int(ParameterKind.SHIFT)}),
-        bool(kinds & {int(kind) for kind in POISSON_KINDS}),
-        covered,
-        uncertainty,
-        **of_bins,
-    )
-
-
 def _tables(
     collector: Collector,
     places: Sequence[Place],
@@ -382,7 +266,7 @@ def _tables(
     histosys = len({key for key, *_ in collector.histosys_entries}), rows, bins
     factors = len(normsys), rows, places[-1].channel_index + 1
     factors_at = [
-        _positions(factors, normsys[key], row, c)
+        positions_in(factors, normsys[key], row, c)
         for key, row, c, _, _ in collector.normsys_entries
     ]
     with_error = [each for each in collector.factors if each[5] is not None]
@@ -393,18 +277,18 @@ def _tables(
     )
     return guarded(
         {
-            "nominal": _table(
+            "nominal": table(
                 (rows, bins),
-                [_positions((rows, bins), p.row, p.bins) for p in places],
+                [positions_in((rows, bins), p.row, p.bins) for p in places],
                 [p.yields for p in places],
             ),
-            "histosys_lo": _table(histosys, histosys_at, histosys_lo),
-            "histosys_hi": _table(histosys, histosys_at, histosys_hi),
-            "normsys_lo": _table(factors, factors_at, normsys_lo, 1.0),
-            "normsys_hi": _table(factors, factors_at, normsys_hi, 1.0),
-            "uncertainty": _table(
+            "histosys_lo": table(histosys, histosys_at, histosys_lo),
+            "histosys_hi": table(histosys, histosys_at, histosys_hi),
+            "normsys_lo": table(factors, factors_at, normsys_lo, 1.0),
+            "normsys_hi": table(factors, factors_at, normsys_hi, 1.0),
+            "uncertainty": table(
                 slots,
-                [_positions(slots, *each[:3]) for each in with_error],
+                [positions_in(slots, *each[:3]) for each in with_error],
                 [each[5] for each in with_error],
             ),
         }

@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._custom_types import Params
 from .._model.constraints import Normal, Poisson
@@ -14,53 +14,24 @@ from .._model.model import AbstractModel, Data
 from .._model.parameters import Parameter, ParameterShapes, ParameterVectors, unflatten
 from .._numerics.namespace import add_block, as_numpy, take, traced, xp
 from .block_likelihood import BlockLikelihood, Observations, Part
+from .block_places import (
+    PartPlace,
+    Whole,
+    place_of,
+    settings_of_piece,
+    shapes_of,
+    sizes_of,
+)
 from .constraint_terms import ConstraintTerms
 from .likelihood import derived
 from .model import Model
-from .modifiers import ParameterKind
 from .poi import checked_poi
 from .problem import SpecificationError, unique
 from .spec import Channel, ParameterSettings
-from .split import Piece, pieces
+from .split import pieces
 
 # More bins in one piece cost time where systematics touch few, fewer cost overhead.
 _BINS = 128
-
-
-@final
-class _Place(NamedTuple):
-    """Where a part stands in the whole.
-
-    Attributes:
-        channel: its number.
-        bins: of that channel.
-        entries: of the parameter vector, for each of the part's own.
-        factors: for each profiled factor of the part, by name, the bins of the whole
-            factor.
-    """
-
-    channel: int
-    bins: slice
-    entries: Int[np.ndarray, " own"]
-    factors: Mapping[str, Int[np.ndarray, " bins"]]
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Whole:
-    """Names and places: all about a model that is no number.
-
-    Attributes:
-        shapes: of the parameters.
-        channels: (name, bins, sample names) of each channel, in order.
-        factors: how many values each profiled factor has, by name.
-        places: of the parts.
-    """
-
-    shapes: ParameterShapes
-    channels: tuple[tuple[str, int, tuple[str, ...]], ...]
-    factors: Mapping[str, int]
-    places: tuple[_Place, ...]
 
 
 @final
@@ -104,7 +75,7 @@ class BlockModel(AbstractModel):
         1.5
     """
 
-    whole: _Whole = eqx.field(static=True)
+    whole: Whole = eqx.field(static=True)
     poi: str | tuple[str, ...] | None = eqx.field(static=True)
     parts: tuple[Model, ...]
     constraints: ConstraintTerms
@@ -122,20 +93,20 @@ class BlockModel(AbstractModel):
         bins: int = _BINS,
     ):
         unique([channel.name for channel in channels], "channel", ("channels",))
-        given, per_bin = dict(settings or {}), _sizes(channels)
+        given, per_bin = dict(settings or {}), sizes_of(channels)
         cut = list(pieces(channels, bins))
         self.parts = tuple(
             Model(
                 [piece.channel],
                 poi=None,
-                settings=_settings_of(given, piece, per_bin),
+                settings=settings_of_piece(given, piece, per_bin),
                 normsys_code=normsys_code,
                 histosys_code=histosys_code,
                 mc_statistics=mc_statistics,
             )
             for piece in cut
         )
-        shapes, factors = _shapes(cut, self.parts, per_bin)
+        shapes, factors = shapes_of(cut, self.parts, per_bin)
         self.poi = checked_poi(poi, shapes)
         if unknown := [n for n in given if n not in shapes and n not in factors]:
             raise SpecificationError(
@@ -143,7 +114,7 @@ class BlockModel(AbstractModel):
                 keys=("settings", unknown[0]),
             )
         of_parameters = ParameterShapes(shapes)
-        self.whole = _Whole(
+        self.whole = Whole(
             of_parameters,
             tuple(
                 (c.name, c.bins, tuple(sample.name for sample in c.samples))
@@ -151,7 +122,7 @@ class BlockModel(AbstractModel):
             ),
             factors,
             tuple(
-                _place(piece, part, of_parameters, per_bin)
+                place_of(piece, part, of_parameters, per_bin)
                 for piece, part in zip(cut, self.parts, strict=True)
             ),
         )
@@ -287,7 +258,7 @@ class BlockModel(AbstractModel):
                 )
         return Data(data.main, self.nominal_aux)
 
-    def _own(self, params: Params, place: _Place, part: Model) -> Params:
+    def _own(self, params: Params, place: PartPlace, part: Model) -> Params:
         """The parameters of a part, and its factors where they are given."""
         own = part.unravel(take(self.ravel(params), place.entries))
         given = {n: params[n] for n in place.factors if n in params}
@@ -381,124 +352,3 @@ class BlockModel(AbstractModel):
             flat.append(np.zeros(int(np.prod(shape))) if value is None else value)
         aux = xp.concatenate([xp.reshape(each, -1) for each in flat])
         return BlockLikelihood(tuple(parts), aux, self.constraints)
-
-
-@final
-class _PerBin:
-    """The bins of a parameter, or factor, that has one value for each.
-
-    Attributes:
-        size: how many values it has.
-        starts: of each channel that has it, the place of the channel's first bin.
-    """
-
-    def __init__(self) -> None:
-        self.size, self.starts = 0, dict[int, int]()
-
-    def of(self, piece: Piece) -> Int[np.ndarray, " bins"]:
-        """The values of a piece of a channel."""
-        return self.starts[piece.number] + np.arange(piece.bins.start, piece.bins.stop)
-
-
-def _sizes(channels: Sequence[Channel]) -> dict[str, _PerBin]:
-    """What has one value for each bin, by name, as `Collector` counts them."""
-    found: dict[str, _PerBin] = {}
-    for number, channel in enumerate(channels):
-        for sample in channel.samples:
-            for modifier in sample.modifiers:
-                kind = _KIND_OF.get(type(modifier).__name__)
-                if kind is None:
-                    continue
-                own = found.setdefault(modifier.name, _PerBin())
-                if number in own.starts:
-                    continue
-                # Only a staterror has values of its own in each channel.
-                own.starts[number] = own.size if kind == ParameterKind.MC_STAT else 0
-                own.size = own.starts[number] + channel.bins
-    return found
-
-
-_KIND_OF = {
-    "StatError": ParameterKind.MC_STAT,
-    "ShapeSys": ParameterKind.POISSON,
-    "ShapeFactor": ParameterKind.FREE,
-}
-
-
-def _settings_of(
-    settings: Mapping[str, ParameterSettings],
-    piece: Piece,
-    whole: Mapping[str, _PerBin],
-) -> dict[str, ParameterSettings]:
-    """What settings say of a piece of a channel."""
-    names = {m.name for sample in piece.channel.samples for m in sample.modifiers}
-    own = {}
-    for name, setting in settings.items():
-        if name not in names:
-            continue
-        if name in whole:
-            index = whole[name].of(piece)
-
-            def of_bins(value: Any, index: np.ndarray = index) -> Any:
-                return value if value is None or value.ndim == 0 else take(value, index)
-
-            bounds = setting.bounds
-            setting = ParameterSettings(
-                of_bins(setting.init),
-                None if bounds is None else tuple(map(of_bins, bounds)),
-                of_bins(setting.fixed),
-                of_bins(setting.aux),
-                of_bins(setting.sigma),
-            )
-        own[name] = setting
-    return own
-
-
-def _shapes(
-    cut: Sequence[Piece], parts: Sequence[Model], per_bin: Mapping[str, _PerBin]
-) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
-    """The shape of each parameter, and the size of each profiled factor.
-
-    Raises:
-        SpecificationError: where parts contradict each other.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    factors: dict[str, int] = {}
-    for piece, part in zip(cut, parts, strict=True):
-        per_bins = [n for n, shape in part.parameter_shapes.items() if shape]
-        for name in (*per_bins, *part.profiled_names):
-            if name not in per_bin:
-                raise SpecificationError(
-                    f"{name!r} has one value for each bin by a modifier that only "
-                    "`Model` knows."
-                )
-        for name, shape in part.parameter_shapes.items():
-            full = shape if shape == () else (per_bin[name].size,)
-            if shapes.setdefault(name, full) != full:
-                raise SpecificationError(
-                    f"parameter {name!r} is one number elsewhere, and one for each bin "
-                    f"in channel {piece.channel.name!r}. Rename one of them."
-                )
-        factors |= {name: per_bin[name].size for name in part.profiled_names}
-    if twice := [name for name in factors if name in shapes]:
-        raise SpecificationError(
-            f"the factors of {twice[0]!r} are profiled in one channel and meet those "
-            "of another modifier in a second one. Rename one of them, or build the "
-            'model with `mc_statistics="parameters"`.'
-        )
-    return shapes, factors
-
-
-def _place(
-    piece: Piece,
-    part: Model,
-    shapes: ParameterShapes,
-    per_bin: Mapping[str, _PerBin],
-) -> _Place:
-    """Where a part stands in the whole."""
-    entries = [np.zeros(0, int)]
-    for name, shape in part.parameter_shapes.items():
-        own = np.zeros(1, int) if shape == () else per_bin[name].of(piece)
-        entries.append(shapes.places[name].start + own)
-    factors = {name: per_bin[name].of(piece) for name in part.profiled_names}
-    return _Place(piece.number, piece.bins, np.concatenate(entries), factors)

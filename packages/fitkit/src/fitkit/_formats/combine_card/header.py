@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..._histfactory.expression import nearest
-from .card import Card, Column, ShapeRule, fault
+from .card import Card, Cell, Column, ShapeRule, fault
 
 Line = tuple[int, list[str]]
 """A line's number, counted from 1, and its words."""
@@ -148,6 +148,7 @@ def _read_rates(line: int, words: list[str], table: _Table, card: Card) -> None:
             "one for each.",
         )
     declared, signal = bool(card.channels), dict[str, bool]()
+    seen: set[Cell] = set()
     for i, channel in enumerate(table.bins):
         process = table.names[i]
         if channel not in card.channels:
@@ -173,10 +174,11 @@ def _read_rates(line: int, words: list[str], table: _Table, card: Card) -> None:
                 "is -1, for the integral of the histogram.",
             )
         column = Column(channel, process, is_signal, rate)
-        if any(column.cell == other.cell for other in card.columns):
+        if column.cell in seen:
             raise fault(
                 line, f"process {process!r} has two columns in channel {channel!r}."
             )
+        seen.add(column.cell)
         card.columns.append(column)
 
 

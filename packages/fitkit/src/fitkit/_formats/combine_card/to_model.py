@@ -179,7 +179,9 @@ class _Builder:
         modifiers = self.scaling.modifiers(column.cell, effects)
         for name, (lo, hi) in effects.factors.items():
             constraint = None if name in effects.free else Normal
-            modifiers.append(NormSys(name, lo, hi, "lnN", constraint))
+            # Of NumPy already: cards have hundreds of thousands of them.
+            pair = np.float64(lo), np.float64(hi)
+            modifiers.append(NormSys(name, *pair, "lnN", constraint))
         if template is None:
             return Sample(column.process, [scale], modifiers)
         yields, changing = shape_of(effects, template, scale, statistics=own_norm)

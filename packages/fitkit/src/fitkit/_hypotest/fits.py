@@ -145,8 +145,26 @@ def conditional_fit(
         value: where to fix it.
         start: a minimum for another value.
     """
-    there = parameters.fixed_at(poi, value)
-    return minimise(likelihood, _starting(likelihood, there, poi, start), start.y)
+    return _fit_from(likelihood, parameters.fixed_at(poi, value), poi, start)
+
+
+def _fit_from(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
+    start: Near,
+) -> Minimum:
+    """A fit from a minimum nearby, or from the model's own start if that leads nowhere.
+
+    A minimum at walls, hundreds of standard deviations away, is a bad place to begin;
+    traced, where each fit is compiled for itself, it is the only one that is tried.
+    """
+    near = _starting(likelihood, parameters, poi, start)
+    found = minimise(likelihood, near, start.y)
+    if traced(found.converged) or succeeded(found):
+        return found
+    again = minimise(likelihood, parameters)
+    return again if succeeded(again) else found
 
 
 def _starting(
@@ -235,10 +253,11 @@ def fits_of_test(
     def fit(so_far: tuple, stage: _Stage) -> tuple[tuple, tuple]:
         asimov, free, alternative = so_far
         from_ = choose(stage.asimov, alternative, free)
-        found = minimise(
+        found = _fit_from(
             likelihood.at(choose(stage.asimov, asimov, data)),
-            _starting(likelihood, stage.parameters, poi, from_),
-            from_.y,
+            stage.parameters,
+            poi,
+            from_,
         )
         here = near(found, poi)
         now = (

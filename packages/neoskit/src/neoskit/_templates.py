@@ -336,7 +336,10 @@ def scores(
     samples = dict(dataset.scored_samples())
     if not samples:
         return {}
-    features = [events.features for events in samples.values()]
+    # Where weights alone vary, the nominal events are scored for all.
+    owners = dataset.features_of()
+    distinct = [key for key, owner in owners.items() if key == owner]
+    features = [samples[key].features for key in distinct]
     if bandwidth is None and not _traced((observable, features)):
         # At once: one program for the observable alone, whatever the samples are.
         scored = jax.tree.map(
@@ -350,11 +353,11 @@ def scores(
         # and computes them for every sample: a quarter more for a narrow network.
         scored = jax.lax.optimization_barrier(scored)
     parts, start = {}, 0
-    for key, events in samples.items():
-        stop = start + len(events)
+    for key in distinct:
+        stop = start + len(samples[key])
         parts[key] = jax.tree.map(lambda x, a=start, b=stop: x[a:b], scored)
         start = stop
-    return parts
+    return {key: parts[owner] for key, owner in owners.items()}
 
 
 def _traced(tree: PyTree) -> bool:

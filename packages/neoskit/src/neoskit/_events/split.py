@@ -273,7 +273,4 @@ def batch(dataset: Dataset, rows: Mapping[SampleKey, Rows], totals: Totals) -> D
     Counted channels have no observable to compute and stay complete. Works inside
     `jit`, with traced rows.
     """
-    chosen = dataset.map(
-        lambda key, events: events.take(rows[key]) if key in rows else events
-    )
-    return rescale(chosen, totals)
+    return rescale(dataset.take(lambda key: rows[key]), totals)

@@ -11,12 +11,11 @@ from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
 from .diagnose import explain_failure
-from .minimise import minimised, searched_on_host
-from .minimise import smallest_twice_nll as of_vectors
+from .minimise import minimised, searched_on_host, smallest_value
 from .poi import fixed_pois
 from .result import FitResult, result_of
 
-_of_vectors = numpy_or_compiled(of_vectors)
+_smallest_value = numpy_or_compiled(smallest_value)
 
 
 def fit(model: AbstractModel, data: Data, *, throw: bool = True) -> FitResult:
@@ -90,6 +89,7 @@ def smallest_twice_nll(
     data: Data,
     poi_value: ArrayLike | Mapping[str, ArrayLike] | None = None,
     *,
+    above_saturated: bool = False,
     on_host: bool = False,
 ) -> Float[Array, ""]:
     r"""Minus twice the log-likelihood at its maximum, and nothing else.
@@ -104,6 +104,10 @@ def smallest_twice_nll(
         data: observed or expected data.
         poi_value: where to fix the parameter of interest, of several by name; traced.
             All parameters that are not fixed are fitted by default.
+        above_saturated: whether only what lies above the saturated model counts: of
+            Asimov data the profile likelihood ratio itself, for the point that they
+            were made at is saturated. It needs no further evaluation and no gamma
+            functions, which take long to compile.
         on_host: traced, whether the search runs on NumPy, called from the program: the
             search, most of what is to compile, is then no part of it. A step takes
             some milliseconds more, so that it pays for up to about a thousand of them,
@@ -127,8 +131,9 @@ def smallest_twice_nll(
         >>> def q(signal):
         ...     model = uncorrelated_background(signal, [50.0, 30.0], [5.0, 3.0])
         ...     data = model.expected_data({**model.init, "mu": 0.0})
-        ...     tested = smallest_twice_nll(model, data, 1.0, on_host=True)
-        ...     return tested - smallest_twice_nll(model, data, 0.0, on_host=True)
+        ...     return smallest_twice_nll(
+        ...         model, data, 1.0, above_saturated=True, on_host=True
+        ...     )
         >>> gradient = jax.jit(jax.grad(q))(jnp.array([6.0, 9.0]))
         >>> [round(float(x), 5) for x in gradient]
         [0.15339, 0.39275]
@@ -140,9 +145,12 @@ def smallest_twice_nll(
     likelihood = type(model).negative_log_likelihood(model, data)
     require_float64(likelihood, parameters)
     on_host = on_host and traced(likelihood, parameters)
-    run = searched_on_host if on_host else _of_vectors
+    run = searched_on_host if on_host else _smallest_value
     value, converged = run(likelihood, parameters)
-    return xp.where(converged, value, np.nan)
+    if not above_saturated:
+        with np.errstate(all="ignore"):
+            value = value + likelihood.saturated()
+    return xp.where(converged, 2 * value, np.nan)
 
 
 def _run(

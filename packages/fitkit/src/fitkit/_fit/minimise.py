@@ -120,10 +120,10 @@ def _searched(
     return found
 
 
-def smallest_twice_nll(
+def smallest_value(
     likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """Minus twice the log-likelihood at the minimum, and whether there is one.
+    """Minus the log-likelihood at the minimum, less saturation, and whether it is one.
 
     The first derivative of a program that has only this needs no linear system: where
     the minimum is has none, and is not asked for.
@@ -146,13 +146,13 @@ def _at_minimum(
     target = held.target(parameters.start()[0], parameters.lower, parameters.upper)
     point = freeze(Found(y, value, held.free))
     value = minimum_value(likelihood, target, point)
-    return 2 * (value + likelihood.saturated()), converged & xp.isfinite(value)
+    return value, converged & xp.isfinite(value)
 
 
 def searched_on_host(
     likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """As `smallest_twice_nll`, for a program that leaves the search to NumPy.
+    """As `smallest_value`, for a program that leaves the search to NumPy.
 
     Raises:
         TypeError: for a likelihood that is written in `jax.numpy`.

@@ -218,7 +218,7 @@ def search_traced(
 
     Nothing in the result carries a derivative: `minimum_point` and `minimum_value` do.
     """
-    # Nor does anything that goes in: the rule of `BoundedAdjoint`, for which nobody here
+    # Nor does anything that goes in: the rule of `BoundedAdjoint`, of which nobody here
     # has any use, would be traced all the same, most of what a derivative takes.
     objective, start, inside, box = freeze((objective, start, inside, box))
     found: optx.Solution = optx.minimise(

@@ -99,11 +99,11 @@ def test_the_logarithm_scales_the_gradient_alone(pipeline, blobs, rough_variance
         for flag in (False, True)
     )
     assert plain.losses == pytest.approx(log.losses)
-    bias = lambda p: (
+    start, *ends = (
         p.observable.network.layers[-1].bias
-        - pipeline.observable.network.layers[-1].bias
-    )  # noqa: E731
-    moved = [bias(t.pipeline) for t in (plain, log)]
+        for p in (pipeline, plain.pipeline, log.pipeline)
+    )
+    moved = [end - start for end in ends]
     assert float(moved[0][0] / moved[1][0]) == pytest.approx(plain.losses[0], rel=1e-6)
 
 

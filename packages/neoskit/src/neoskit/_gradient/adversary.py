@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from .._checks import check_count
 from .._custom_types import Scalar
 from .._events import Dataset
+from .._observable import affine
 from .._templates import Scores
 from .event_objective import (
     AbstractEventObjective,
@@ -109,8 +110,8 @@ class AdversarialCrossEntropy(AbstractEventObjective):
         x = 4.0 * (value[:, None] - 0.5)
         *inner, last = self.adversary
         for layer in inner:
-            x = jnp.tanh(x @ layer.weight.T + layer.bias)
-        return x @ last.weight.T + last.bias
+            x = jnp.tanh(affine(layer, x))
+        return affine(last, x)
 
     def __repr__(self) -> str:
         return "adversarial_cross_entropy"

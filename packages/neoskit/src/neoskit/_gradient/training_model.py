@@ -8,11 +8,12 @@ the training alone, never to a number that is quoted.
 from typing import final
 
 import equinox as eqx
+import numpy as np
 
 import fitkit
 
 from .._custom_types import Scalar
-from .._events import Dataset
+from .._events import Dataset, Events
 from .._statmodel import Measurement
 from .._templates import ProcessTemplates, Template, Templates
 
@@ -36,11 +37,14 @@ def pseudo_events(
         signals: names of the signal processes.
         number: $\kappa$, how many events.
     """
+
+    def mean_weight(events: Events) -> Scalar:
+        weights = np.asarray(events.weights)
+        return (weights**2).sum() / np.abs(weights).sum()
+
     return {
         channel: {
-            name: number
-            * (process.nominal.weights**2).sum()
-            / abs(process.nominal.weights).sum()
+            name: number * mean_weight(process.nominal)
             for name, process in dataset.channels[channel].items()
             if name not in signals
         }

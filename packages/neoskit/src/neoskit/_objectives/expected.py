@@ -149,9 +149,10 @@ def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
 
 
 def _poi(model: fitkit.Model) -> str:
-    if model.poi is None:
+    if not isinstance(model.poi, str):
+        has = "no" if model.poi is None else "more than one"
         raise ValueError(
-            "The model has no parameter of interest. Name one with "
+            f"The model has {has} parameter of interest. Name one with "
             "`Measurement(poi=...)`."
         )
     return model.poi

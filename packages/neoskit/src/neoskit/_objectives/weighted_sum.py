@@ -85,6 +85,7 @@ class ModelObjective(Summable):
 
     def __init__(self, function: Callable[..., Scalar]):
         self._function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function)
 
     def __call__(self, model: fitkit.Model, *args: Any, **options: Any) -> Scalar:

@@ -5,6 +5,7 @@ from .composed import FeatureScore as FeatureScore
 from .composed import Residual as Residual
 from .network import NeuralObservable as NeuralObservable
 from .network import SoftmaxObservable as SoftmaxObservable
+from .network import affine as affine
 from .network import standardisation as standardisation
 from .observable import AbstractClassifier as AbstractClassifier
 from .observable import AbstractObservable as AbstractObservable

@@ -85,8 +85,8 @@ class Network(eqx.Module):
         x = (x - self.mean.value) / self.scale.value
         *inner, last = self.layers
         for layer in inner:
-            x = self.activation(_affine(layer, x))
-        return _affine(last, x)
+            x = self.activation(affine(layer, x))
+        return affine(last, x)
 
     def silenced(self) -> "Network":
         """The same network with an output of 0 for every event, ready to be trained."""
@@ -97,7 +97,7 @@ class Network(eqx.Module):
         return eqx.tree_at(lambda network: network.layers[-1], self, quiet)
 
 
-def _affine(
+def affine(
     layer: eqx.nn.Linear, x: Float[Array, "events inputs"]
 ) -> Float[Array, "events outputs"]:
     """A layer applied to all events in one matrix product, not to one after another."""

@@ -79,7 +79,7 @@ def unblind(
         >>> bool(abs(strength) < error)
         True
     """
-    if model.poi is None:
+    if not isinstance(model.poi, str):
         raise ValueError(
             "`unblind` needs a model with a parameter of interest. Name one with "
             "`Measurement(poi=...)`."

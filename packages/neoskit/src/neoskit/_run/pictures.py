@@ -77,7 +77,7 @@ def frame(pipeline: AbstractPipeline, judges: Dataset, step: int = 0) -> Frame:
 
 
 @eqx.filter_jit
-def _score(pipeline: Pipeline, points: Float[Array, "grid 2"]) -> PerEvent:
+def _score(pipeline: Pipeline, points: Float[Array, "grid 2"]) -> PerEvent | None:
     return pipeline.observable(points.astype(jnp.float32), None).value
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -18,7 +18,14 @@ from .._results import (
     merged_edges,
     unblind,
 )
-from .._train import Training, TrainingFailed, TrainState, cross_fit, train
+from .._train import (
+    AbstractKeep,
+    Training,
+    TrainingFailed,
+    TrainState,
+    cross_fit,
+    train,
+)
 from .builders import build_keep, build_pipeline, build_stages, stage_tables
 from .config import ConfigError, RunConfig
 from .failure import Failure, noted
@@ -74,7 +81,11 @@ def train_seed(
     """
     table = config.training
     stages = build_stages(stage_tables(config), dataset, seed)
-    options = {"seed": seed, "every": table.every, "progress": progress}
+    options: dict[str, Any] = {
+        "seed": seed,
+        "every": table.every,
+        "progress": progress,
+    }
     if watch is not None:
         options["callback"] = lambda state, numbers: watch(seed, state, numbers)
     keep, validation = build_keep(config), config.split.validation
@@ -93,7 +104,7 @@ def train_seed(
         )
         return Trained(seed, pipeline, dataset, trainings)
     seen, judges = two_parts(config, dataset)
-    if validation is not None:
+    if validation is not None and not isinstance(keep, AbstractKeep):
         shares = (1.0 - validation, validation)
         seen, aside = split(seen, shares, seed=config.split.seed + 1)
         keep = keep(aside)

@@ -74,7 +74,7 @@ def cross_fit(
         )
 
     def trained(pipeline: Pipeline, events: Dataset) -> Training:
-        if isinstance(keep, AbstractKeep):
+        if isinstance(keep, AbstractKeep) or validation is None:
             return train(pipeline, events, stages, keep=keep, **options)
         shares = (1.0 - validation, validation)
         events, aside = split(events, shares, seed=partition + 1)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import check_count
+from .._custom_types import Scalar
 from .._events import Dataset
 from .._gradient import AbstractEventObjective, AnyObjective, loss
 from .._gradient.loss import terms_of
@@ -206,5 +207,5 @@ def hard_loss(pipeline: Pipeline, dataset: Dataset, objective: AnyObjective) -> 
 @eqx.filter_jit
 def _of_events(
     pipeline: Pipeline, dataset: Dataset, objective: AbstractEventObjective
-) -> jax.Array:
+) -> Scalar:
     return loss(pipeline, dataset, objective)

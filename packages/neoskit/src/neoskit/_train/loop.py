@@ -271,9 +271,7 @@ def _pseudo_events(stage: Stage, dataset: Dataset, pipeline: Pipeline) -> dict:
     if not stage.pseudo_events:
         return {}
     signals = pipeline.measurement.signals
-    return jax.tree.map(
-        jnp.asarray, pseudo_events(dataset, signals, stage.pseudo_events)
-    )
+    return pseudo_events(dataset, signals, stage.pseudo_events)
 
 
 def _check(dataset: Dataset, every: int) -> None:

@@ -107,7 +107,7 @@ def recipe(
     objective: AnyObjective,
     *,
     steps: int = 100,
-    learning_rate: float = 1e-4,
+    learning_rate: float = 3e-4,
     warm_start: int = 300,
     warm_learning_rate: float = 1e-3,
     variations: bool = False,

@@ -67,8 +67,11 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
             return _terms(left, weight) + _terms(right, weight)
         case ast.BinOp(ast.Constant(value=number), ast.Mult(), term) | ast.BinOp(
             term, ast.Mult(), ast.Constant(value=number)
-        ) if type(number) in (int, float) and 0 < number < float("inf"):
-            return _terms(term, weight * number)
+        ):
+            # A truth value is an `int` as well, and no number of anything.
+            known = isinstance(number, int | float) and type(number) is not bool
+            if known and 0 < number < float("inf"):  # type: ignore[operator]
+                return _terms(term, weight * number)  # type: ignore[operator]
         case ast.Name(id=name):
             return [Term(weight, _known(name, (*OF_MODEL, *OF_EVENTS)), False)]
         case ast.Call(func=ast.Name(id="log"), args=[ast.Name(id=name)], keywords=[]):

@@ -176,6 +176,17 @@ def test_settings_of_a_fit_hold(both):
         np.testing.assert_allclose(got.twice_nll, wanted.twice_nll, rtol=1e-10)
 
 
+def test_masked_channels_need_no_data(both):
+    whole, pieces, data = (*(m.with_masked("SR1") for m in both[:2]), both[2])
+    assert pieces.masked_channels == ("SR1",)
+    seen = {name: counts for name, counts in data.main.items() if name != "SR1"}
+    wanted = fitkit.fit(whole, whole.data(seen))
+    got = fitkit.fit(pieces, pieces.data(seen))
+    np.testing.assert_allclose(got.twice_nll, wanted.twice_nll, rtol=1e-10)
+    with pytest.raises(ValueError, match="'SR9'"):
+        both[1].with_masked("SR9")
+
+
 def test_pseudo_experiments_fluctuate_as_they_should(both):
     whole, pieces, _ = both
     params = {**whole.init, "mu": 2.0}

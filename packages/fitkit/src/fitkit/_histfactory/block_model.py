@@ -11,7 +11,13 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from .._custom_types import Params
 from .._model.constraints import Normal, Poisson
 from .._model.model import AbstractModel, Data
-from .._model.parameters import Parameter, ParameterShapes, ParameterVectors, unflatten
+from .._model.parameters import (
+    Parameter,
+    ParameterShapes,
+    ParameterVectors,
+    matching,
+    unflatten,
+)
 from .._numerics.namespace import add_block, as_numpy, take, traced, xp
 from .block_likelihood import BlockLikelihood, Observations, Part
 from .block_places import (
@@ -46,8 +52,8 @@ class BlockModel(AbstractModel):
 
     For a model of hundreds of parameters, or of few channels in which all of them act,
     `Model` is as fast, and has more: parameters of a channel are known to
-    `parameter_group`, `predicted_yields` and `write_workspace`, and channels can be
-    masked. Fits, covariances, tests, limits, profiles are those of any model.
+    `parameter_group`, `predicted_yields` and `write_workspace`. Fits, covariances,
+    tests, limits, profiles are those of any model.
 
     Args:
         channels, poi, settings, normsys_code, histosys_code, mc_statistics: as of
@@ -211,6 +217,35 @@ class BlockModel(AbstractModel):
         object.__setattr__(new, "vectors", vectors)
         return new
 
+    def with_masked(self, *channels: str) -> "BlockModel":
+        """The same model, blind to the counts of some channels; as of `Model`."""
+        names = [name for name, _, _ in self.whole.channels]
+        masked = {
+            each
+            for pattern in channels
+            for each in matching(pattern, names, "with_masked", "channel")
+        }
+        new = self.with_parameter_vectors(self.vectors)
+        parts = tuple(
+            part.with_masked(*part.channel_names)
+            if names[place.channel] in masked
+            else part
+            for place, part in zip(self.whole.places, self.parts, strict=True)
+        )
+        object.__setattr__(new, "parts", parts)
+        return new
+
+    @property
+    def masked_channels(self) -> tuple[str, ...]:
+        """The names of the channels that `with_masked` took out of the likelihood."""
+        names = [name for name, _, _ in self.whole.channels]
+        masked = {
+            place.channel
+            for place, part in zip(self.whole.places, self.parts, strict=True)
+            if part.masked_channels
+        }
+        return tuple(name for c, name in enumerate(names) if c in masked)
+
     @property
     def nominal_aux(self) -> dict[str, Array]:
         """The auxiliary data that the specification states."""
@@ -239,17 +274,20 @@ class BlockModel(AbstractModel):
 
     def data(self, main: Mapping[str, ArrayLike]) -> Data:
         """Observed counts together with the nominal auxiliary data; as of `Model`."""
-        data = Data({name: np.asarray(main[name], float) for name in main}, {})
-        known = [name for name, _, _ in self.whole.channels]
+        known, masked = (
+            [name for name, _, _ in self.whole.channels],
+            self.masked_channels,
+        )
+        data = Data({n: np.asarray(main[n], float) for n in main if n not in masked})
         for name in (*known, *main):
-            if name not in main or name not in known:
+            if name not in masked and (name not in main or name not in known):
                 raise SpecificationError(
                     f"the data have channels {', '.join(main)}, and the model has "
                     f"{', '.join(known)}: {name!r} is in one of them only.",
                     keys=("main", name),
                 )
         for name, bins, _ in self.whole.channels:
-            if data.main[name].shape != (bins,):
+            if name not in masked and data.main[name].shape != (bins,):
                 raise SpecificationError(
                     f"have shape {data.main[name].shape}, but the channel has {bins} "
                     "bins. Give one count for each.",
@@ -343,7 +381,9 @@ class BlockModel(AbstractModel):
             (piece,) = part.channel_names
             aux = dict(part.nominal_aux)
             aux |= {n: take(data.aux[n], bins) for n, bins in place.factors.items()}
-            own = Data({piece: data.main[name][place.bins]}, aux)
+            # Of a masked channel there need be none.
+            main = {piece: data.main[name][place.bins]} if name in data.main else {}
+            own = Data(main, aux)
             parts.append(Part(place.entries, part.negative_log_likelihood(own)))
         shapes = self.parameter_shapes
         flat = [np.zeros(0)]

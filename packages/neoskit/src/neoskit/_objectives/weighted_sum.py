@@ -128,4 +128,6 @@ def name_of(objective: Any) -> str:
     """What an objective is called in tables and messages."""
     if isinstance(objective, Summable):
         return repr(objective)
+    if isinstance(objective, functools.partial):
+        return name_of(objective.func)
     return getattr(objective, "__name__", None) or repr(objective)

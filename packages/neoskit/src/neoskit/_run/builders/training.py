@@ -47,13 +47,23 @@ OBJECTIVES: dict[str, Objective | AbstractEventObjective] = {
 }
 
 
-def build_objective(text: str, dataset: Dataset, seed: int) -> AnyObjective:
+# One object of each, as what is compiled is kept by the objective's identity.
+ON_HOST: dict[str, Objective] = {
+    "expected_cls": functools.partial(expected_cls, on_host=True),
+    "discovery_pvalue": functools.partial(discovery_pvalue, on_host=True),
+}
+
+
+def build_objective(
+    text: str, dataset: Dataset, seed: int, *, on_host: bool = False
+) -> AnyObjective:
     """The objective that a text names.
 
     Args:
         text: a sum of objectives.
         dataset: the events, whose variations an adversary tells apart.
         seed: of an adversary's initial parameters.
+        on_host: whether fits run on NumPy where an objective can.
     """
     terms = []
     for term in parse_objective(text):
@@ -64,6 +74,8 @@ def build_objective(text: str, dataset: Dataset, seed: int) -> AnyObjective:
             one = AdversarialCrossEntropy(systematics, key=jax.random.key(seed))
         else:
             one = OBJECTIVES[term.name]
+            if on_host and term.name in ON_HOST:
+                one = ON_HOST[term.name]
         terms.append((term.weight, Logarithm(one) if term.logarithm else one))
     if len(terms) == 1 and terms[0][0] == 1.0:
         return terms[0][1]
@@ -105,7 +117,7 @@ def build_stages(
     """The stages of a training."""
     return tuple(
         Stage(
-            build_objective(table.objective, dataset, seed),
+            build_objective(table.objective, dataset, seed, on_host=table.fits_on_host),
             table.steps,
             _optimiser(
                 table.optimiser,

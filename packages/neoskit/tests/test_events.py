@@ -355,17 +355,29 @@ def test_rows_are_taken_inside_jit_of_one_array():
         np.testing.assert_array_equal(found.weights, expected.weights)
 
 
-def test_samples_are_filled_up_with_events_of_no_weight(blobs):
-    from neoskit._events import padded
+def test_folds_of_all_partitions_are_filled_up_to_one_length(control):
+    from neoskit._events import lengths_of_folds, padded
 
-    lengths = set()
-    for count in (1, 7, 33, 90, 95, 400):
-        few = blobs.map(lambda _, events, n=count: events.take(np.arange(n)))
-        more = padded(few)
-        for (_, before), (_, after) in zip(few.samples(), more.samples(), strict=True):
-            assert count <= len(after) <= count + count / 16
+    lengths = lengths_of_folds(control, 2)
+    for partition in range(20):
+        few = leave_out(control, 1, 2, seed=partition)
+        more = padded(few, lengths)
+        for (key, before), (_, after) in zip(
+            few.samples(), more.samples(), strict=True
+        ):
+            count = len(before)
+            assert len(after) == lengths.get(key, count) >= count
             assert np.array_equal(after.features[:count], before.features)
             assert np.array_equal(after.weights[:count], before.weights)
             assert np.all(after.weights[count:] == 0)
-        lengths.add(len(after))
-    assert lengths == {1, 7, 34, 92, 96, 400}
+
+
+def test_other_weights_are_those_that_are_told(control):
+    def changed(key, events):
+        return events.weights * (2.0 if key.shift else 3.0)
+
+    quick = control.with_weights(changed)
+    checked = control.map(lambda k, e: e.with_weights(changed(k, e)))
+    for (key, a), (_, b) in zip(quick.samples(), checked.samples(), strict=True):
+        assert np.array_equal(a.weights, b.weights), key
+        assert np.array_equal(a.features, b.features)

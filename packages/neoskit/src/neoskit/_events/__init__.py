@@ -16,6 +16,7 @@ from .split import fold_of as fold_of
 from .split import hash_of_index as hash_of_index
 from .split import keep_only as keep_only
 from .split import leave_out as leave_out
+from .split import lengths_of_folds as lengths_of_folds
 from .split import padded as padded
 from .split import split as split
 from .split import sums_of_weights as sums_of_weights

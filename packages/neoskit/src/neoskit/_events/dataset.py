@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 from .._checks import check_names
-from .._custom_types import Rows
+from .._custom_types import PerEvent, Rows
 from .events import Events
-from .process import Process
+from .process import Process, replaced
 
 
 class SampleKey(NamedTuple):
@@ -147,6 +147,26 @@ class Dataset(eqx.Module):
             for channel, processes in self.channels.items()
         }
         return Dataset(channels, self.counted, self.observed)
+
+    def with_weights(
+        self, change: Callable[[SampleKey, Events], PerEvent]
+    ) -> "Dataset":
+        """The same events with the weights `change(key, events)` in each sample.
+
+        Observed events stay as they are. Nothing is checked again: what is made a
+        thousand times, as a replica or a part, is made in no time.
+        """
+
+        def changed(channel: str, name: str, process: Process) -> Process:
+            return process.with_weights(
+                lambda shift, events: change(SampleKey(channel, name, shift), events)
+            )
+
+        channels = {
+            channel: {name: changed(channel, name, p) for name, p in processes.items()}
+            for channel, processes in self.channels.items()
+        }
+        return replaced(self, channels=channels)
 
     def map(self, change: Callable[[SampleKey, Events], Events]) -> "Dataset":
         """The dataset with `change(key, events)` in the place of each sample.

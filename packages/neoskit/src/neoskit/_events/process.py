@@ -1,7 +1,8 @@
 """A process in a channel: its nominal events and what they may be instead."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import final
+from typing import TypeVar, final
 
 import equinox as eqx
 import jax
@@ -81,6 +82,20 @@ class Process(eqx.Module):
             },
         )
 
+    def with_weights(self, change: Callable[[str, Events], PerEvent]) -> "Process":
+        """The same events with the weights `change(shift, events)` in each sample."""
+
+        def changed(shift: str, side: Events | PerEvent) -> Events | PerEvent:
+            weights = change(shift, self._events(side))
+            return side.with_weights(weights) if isinstance(side, Events) else weights
+
+        nominal = self.nominal.with_weights(change("", self.nominal))
+        sides = {
+            name: (changed(f"{name}:up", up), changed(f"{name}:down", down))
+            for name, (up, down) in self._sides.items()
+        }
+        return replaced(self, nominal=nominal, _sides=sides)
+
     def take(self, rows: Callable[[str], Rows]) -> "Process":
         """The rows `rows(shift)` of each sample, also inside `jit`.
 
@@ -99,9 +114,22 @@ class Process(eqx.Module):
             name: (taken(f"{name}:up", up), taken(f"{name}:down", down))
             for name, (up, down) in self._sides.items()
         }
-        return eqx.tree_at(
-            lambda process: (process.nominal, process._sides), self, (nominal, sides)
-        )
+        return replaced(self, nominal=nominal, _sides=sides)
+
+
+_Module = TypeVar("_Module", bound=eqx.Module)
+
+
+def replaced(module: _Module, **fields: object) -> _Module:
+    """A module with other fields, checked as little as those of `eqx.tree_at`.
+
+    That would put the entries of a dictionary in the order of their names.
+    """
+    new = object.__new__(type(module))
+    for field in dataclasses.fields(module):
+        value = fields.get(field.name, getattr(module, field.name))
+        object.__setattr__(new, field.name, value)
+    return new
 
 
 def _weights_alone(events: Events, nominal: Events) -> Events | PerEvent:

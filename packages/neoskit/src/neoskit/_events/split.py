@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from .._checks import check_count, check_fold
-from .._custom_types import EventIndex, Rows, Scalar
+from .._custom_types import EventIndex, PerEvent, Rows, Scalar
 from .dataset import Dataset, SampleKey
 from .events import Events
+from .process import replaced
 
 # Sums of weights are kept for positive and for negative weights apart: the sum of a
 # small batch of signed weights may come close to 0, and a factor made from it explode.
@@ -41,18 +42,16 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
     those of `totals`; works inside `jit`.
     """
 
-    def scaled(key: SampleKey, events: Events) -> Events:
+    def scaled(key: SampleKey, events: Events) -> PerEvent:
         up, down = (
             # A sum of 0 has no weight to scale: any divisor but 0 will do.
             whole / (have + (have == 0))
             for whole, have in zip(totals[key], _signed_sums(events), strict=True)
         )
         weights = events.weights
-        return events.with_weights(
-            weights * ((weights > 0) * up + (weights < 0) * down)
-        )
+        return weights * ((weights > 0) * up + (weights < 0) * down)
 
-    return dataset.map(scaled)
+    return dataset.with_weights(scaled)
 
 
 def hash_of_index(index: EventIndex, seed: int) -> EventIndex:
@@ -114,15 +113,17 @@ def keep_only(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Data
     """
     check_fold("keep_only", fold, folds)
 
-    def masked(events: Events) -> Events:
+    def masked(events: Events) -> PerEvent:
         # A weight of 0 in place of the event's absence: all folds have one shape, and
         # share what is compiled for it.
-        inside = fold_of(events, folds, seed=seed) == fold
-        return events.with_weights(events.weights * inside)
+        return events.weights * (fold_of(events, folds, seed=seed) == fold)
 
-    inside = dataset.map(lambda _, events: masked(events))
-    observed = {name: masked(events) for name, events in dataset.observed.items()}
-    return Dataset(inside.channels, dataset.counted, observed)
+    inside = dataset.with_weights(lambda _, events: masked(events))
+    observed = {
+        name: events.with_weights(masked(events))
+        for name, events in dataset.observed.items()
+    }
+    return replaced(inside, observed=observed)
 
 
 def split(
@@ -208,23 +209,37 @@ def _part_of_index(
     return parts
 
 
-def padded(dataset: Dataset) -> Dataset:
-    """The same with events of weight 0 at the end of the samples, at most 1/16 more.
+def padded(dataset: Dataset, lengths: Mapping[SampleKey, int]) -> Dataset:
+    """The same with events of weight 0 at the end of samples that are shorter.
 
-    What is compiled belongs to the lengths of the samples. Folds and partitions of one
-    dataset differ by a few events each; filled up to round lengths they share it.
+    What is compiled belongs to the lengths of the samples: those of equal lengths share
+    it.
     """
 
-    def filled(_: SampleKey, events: Events) -> Events:
-        count = len(events)
-        unit = 1 << max(count.bit_length() - 5, 0)
-        missing = -count % unit
-        rows = np.minimum(np.arange(count + missing), count - 1)
-        there = np.arange(count + missing) < count
-        longer = events.take(rows)
-        return longer.with_weights(longer.weights * there)
+    def rows(key: SampleKey) -> Rows:
+        count = counts[key]
+        return np.minimum(np.arange(max(lengths[key], count)), count - 1)
 
-    return dataset.map(filled)
+    def weights(key: SampleKey, events: Events) -> PerEvent:
+        there = np.arange(len(events)) < counts.get(key, len(events))
+        return events.weights * there
+
+    counts = {key: len(events) for key, events in dataset.scored_samples()}
+    return dataset.take(rows).with_weights(weights)
+
+
+def lengths_of_folds(dataset: Dataset, folds: int) -> dict[SampleKey, int]:
+    """A length for each sample that holds all but one of its folds, any partition.
+
+    Five standard deviations above the mean of what `leave_out` leaves: folds and
+    partitions that are filled up to it share what is compiled.
+    """
+    lengths = {}
+    for key, events in dataset.scored_samples():
+        count, share = len(events), 1 / folds
+        spread = np.sqrt(count * share * (1 - share))
+        lengths[key] = min(count, int(np.ceil(count * (1 - share) + 5 * spread)))
+    return lengths
 
 
 def batches(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import check_count
-from .._custom_types import EventIndex
+from .._custom_types import EventIndex, PerEvent
 from .._events import Dataset, Events, SampleKey, hash_of_index
 
 _Numbers = TypeVar("_Numbers")
@@ -45,11 +45,11 @@ def resample(dataset: Dataset, seed: int, replica: int = 0) -> Dataset:
         for name in names
     }
 
-    def drawn(sample: SampleKey, events: Events) -> Events:
+    def drawn(sample: SampleKey, events: Events) -> PerEvent:
         counts = _poisson_of(np.asarray(events.index), words[sample.process])
-        return events.with_weights(events.weights * counts)
+        return events.weights * counts
 
-    return dataset.map(drawn)
+    return dataset.with_weights(drawn)
 
 
 def bootstrap(

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 
 from .._checks import check_count
-from .._events import Dataset, leave_out, split
+from .._events import Dataset, leave_out, lengths_of_folds, padded, split
 from .._pipeline import CrossFit, Pipeline, trained_leaves
 from .keep import AbstractKeep, KeepLast
 from .loop import Training, train
-from .stage import Stages
+from .stage import Stages, stages_of
 
 
 def cross_fit(
@@ -62,6 +62,10 @@ def cross_fit(
     pipelines = tuple(build(events, fold) for fold, events in enumerate(seen))
     # Whether they can be joined is known now, and not when all have been trained.
     CrossFit(pipelines, partition)
+    if all(stage.batch_size is None for stage in stages_of(stages, pipelines[0])):
+        # Filled up with events of no weight, all folds share what is compiled.
+        lengths = lengths_of_folds(dataset, folds)
+        seen = [padded(events, lengths) for events in seen]
     if any(_trains_binning(pipeline) for pipeline in pipelines):
         raise ValueError(
             "`cross_fit(build=...)`: each fold would train its bin edges to others, "

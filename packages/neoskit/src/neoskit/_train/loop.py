@@ -14,7 +14,7 @@ import fitkit
 
 from .._checks import check_count
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey, batches, padded, sums_of_weights
+from .._events import Dataset, SampleKey, batches, sums_of_weights
 from .._gradient import AnyObjective, TrainingModel, needs_model, pseudo_events
 from .._pipeline import Pipeline
 from .._progress import progress_bar
@@ -142,7 +142,7 @@ def train(
     # Of the whole dataset, before any batch: each batch is scaled to these.
     totals = sums_of_weights(dataset)
     # Onto the device once, not in every step.
-    events = jax.tree.map(jnp.asarray, padded(_without_data(dataset)))
+    events = jax.tree.map(jnp.asarray, _without_data(dataset))
     totals = jax.tree.map(jnp.asarray, totals)
     state = (
         start

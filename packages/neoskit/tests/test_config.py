@@ -260,12 +260,12 @@ def stages_of(text):
 def test_an_objective_of_the_model_is_warmed_up():
     entropy = "binary_cross_entropy"
     training = MINIMAL + "[training]\n"
-    assert stages_of(MINIMAL) == [(entropy, 300, 1e-3), ("expected_cls", 100, 1e-4)]
+    assert stages_of(MINIMAL) == [(entropy, 300, 1e-3), ("expected_cls", 100, 3e-4)]
     assert stages_of(training + "warm_start = {steps = 20, variations = true}") == [
         (entropy + "_with_variations", 20, 1e-3),
-        ("expected_cls", 100, 1e-4),
+        ("expected_cls", 100, 3e-4),
     ]
-    alone = [("expected_cls", 100, 1e-4)]
+    alone = [("expected_cls", 100, 3e-4)]
     assert stages_of(training + "warm_start = false") == alone
     assert stages_of(training + f"objective = '{entropy}'")[0][0] == entropy
     mixed = f"expected_limit + 20 * {entropy}"

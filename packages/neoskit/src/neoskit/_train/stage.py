@@ -115,7 +115,7 @@ def recipe(
     chunk_size: int | None = None,
     bandwidth: float | Callable[[int], ArrayLike] | None = None,
 ) -> tuple[Stage, Stage]:
-    """Cross entropy first, then the objective, shortly and at a tenth of the rate.
+    """Cross entropy first, then the objective, shortly and at a third of the rate.
 
     What `train` does with an objective of the model and a classifier, and measured
     against others in the documentation's "Does it pay?".

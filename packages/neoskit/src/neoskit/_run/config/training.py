@@ -98,12 +98,12 @@ class TrainingTable(StageTable):
     """How the observable is trained, once per seed.
 
     An objective of the model is trained after a warm start on the cross entropy
-    (`warm_start = false` for none) with a tenth of its rate. `stages` says it all
+    (`warm_start = false` for none) with a third of its rate. `stages` says it all
     instead, stage by stage. `keep` is what a stage leaves: the parameters of its last
     step, the best on the validation events, or their exponential average.
     """
 
-    learning_rate: Positive = 1e-4
+    learning_rate: Positive = 3e-4
     warm_start: _WarmStart = WarmStartTable()
     stages: Tuple[StageTable] = ()
     every: Count = 1

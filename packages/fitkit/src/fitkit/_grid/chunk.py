@@ -219,9 +219,10 @@ def _why(task: Task, point: Point) -> str:
     """Why a point has not converged: the fits to its data again, one at a time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # told when it was read
-        model, data = read_workspace(
-            point.document, patch=point.patch, **task.reading._asdict()
-        )
+        # Modifiers of types that the format has not are no part of a grid.
+        reading = task.reading._asdict()
+        del reading["extra"]
+        model, data = read_workspace(point.document, patch=point.patch, **reading)
     if task.settings is not None:
         model = task.settings(model)
     # In the order in which a test makes them: the first that fails tells the reason.

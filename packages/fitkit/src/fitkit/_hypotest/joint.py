@@ -143,7 +143,7 @@ def joint_test(
         >>> data = model.data({"A": [25.0], "B": [16.0]})
         >>> test = fitkit.joint_test(model, data, {"r_ggH": 1.2, "r_qqH": 0.8})
         >>> round(float(test.statistic), 4), round(float(test.p_value), 4)
-        (1.6247, 0.4438)
+        (1.6245, 0.4439)
 
     References:
         arXiv:1007.1727, section 2; PDG review of statistics, 40.4.2.2.

@@ -57,7 +57,7 @@ def with_terms(model: AbstractModel, *terms: AbstractTerm) -> "ModelWithTerms":
         >>> model = fitkit.with_terms(Model([Channel("SR", samples)], poi=None), theory)
         >>> best = fitkit.fit(model, model.data({"SR": [33.0, 30.0]}))
         >>> [round(float(x), 3) for x in best.params.values()]
-        [1.092, 1.065]
+        [1.045, 1.037]
     """
     shapes = model.parameter_shapes
     entries = entry_names(shapes)

@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Literal, NamedTuple, final
 
 from .._histfactory.modifiers import AbstractModifier
@@ -36,7 +35,7 @@ class Choices(NamedTuple):
     histosys_code: str | Mapping[str, str] = "4p"
     staterror_constraint: type[Normal] | type[Poisson] = Normal
     mc_statistics: Literal["parameters", "profiled"] = "parameters"
-    extra: Mapping[tuple[int, int], Sequence[AbstractModifier]] = MappingProxyType({})
+    extra: Mapping[tuple[int, int], Sequence[AbstractModifier]] | None = None
 
 
 def chosen_measurement(workspace: WorkspaceDocument, wanted: str | int | None) -> int:

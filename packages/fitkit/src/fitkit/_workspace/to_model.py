@@ -59,7 +59,7 @@ def model_of(
             document makes no model.
     """
     # What only a document can have wrong comes first, then what any model can.
-    types = parameters_of(choices.extra) | parameter_types(workspace)
+    types = parameters_of(choices.extra or {}) | parameter_types(workspace)
     check_settings(workspace, types)
     chosen = chosen_measurement(workspace, choices.measurement)
     measurement = workspace.measurements[chosen]
@@ -144,7 +144,7 @@ def _channel(
 ) -> Channel:
     samples = [_sample(sample, next(numbers), choices) for sample in document.samples]
     for s, sample in enumerate(samples):
-        if more := choices.extra.get((c, s)):
+        if more := (choices.extra or {}).get((c, s)):
             modifiers = [*sample.modifiers, *more]
             samples[s] = Sample(sample.name, sample.yields, modifiers)
     return Channel(document.name, samples)

@@ -62,14 +62,13 @@ def hard_hist(
     engine = np if known else jnp
     if known:
         columns, edges = list(map(np.asarray, columns)), list(map(np.asarray, edges))
-        weights = np.asarray(weights)
-    weights = weights.astype(jnp.result_type(float))
+    of_events = engine.asarray(weights).astype(jnp.result_type(float))
     weights = enforce(
-        weights,
+        of_events,
         *(increasing(e, call) for e in edges),
         *(with_ends(e, call) for e in edges if flow == "reflect"),
         no_nan(data, call),
-        finite(weights, call, "weights"),
+        finite(of_events, call, "weights"),
     )
     indices, inside = zip(
         *(_index(engine, e, x, flow) for e, x in zip(edges, columns, strict=True)),

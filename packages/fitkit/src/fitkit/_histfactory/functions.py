@@ -197,8 +197,8 @@ class Functions(NamedTuple):
             slopes.append(scatter_add((size, value.shape[0]), (at,), slope))
         outputs = xp.concatenate([*values, np.ones(1)])
         slope = xp.concatenate([*slopes, np.zeros((size, 1))], axis=1)
-        factors, slopes = take(outputs, self.output_of), take(slope, self.output_of)
-        return Evaluated(self, x, factors, slopes)
+        of_each = take(slope, self.output_of)
+        return Evaluated(self, x, take(outputs, self.output_of), of_each)
 
 
 class Evaluated(NamedTuple):

@@ -149,9 +149,7 @@ class Model(AbstractModel):
         """
         chosen = checked_poi(poi, self.parameter_shapes)
         new = self._with_arrays()
-        object.__setattr__(
-            new, "layout", dataclasses.replace(self.layout, poi=chosen)
-        )
+        object.__setattr__(new, "layout", dataclasses.replace(self.layout, poi=chosen))
         return new
 
     @property

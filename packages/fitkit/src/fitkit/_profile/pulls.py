@@ -55,9 +55,7 @@ class Pulls(eqx.Module):
         return "\n".join(lines)
 
 
-def pulls(
-    model: AbstractModel, data: Data, *, best: FitResult | None = None
-) -> Pulls:
+def pulls(model: AbstractModel, data: Data, *, best: FitResult | None = None) -> Pulls:
     r"""Best fits and uncertainties in units of the constraints.
 
     A normal constraint has the width \(\sigma\). A Poisson constraint, which counts

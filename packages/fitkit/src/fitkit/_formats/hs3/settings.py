@@ -9,7 +9,7 @@ from ..._workspace.error import WorkspaceError
 from .constraints import Constraint
 from .document import Chosen, Value
 from .parameters import Parameters, Vector
-from .schema import ShapeSysPart
+from .schema import ShapeSysPart, StatErrorPart
 
 _SMALLEST_FACTOR = 1e-10
 # The bounds of a modifier where a document says nothing, as `Model` takes them.
@@ -111,11 +111,12 @@ class Settings:
                 continue
             sample = self._parameters.channels[c].content.samples[s]
             part = sample.modifiers[m]
-            given = (
-                part.data.vals
-                if isinstance(part, ShapeSysPart)
-                else part.errors(sample.data) or [0.0] * len(entries)
-            )
+            if isinstance(part, ShapeSysPart):
+                given = part.data.vals
+            elif isinstance(part, StatErrorPart):
+                given = part.errors(sample.data) or [0.0] * len(entries)
+            else:
+                continue
             for entry, content, each in zip(
                 entries, sample.data.contents, given, strict=False
             ):

@@ -126,8 +126,8 @@ def grid(
             patches a document, or a sequence of them.
         patches: a patch set, some of its patches, or patches by name.
         compute: `hypotest` (default), `upper_limit`, `discovery` or `fit`.
-        measurement, poi, normsys_code, histosys_code, staterror_constraint,
-            mc_statistics: as in `read_workspace`.
+        measurement, poi, normsys_code, histosys_code: as in `read_workspace`.
+        staterror_constraint, mc_statistics: likewise.
         settings: what holds in the fits of every point, as a function of its model:
             `lambda model: model.with_masked("VR*").with_fixed(jes=0.0)`. For workers in
             other processes it must pickle, as a function of a module does.

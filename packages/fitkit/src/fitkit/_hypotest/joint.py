@@ -53,13 +53,13 @@ class JointTest(eqx.Module):
         names: of the parameters.
     """
 
-    tested: Float[Array, "*tested parameters"]
-    statistic: Float[Array, "*tested"]
-    p_value: Float[Array, "*tested"]
+    tested: Float[Array, "... parameters"]
+    statistic: Float[Array, "..."]
+    p_value: Float[Array, "..."]
     best: Float[Array, " parameters"]
-    converged: Bool[Array, "*tested"]
-    p_error: Float[Array, "*tested"]
-    failed: Float[Array, "*tested"]
+    converged: Bool[Array, "..."]
+    p_error: Float[Array, "..."]
+    failed: Float[Array, "..."]
     names: tuple[str, ...] = eqx.field(static=True)
 
     def inside(self, level: ArrayLike = 0.6827) -> Bool[Array, "*tested"]:

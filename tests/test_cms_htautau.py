@@ -242,7 +242,7 @@ def run(dataset, root):
     pipeline, _ = neoskit.cross_fit(
         lambda seen, fold: build_pipeline(config, seen, jax.random.key(fold)),
         dataset,
-        neoskit.Stage(neoskit.expected_cls, 3),
+        neoskit.Stage(neoskit.expected_cls, 3, pseudo_events=0.0),
         progress=False,
     )
     edges = neoskit.merged_edges(pipeline, dataset)

@@ -1,7 +1,7 @@
 """Draws the pictures of docs/neoskit/does-it-pay.md from the numbers beside it.
 
 The numbers, `does-it-pay.json`, are what `inferno.py`, `blobs.py map` and
-`neoskit compare examples/cms_htautau*.toml` print.
+`neoskit compare examples/cms_htautau.toml` give.
 
     does_it_pay.py [FOLDER]     docs/neoskit by default
 """
@@ -42,7 +42,9 @@ def blobs(ax: Any, numbers: dict[str, Any]) -> None:
         spread = np.abs(np.quantile(values, [0.16, 0.84], axis=1) - median)
         ax.errorbar(events, median, spread, fmt=marker + "-", label=name)
     ax.set(xscale="log", xlabel="training events per blob", ylabel="95 % limit on μ")
-    ax.legend()
+    ax.set_xticks(events, [str(n) for n in events])
+    ax.set_xticks([], minor=True)
+    ax.legend(loc="center right")
 
 
 def htautau(ax: Any, numbers: dict[str, Any]) -> None:
@@ -68,14 +70,12 @@ QUANTITIES = {
 
 def main(folder: Path) -> None:
     numbers = json.loads((folder / "does-it-pay.json").read_text())
-    drawn = {"inferno": inferno, "blobs": blobs}
-    drawn |= dict.fromkeys(("htautau", "htautau_scaled"), htautau)
+    drawn = {"inferno": inferno, "blobs": blobs, "htautau": htautau}
     with plot.style():
         for name, draw in drawn.items():
-            if name in numbers:
-                figure = plot.panels(width=6.0)
-                draw(figure.subplots(), numbers[name])
-                plot.save(figure, folder / f"does-it-pay-{name}.png")
+            figure = plot.panels(width=6.0)
+            draw(figure.subplots(), numbers[name])
+            plot.save(figure, folder / f"does-it-pay-{name}.png")
 
 
 if __name__ == "__main__":

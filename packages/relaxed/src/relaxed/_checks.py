@@ -88,5 +88,5 @@ class _Said(Sequence):
     def __len__(self) -> int:
         return 1
 
-    def __getitem__(self, index: int) -> str | None:  # type: ignore[override]
+    def __getitem__(self, index: int) -> str | None:
         return self.complaint

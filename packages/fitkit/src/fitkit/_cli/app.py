@@ -37,10 +37,10 @@ NO_MINIMUM = 3
 class Commands(TyperGroup):
     """All commands. Errors of the user's making end in one message, no traceback."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(_HOMES)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
         if cmd_name in _HOMES and cmd_name not in self.commands:
             module = importlib.import_module(f".{_HOMES[cmd_name]}", __package__)
             command = getattr(module, cmd_name)
@@ -53,7 +53,7 @@ class Commands(TyperGroup):
             self.commands[cmd_name] = typer.main.get_group(part).commands[cmd_name]
         return super().get_command(ctx, cmd_name)
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         if args[0] not in _HOMES:  # what it may have meant is sought among all
             for name in _HOMES:
                 self.get_command(ctx, name)

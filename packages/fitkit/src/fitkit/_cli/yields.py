@@ -105,7 +105,7 @@ def _print(content: dict[str, Any]) -> None:
 
 def _sum(counts: list[float | None]) -> float | None:
     """None where a channel is masked."""
-    return None if None in counts else sum(counts)  # type: ignore[arg-type]
+    return None if None in counts else sum(counts)
 
 
 @with_options

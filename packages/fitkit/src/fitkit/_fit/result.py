@@ -13,10 +13,10 @@ from jaxtyping import Array, Bool, Float, Int
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model.digest import digest_of
 from .._model.model import AbstractModel, Data
-from .._model.parameters import ParameterShapes, unflatten
+from .._model.parameters import ParameterShapes, entry_names, unflatten
 from .._numerics.bordered_matrix import Bordered, scale_of
 from .._numerics.namespace import concrete, traced, xp
-from .diagnose import describe, entry_names, flattest, named_direction
+from .diagnose import describe, flattest, named_direction
 from .fit_file import (
     arrays_of_curvature,
     arrays_of_masks,

@@ -135,7 +135,7 @@ def flat_aux(layout: Layout, aux: Mapping[str, ArrayLike]) -> Array | np.ndarray
     together = xp.concatenate([np.zeros(0), *(v.reshape(-1) for v in values)])
     flat = scatter_add((size,), (places,), together)
     # Each call of a likelihood passes here: by parameter only where something is odd.
-    if type(flat) is np.ndarray and not (np.isfinite(flat) & (flat >= 0)).all():
+    if isinstance(flat, np.ndarray) and not (np.isfinite(flat) & (flat >= 0)).all():
         _check_aux(layout, flat)
     return flat
 

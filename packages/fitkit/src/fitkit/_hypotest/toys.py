@@ -192,7 +192,7 @@ def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
     for first in range(0, toys.n, toys.chunk):
         numbers = np.arange(first, min(first + toys.chunk, toys.n))
         tell = toys.progress and (
-            lambda done, _, first=first: toys.progress(first + done, toys.n)  # type: ignore[misc]
+            lambda done, _, first=first: toys.progress(first + done, toys.n)
         )
         parts.append(function(numbers, tell, toys.n - numbers[-1] - 1))
     return jax.tree.map(lambda *x: xp.concatenate(x), *parts)

@@ -53,4 +53,4 @@ def numpy_or_compiled(function: F) -> F:
         )
         return plain(*args) if arrays else filtered(*args)
 
-    return call  # type: ignore[return-value]
+    return call

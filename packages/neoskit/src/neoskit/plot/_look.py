@@ -29,7 +29,7 @@ def style() -> AbstractContextManager[None]:
             "font.size": 10,
             "axes.labelsize": 10,
             "axes.titlesize": 10,
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "axes.prop_cycle": mpl.rcsetup.cycler(color=COLOURS),
             "legend.fontsize": 8,
             "legend.frameon": False,
             "xtick.direction": "in",

@@ -62,7 +62,8 @@ class RunConfig(Table):
                 "`rebinning` merges neighbouring bins, and an observable of the kind "
                 f"{kind!r} has none: leave one of them out"
             )
-        if kind == "softmax" and (self.binning.edges or self.binning.learned):
+        softmax = self.observable.kind == "softmax"
+        if softmax and (self.binning.edges or self.binning.learned):
             raise ValueError(
                 "`binning.edges` and `binning.learned` are of a value, and an "
                 "observable of the kind 'softmax' has bins of its own: give their "

@@ -1,5 +1,8 @@
 """Training: one compilation, schedules, seeds, interruption, resumption, failure."""
 
+import errno
+import functools
+import os
 import sys
 
 import equinox as eqx
@@ -232,9 +235,73 @@ def test_a_checkpoint_of_something_else_is_refused(pipeline, tmp_path):
     )
     with pytest.raises(ValueError, match="does not fit"):
         load_checkpoint(path, other, stage)
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(ValueError, match="does not fit"):
-        load_checkpoint(path, pipeline, stage)
+    whole = path.read_bytes()
+    for part in (whole[:40], whole[:-10], b"[]\n", b"{}\n", whole[:-1] + b"?"):
+        path.write_bytes(part)
+        with pytest.raises(ValueError, match=r"state.eqx is damaged: "):
+            load_checkpoint(path, pipeline, stage)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    pipeline, blobs, tmp_path, monkeypatch
+):
+    stage = Stage(neoskit.binary_cross_entropy, 3, ADAM)
+    path = tmp_path / "state.eqx"
+    save_checkpoint(path, initial_state(pipeline, stage))
+    before = path.read_bytes()
+
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(
+            pipeline,
+            blobs,
+            stage,
+            after_step=functools.partial(save_checkpoint, path),
+            progress=False,
+        )
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["state.eqx"]
+
+
+def test_after_step_sees_every_step_and_the_next_stage(pipeline, blobs):
+    stages = [
+        Stage(neoskit.binary_cross_entropy, 2, ADAM),
+        Stage(neoskit.BinaryCrossEntropy(variations=True), 2, ADAM),
+    ]
+    seen = []
+
+    def stop(state):
+        seen.append((int(state.stage), int(state.stage_step), int(state.step)))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    training = train(pipeline, blobs, stages, after_step=stop, progress=False)
+    assert training.interrupted
+    train(training.state, blobs, stages, after_step=stop, progress=False)
+    assert seen == [(0, 1, 1), (1, 0, 2), (1, 1, 3), (2, 0, 4)]
+
+
+def test_a_stage_that_ended_early_ends_again(pipeline, blobs):
+    """Also where it is gone on with from its last step."""
+    part, validation = neoskit.split(blobs, (0.5, 0.5))
+    keep = neoskit.KeepBest(validation, patience=1)
+    stage = Stage(neoskit.binary_cross_entropy, 30, optax.adam(2.0))
+    seen = {}
+    options = {"keep": keep, "progress": False}
+    whole = train(
+        pipeline,
+        part,
+        stage,
+        callback=lambda state, _: seen.update({int(state.step): state}),
+        **options,
+    )
+    assert len(whole.losses) < 30
+    again = train(seen[len(whole.losses)], part, stage, **options)
+    assert len(again.losses) == 0
+    assert same(again.pipeline, whole.pipeline)
 
 
 def test_held_out_events_are_followed(pipeline, blobs, rough_variance):

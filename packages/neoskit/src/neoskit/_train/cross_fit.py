@@ -1,6 +1,6 @@
 """Cross-fitting: all events in the templates, none scored by a network that saw it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,10 +11,11 @@ from .._pipeline import CrossFit, Pipeline, trained_leaves
 from .keep import AbstractKeep, KeepLast
 from .loop import Training, train
 from .stage import Stages, stages_of
+from .state import TrainState
 
 
 def cross_fit(
-    build: Callable[[Dataset, int], Pipeline] | CrossFit,
+    build: Callable[[Dataset, int], Pipeline | TrainState] | CrossFit,
     dataset: Dataset,
     stages: Stages,
     *,
@@ -22,6 +23,7 @@ def cross_fit(
     partition: int = 0,
     validation: float | None = None,
     keep: AbstractKeep | Callable[[Dataset], AbstractKeep] = KeepLast(),
+    of_fold: Callable[[int], Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> tuple[CrossFit, tuple[Training, ...]]:
     """Train one pipeline per fold, each on the events of all other folds.
@@ -32,8 +34,9 @@ def cross_fit(
     Args:
         build: makes the untrained pipeline of a fold from the events that it may see
             (for their `standardisation`) and the fold's number (for its random key).
-            Bin edges must be fixed. Or pipelines that were cross-fitted before, to go
-            on with: their folds and partition stay.
+            Bin edges must be fixed. A `TrainState` goes on with the training of a
+            fold. Or pipelines that were cross-fitted before, to go on with: their folds
+            and partition stay.
         dataset: all events.
         stages: what each training does; see `train`.
         folds: how many.
@@ -43,10 +46,13 @@ def cross_fit(
             for `keep` to choose by.
         keep: as of `train`; with `validation` a function of these events, such as
             `KeepBest`.
+        of_fold: options of `train` that differ from fold to fold, such as `after_step`.
         options: those of `train`, the same for each fold.
 
     Returns:
-        The pipelines as one, and what `train` returned for each.
+        The pipelines as one, and what `train` returned for each. Ctrl-C ends the fold
+        that is trained, and leaves those after it as they are: there is no training of
+        these.
 
     Raises:
         ValueError: fewer than two folds, or bin edges that differ or are trained.
@@ -59,7 +65,10 @@ def cross_fit(
         "cross_fit(folds=...)", folds, least=2, hint="Without folds there is `train`."
     )
     seen = [leave_out(dataset, fold, folds, seed=partition) for fold in range(folds)]
-    pipelines = tuple(build(events, fold) for fold, events in enumerate(seen))
+    starts = tuple(build(events, fold) for fold, events in enumerate(seen))
+    pipelines = tuple(
+        start.pipeline if isinstance(start, TrainState) else start for start in starts
+    )
     # Whether they can be joined is known now, and not when all have been trained.
     CrossFit(pipelines, partition)
     if all(stage.batch_size is None for stage in stages_of(stages, pipelines[0])):
@@ -77,16 +86,20 @@ def cross_fit(
             "and a function of them, such as `KeepBest`, belong together."
         )
 
-    def trained(pipeline: Pipeline, events: Dataset) -> Training:
-        if isinstance(keep, AbstractKeep) or validation is None:
-            return train(pipeline, events, stages, keep=keep, **options)
-        shares = (1.0 - validation, validation)
-        events, aside = split(events, shares, seed=partition + 1)
-        return train(pipeline, events, stages, keep=keep(aside), **options)
-
-    trainings = tuple(map(trained, pipelines, seen))
-    folded = tuple(training.pipeline for training in trainings)
-    return CrossFit(folded, partition), trainings
+    trainings: list[Training] = []
+    for fold, (start, events) in enumerate(zip(starts, seen, strict=True)):
+        own = {} if of_fold is None else of_fold(fold)
+        rule = keep
+        if not isinstance(rule, AbstractKeep) and validation is not None:
+            shares = (1.0 - validation, validation)
+            events, aside = split(events, shares, seed=partition + 1)
+            rule = rule(aside)
+        trainings.append(train(start, events, stages, keep=rule, **options, **own))
+        if trainings[-1].interrupted:
+            break
+    done = len(trainings)
+    folded = (*(training.pipeline for training in trainings), *pipelines[done:])
+    return CrossFit(folded, partition), tuple(trainings)
 
 
 def _trains_binning(pipeline: Pipeline) -> bool:

@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from .._checks import check_count
 from .._custom_types import Scalar
 from .._events import Dataset
-from .._gradient import AbstractEventObjective, AnyObjective, loss
+from .._gradient import AbstractEventObjective, AnyObjective, loss, value_of_stored
 from .._gradient.loss import terms_of
 from .._pipeline import Pipeline, trained_leaves
 
@@ -195,7 +195,8 @@ def hard_loss(pipeline: Pipeline, dataset: Dataset, objective: AnyObjective) -> 
     model = None
     for weight, term in terms_of(objective):
         if isinstance(term, AbstractEventObjective):
-            number: Any = _of_events(pipeline, dataset, term)
+            of = _of_events if isinstance(dataset, Dataset) else value_of_stored
+            number: Any = of(pipeline, dataset, term)
         else:
             if model is None:
                 model = pipeline.hard_model(dataset)

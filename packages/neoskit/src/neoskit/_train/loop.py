@@ -1,26 +1,26 @@
 """The loop around the step: stages, batches, monitoring, progress, interruption."""
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
 
 import fitkit
 
 from .._checks import check_count
-from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey, batches, sums_of_weights
-from .._gradient import AnyObjective, TrainingModel, needs_model, pseudo_events
+from .._events import Dataset, sums_of_weights
+from .._gradient import AnyObjective, needs_model
 from .._pipeline import Pipeline
 from .._progress import progress_bar
+from .diagnosis import where, why
 from .keep import AbstractKeep, KeepLast, hard_loss
 from .stage import Stage, Stages, stages_of
-from .state import TrainState, advance, initial_state
+from .state import TrainState, initial_state
+from .steps import steps_of
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ class TrainingFailed(RuntimeError):
 Callback = Callable[[TrainState, dict[str, float]], None]
 """Called with the state and the newest numbers."""
 
+AfterStep = Callable[[TrainState], None]
+"""Called with the state after a step."""
+
 
 def train(
     pipeline: Pipeline | TrainState,
@@ -84,7 +87,8 @@ def train(
     monitor: Mapping[str, AnyObjective] | None = None,
     every: int = 1,
     callback: Callback | None = None,
-    progress: bool = True,
+    after_step: AfterStep | None = None,
+    progress: bool | str = True,
 ) -> Training:
     """Train a pipeline's observable, and its edges if they are learned.
 
@@ -106,8 +110,13 @@ def train(
         every: after how many steps that is done. It is done before the first step, too.
         callback: called with the state and the newest numbers each time that they are
             computed (`"loss"` is among them, except before the first step).
-        progress: whether to show a bar with stage and loss (needs tqdm, as the extra
-            `neoskit[cli]` brings it).
+        after_step: called with the state after every step; after the last one of a
+            stage with the state that the next stage begins with.
+            `functools.partial(save_checkpoint, path)` loses no step. A
+            `KeyboardInterrupt` that it raises ends the training as Ctrl-C does.
+        progress: whether to show step, stage, loss, what is followed and the time left:
+            a bar on a terminal (needs tqdm, as the extra `neoskit[cli]` brings it),
+            a line now and then in a log file. A text is put before it.
 
     Returns:
         The trained pipeline with the history of its training.
@@ -158,8 +167,10 @@ def train(
         ours = state.pipeline if at_end else keep.kept(state.kept, state.pipeline)
         return Training(state, ours, np.array(losses), watch.values, interrupted)
 
-    left = sum(stage.steps for stage in stages[int(state.stage) :])
-    with progress_bar(left - int(state.stage_step), "step", progress) as show:
+    rest = sum(stage.steps for stage in stages[int(state.stage) :])
+    done = int(state.step)
+    total = done + rest - int(state.stage_step)
+    with progress_bar(total, "step", progress, done=done) as show:
         try:
             # Step 0 is followed, too: what a training gained is seen against its start.
             watch(state)
@@ -167,13 +178,16 @@ def train(
                 number = int(state.stage)
                 stage = stages[number]
                 last = number + 1 == len(stages)
-                for done in _steps(state, stage, dataset, events, totals, seed):
-                    step, value, width, new = done
+                steps = steps_of(state, stage, dataset, events, totals, seed)
+                # One that was saved between its last step and its end does not go on.
+                if keep.ends(state.kept, int(state.stage_step)):
+                    steps = iter(())
+                for step, value, width, new, place in steps:
                     # A schedule may come to 0 after hours: no time to lose them.
                     if new is None:
-                        where = _where(number, len(stages), stage, step)
-                        why = _why(where, value, width, stage)
-                        raise TrainingFailed(why, so_far())
+                        here = where(number, len(stages), stage, step)
+                        reason = why(here, value, width, stage, place)
+                        raise TrainingFailed(reason, so_far())
                     kept = keep.after_step(
                         state.kept, new.pipeline, stage.objective, step + 1
                     )
@@ -181,14 +195,18 @@ def train(
                         lambda s: s.kept, new, kept, is_leaf=lambda x: x is None
                     )
                     losses.append(value)
-                    show(f"{_of_stages(number, stages)}loss {value:.4g}")
                     ends = step + 1 == stage.steps or keep.ends(kept, step + 1)
                     if int(state.step) % every == 0 or (last and ends):
                         watch(state, loss=value)
+                    show(f"{_of_stages(number, stages)}loss {value:.4g}{watch.newest}")
                     if ends:
                         break
+                    if after_step is not None:
+                        after_step(state)
                 ours = keep.kept(state.kept, state.pipeline)
                 state = _next_stage(state, ours, stages, keep)
+                if after_step is not None:
+                    after_step(state)
         # Between two steps or within one: `state` is that of the last complete step.
         except KeyboardInterrupt:
             interrupted = True
@@ -205,73 +223,6 @@ def _next_stage(
     # At the end of all there is nothing to optimise, but a state to tell where it is.
     stage = stages[min(number, len(stages) - 1)]
     return initial_state(pipeline, stage, keep, number=number, step=step)
-
-
-_Step = tuple[int, float, Scalar, TrainState | None]
-
-
-def _steps(
-    state: TrainState,
-    stage: Stage,
-    dataset: Dataset,
-    events: Dataset,
-    totals: dict,
-    seed: int,
-) -> Iterable[_Step]:
-    """The steps that are left of a stage: number, objective, bandwidth, new state.
-
-    The state is `None` where the step could not be made.
-    """
-    first = int(state.stage_step)
-    draw: Iterable[Mapping[SampleKey, Rows] | None] = itertools.repeat(None)
-    if stage.batch_size is not None:
-        # Each stage draws anew, and a resumed one as it would have.
-        draws = seed + 1_000_003 * int(state.stage)
-        draw = batches(dataset, stage.batch_size, seed=draws, start=first)
-    of_model = needs_model(stage.objective)
-    model_of = TrainingModel(
-        state.pipeline.measurement,
-        _pseudo_events(stage, dataset, state.pipeline) if of_model else {},
-        stage.nuisances_fixed,
-    )
-    pipeline, memory = state.pipeline, (state.objective, state.optimiser)
-    for step, rows in zip(range(first, stage.steps), draw, strict=False):
-        width = _bandwidth(stage.bandwidth, step, pipeline)
-        if not width > 0:
-            yield step, np.nan, width, None
-            return
-        pipeline, memory, value, finite = advance(
-            pipeline,
-            memory,
-            events,
-            rows,
-            totals,
-            model_of,
-            width,
-            stage.objective,
-            stage.optimiser,
-            stage.chunk_size,
-            stage.logarithm and of_model,
-        )
-        if not finite:
-            yield step, float(value), width, None
-            return
-        new = TrainState(
-            pipeline,
-            *memory,
-            None,
-            state.stage,
-            np.asarray(step + 1),
-            state.step + (step + 1 - first),
-        )
-        yield step, float(value), width, new
-
-
-def _pseudo_events(stage: Stage, dataset: Dataset, pipeline: Pipeline) -> dict:
-    if not stage.pseudo_events:
-        return {}
-    signals = pipeline.measurement.signals
-    return pseudo_events(dataset, signals, stage.pseudo_events)
 
 
 def _check(dataset: Dataset, every: int) -> None:
@@ -319,6 +270,15 @@ class _Watch:
     def __post_init__(self) -> None:
         self.values = {name: {} for name in self.monitor}
 
+    @property
+    def newest(self) -> str:
+        """What was found last, to be read beside the loss."""
+        return "".join(
+            f", {name} {next(reversed(values.values())):.4g}"
+            for name, values in self.values.items()
+            if values
+        )
+
     def __call__(self, state: TrainState, **numbers: float) -> None:
         for name, objective in self.monitor.items():
             now = hard_loss(state.pipeline, self.held_out, objective)
@@ -327,44 +287,7 @@ class _Watch:
             self.callback(state, numbers)
 
 
-def _bandwidth(
-    bandwidth: float | Callable[[int], ArrayLike] | None, step: int, pipeline: Pipeline
-) -> Scalar:
-    # An array, always of one type: a Python number would be compiled into the step.
-    if bandwidth is None:
-        return pipeline.binning.bandwidth.value
-    return jnp.asarray(bandwidth(step) if callable(bandwidth) else bandwidth, float)
-
-
 def _of_stages(number: int, stages: tuple[Stage, ...]) -> str:
     if len(stages) == 1:
         return ""
     return f"stage {number + 1}/{len(stages)} {stages[number].name}, "
-
-
-def _where(number: int, count: int, stage: Stage, step: int) -> str:
-    if count == 1:
-        return f"step {step}"
-    return f"step {step} of stage {number + 1}, {stage.name}"
-
-
-def _why(where: str, value: float, bandwidth: Scalar, stage: Stage) -> str:
-    if not bandwidth > 0:
-        return (
-            f"Training stopped at {where}: `Stage(bandwidth=...)` must be positive; "
-            f"got {float(bandwidth):.4g}. `anneal` falls to a bandwidth and never to 0."
-        )
-    logarithm = stage.logarithm and needs_model(stage.objective)
-    if np.isfinite(value) and (value > 0 or not logarithm):
-        what = f"the gradient is not finite (objective {value:.4g}"
-    elif logarithm:
-        what = f"the logarithm of the objective does not exist (objective {value:.4g}"
-    else:
-        what = f"the objective is not finite ({value}"
-    return (
-        f"Training stopped at {where}: {what}, bandwidth {bandwidth:.3g}). The "
-        "parameters are those before this step, in the exception's `training`. Usual "
-        "causes: a bin without background (give `Measurement(floor=...)`, use fewer "
-        "bins or a larger bandwidth), too large a learning rate, an objective that may "
-        "be negative (`logarithm=False`)."
-    )

@@ -106,7 +106,8 @@ def advance(
 
     Returns:
         Pipeline and memory after the step, the value of the objective before it, and
-        whether what is minimised and its gradient were finite. Where not, all stays.
+        whether what is minimised, its gradient and the step that it leads to were
+        finite. Where not, all stays.
     """
     theirs, remembered = memory
     pipeline = pipeline.with_bandwidth(bandwidth)
@@ -119,13 +120,16 @@ def advance(
         value, gradient = of_chunks(
             pipeline, dataset, objective, chunk, model_of, logarithm
         )
-    # Looked at inside the program: one bit comes back to the loop, not the gradient.
-    parts = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient))]
-    finite = jnp.stack(parts).all()
     # Optimisers with weight decay pull at all that they are given.
     trained = eqx.filter(pipeline, trained_leaves(pipeline)), theirs
     updates, moved = optimiser.update(gradient, remembered, trained)
     after = eqx.apply_updates((pipeline, theirs), updates)
+    # Looked at inside the program: one bit comes back to the loop, not the gradient.
+    # A finite gradient may still lead to parameters that are not.
+    parts = [
+        jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient, updates))
+    ]
+    finite = jnp.stack(parts).all()
 
     # The step is made either way, and then taken or not: a compiled program cannot
     # raise, and the loop that does needs the parameters of before.

@@ -1,0 +1,120 @@
+"""The steps of one stage, one after the other: batches, bandwidths, states."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike
+
+from .._custom_types import Rows, Scalar
+from .._events import Dataset, SampleKey, batch, batches
+from .._events.split import Totals
+from .._gradient import TrainingModel, needs_model, pseudo_events
+from .._pipeline import Pipeline
+from .diagnosis import locate
+from .stage import Stage
+from .state import TrainState, advance
+
+
+class Step(NamedTuple):
+    """One step of a stage, made or not.
+
+    Args:
+        number: from 0, within the stage.
+        objective: its value before the step.
+        bandwidth: of the step.
+        state: after it, without what the rule for what is kept remembers; `None` where
+            it could not be made.
+        place: where it could not be made: channel, process and bin, if it is one.
+    """
+
+    number: int
+    objective: float
+    bandwidth: Scalar
+    state: TrainState | None
+    place: str = ""
+
+
+def steps_of(
+    state: TrainState,
+    stage: Stage,
+    dataset: Dataset,
+    events: Dataset,
+    totals: Totals,
+    seed: int,
+) -> Iterator[Step]:
+    """The steps that are left of a stage. One that could not be made is the last.
+
+    Args:
+        state: where the stage stands.
+        stage: what is done.
+        dataset: all events.
+        events: the same, on the device.
+        totals: sums of weights of all events.
+        seed: of the batches.
+    """
+    first = int(state.stage_step)
+    draw: Iterator[Mapping[SampleKey, Rows] | None] = itertools.repeat(None)
+    if stage.batch_size is not None:
+        # Each stage draws anew, and a resumed one as it would have.
+        draws = seed + 1_000_003 * int(state.stage)
+        draw = batches(dataset, stage.batch_size, seed=draws, start=first)
+    of_model = needs_model(stage.objective)
+    model_of = TrainingModel(
+        state.pipeline.measurement,
+        _pseudo_events(stage, dataset, state.pipeline) if of_model else {},
+        stage.nuisances_fixed,
+    )
+    pipeline, memory = state.pipeline, (state.objective, state.optimiser)
+    for step, rows in zip(range(first, stage.steps), draw, strict=False):
+        width = _bandwidth(stage.bandwidth, step, pipeline)
+        if not width > 0:
+            yield Step(step, np.nan, width, None)
+            return
+        pipeline, memory, value, finite = advance(
+            pipeline,
+            memory,
+            events,
+            rows,
+            totals,
+            model_of,
+            width,
+            stage.objective,
+            stage.optimiser,
+            stage.chunk_size,
+            stage.logarithm and of_model,
+        )
+        if not finite:
+            seen = events if rows is None else batch(events, rows, totals)
+            objective = eqx.combine(memory[0], stage.objective)
+            place = locate(pipeline.with_bandwidth(width), seen, objective, model_of)
+            yield Step(step, float(value), width, None, place)
+            return
+        new = TrainState(
+            pipeline,
+            *memory,
+            None,
+            state.stage,
+            np.asarray(step + 1),
+            state.step + (step + 1 - first),
+        )
+        yield Step(step, float(value), width, new)
+
+
+def _pseudo_events(stage: Stage, dataset: Dataset, pipeline: Pipeline) -> dict:
+    if not stage.pseudo_events:
+        return {}
+    signals = pipeline.measurement.signals
+    return pseudo_events(dataset, signals, stage.pseudo_events)
+
+
+def _bandwidth(
+    bandwidth: float | Callable[[int], ArrayLike] | None, step: int, pipeline: Pipeline
+) -> Scalar:
+    # An array, always of one type: a Python number would be compiled into the step.
+    if bandwidth is None:
+        return pipeline.binning.bandwidth.value
+    return jnp.asarray(bandwidth(step) if callable(bandwidth) else bandwidth, float)

@@ -21,7 +21,5 @@ def sections(package: str, root: Path = ROOT) -> dict[str, str]:
 
 
 def names(text: str) -> set[str]:
-    """All identifiers between backticks: `Model.with_fixed(mu=0)` names both."""
-    code = " ".join(_CODE.findall(text))
-    dotted = re.findall(r"[A-Za-z_][\w.]*", code)
-    return {*dotted, *(part for name in dotted for part in name.split("."))}
+    """What stands between backticks, up to a bracket: `Model.with_fixed(mu=0)`."""
+    return {re.split(r"[(\[]", code)[0] for code in _CODE.findall(text)}

@@ -1,10 +1,14 @@
 """What every test across packages needs: float64, one BLAS thread, the data folder."""
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# What sessions of nox run as scripts, `_signatures.py` and its like, is tested too.
+sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
 import pytest

@@ -123,7 +123,8 @@ def smoothing_bias(
     either. For small bandwidths the bias is $\frac{h^2}{2} \sigma_K^2 [f'(e_{b+1}) -
     f'(e_b)]$ with f the density of events and σ_K the kernel's standard deviation.
 
-    Arguments and errors as `hist`. The error has no derivative where it is zero; it is
+    `data`, `edges`, `bandwidth`, `weights`, `kernel` and `flow`, and errors, are as in
+    `hist`. The error has no derivative where it is zero; it is
     taken as zero there.
 
     Example:

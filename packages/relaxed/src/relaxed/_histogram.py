@@ -126,7 +126,8 @@ def hist_variance(
     r"""Return the statistical variance of each bin of `hist`: $\sum_i w_i^2 p_{ib}^2$.
 
     Tends to the usual $\sum w^2$ as the bandwidth goes to zero, and is smaller before:
-    smearing averages over events. Arguments and errors as `hist`.
+    smearing averages over events. `data`, `edges`, `bandwidth`, `weights`, `kernel` and
+    `flow`, and errors, are as in `hist`.
 
     Example:
         >>> edges = relaxed.regular_edges(0.0, 1.0, 2)

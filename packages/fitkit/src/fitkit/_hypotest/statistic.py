@@ -65,7 +65,7 @@ class AbstractTestStatistic(eqx.Module):
 
 @final
 class Q0(AbstractTestStatistic):
-    """For discovery: tests the absence of a signal (eq. 12).
+    """For discovery: tests the absence of a signal (arXiv:1007.1727, eq. 12).
 
     Attributes:
         asimov_poi: the signal strength that the expected significance assumes.
@@ -82,7 +82,7 @@ class Q0(AbstractTestStatistic):
 
 @final
 class QMu(AbstractTestStatistic):
-    """For upper limits, with a best fit of any sign (eq. 14).
+    """For upper limits, with a best fit of any sign (arXiv:1007.1727, eq. 14).
 
     The default lower bound of the parameter of interest does not hold in its free fit;
     one that a document or `with_bounds` gives does.
@@ -99,7 +99,7 @@ class QMu(AbstractTestStatistic):
 
 @final
 class QMuTilde(AbstractTestStatistic):
-    """For upper limits, with a best fit of at least 0 (eq. 16)."""
+    """For upper limits, with a best fit of at least 0 (arXiv:1007.1727, eq. 16)."""
 
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = True
@@ -112,7 +112,10 @@ class QMuTilde(AbstractTestStatistic):
 
 @final
 class TMu(AbstractTestStatistic):
-    """Two-sided, with a best fit of any sign, bounds as for `QMu` (eq. 8)."""
+    """Two-sided, with a best fit of any sign (arXiv:1007.1727, eq. 8).
+
+    Bounds hold as for `QMu`.
+    """
 
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = False
@@ -127,7 +130,7 @@ class TMu(AbstractTestStatistic):
 
 @final
 class TMuTilde(AbstractTestStatistic):
-    """Two-sided, with a best fit of at least 0 (eq. 11)."""
+    """Two-sided, with a best fit of at least 0 (arXiv:1007.1727, eq. 11)."""
 
     asimov_poi: ClassVar[float] = 0.0
     physical: ClassVar[bool] = True

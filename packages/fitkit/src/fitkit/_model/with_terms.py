@@ -41,6 +41,7 @@ def with_terms(model: AbstractModel, *terms: AbstractTerm) -> "ModelWithTerms":
     Raises:
         ValueError: for a parameter that the model does not have, or a label that is
             taken.
+        TypeError: for what is no term.
 
     Example:
         Two cross sections with the correlated uncertainties of their calculation:

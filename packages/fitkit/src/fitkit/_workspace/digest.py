@@ -19,6 +19,9 @@ def digest(document: Mapping[str, Any], algorithm: str = "sha256") -> str:
     Returns:
         The hexadecimal digest, as pyhf computes it.
 
+    Raises:
+        WorkspaceError: for an algorithm that `hashlib` does not have.
+
     Example:
         >>> import fitkit
         >>> fitkit.digest({"a": 2.0, "b": 3.0, "c": 1.0})[:16]

@@ -9,7 +9,11 @@ from ._variables import dependent, independent, rounded
 
 
 def scan(result: Scan) -> Table:
-    """The profile likelihood along a parameter; points that failed are left out."""
+    """The profile likelihood along a parameter; points that failed are left out.
+
+    Args:
+        result: what `scan` returned.
+    """
     good = np.asarray(result.converged)
     return Table(
         fitting("Scan of ", result.name),
@@ -21,7 +25,11 @@ def scan(result: Scan) -> Table:
 
 
 def contour(result: Contour) -> list[Table]:
-    """One table for each level: the points along the line, in their order."""
+    """One table for each level: the points along the line, in their order.
+
+    Args:
+        result: what `contour` returned.
+    """
     first, second = result.names
     tables = []
     for i, level in enumerate(result.levels):

@@ -16,6 +16,9 @@ def parameters(result: FitResult) -> Table:
 
     Fixed parameters and those on a bound are left out: they have no symmetric error.
     One that the data do not determine has none here.
+
+    Args:
+        result: what `fit` returned.
     """
     fitted = estimates(result, "hepdata.parameters")
     return Table(
@@ -28,7 +31,11 @@ def parameters(result: FitResult) -> Table:
 
 
 def correlation(result: FitResult) -> Table:
-    """The correlation of each two parameters that have an uncertainty, both ways."""
+    """The correlation of each two parameters that have an uncertainty, both ways.
+
+    Args:
+        result: what `fit` returned.
+    """
     fitted = estimates(result, "hepdata.correlation").determined()
     count = len(fitted.names)
     return Table(
@@ -43,7 +50,11 @@ def correlation(result: FitResult) -> Table:
 
 
 def intervals(result: Intervals) -> Table:
-    """Best-fit values with their profile likelihood intervals, as asymmetric errors."""
+    """Best-fit values with their profile likelihood intervals, as asymmetric errors.
+
+    Args:
+        result: what `interval` returned.
+    """
     best, low, high = (np.asarray(x) for x in (result.best, result.low, result.high))
     # HEPData's asymmetric errors are differences, the lower one negative.
     ends = np.stack([low - best, high - best], axis=1)
@@ -63,7 +74,11 @@ def intervals(result: Intervals) -> Table:
 
 
 def pulls(result: Pulls) -> Table:
-    """(best fit - nominal) / width of the constraint, with the uncertainty after it."""
+    """(best fit - nominal) / width of the constraint, with the uncertainty after it.
+
+    Args:
+        result: what `pulls` returned.
+    """
     # A column of dashes for all free parameters would tell nothing.
     known = np.isfinite(np.asarray(result.pull))
     return Table(
@@ -82,7 +97,11 @@ def pulls(result: Pulls) -> Table:
 
 
 def ranking(result: Ranking) -> Table:
-    """Impacts on the parameter of interest, after the fit, before it, by observable."""
+    """Impacts on the parameter of interest, after the fit, before it, by observable.
+
+    Args:
+        result: what `ranking` or `impacts` returned.
+    """
     columns = {
         "+1 sigma after the fit": result.up,
         "-1 sigma after the fit": result.down,

@@ -149,6 +149,9 @@ def generalised_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     Args:
         model: built of smooth templates in training, of hard ones to quote.
         mu: where the covariance is evaluated.
+
+    References:
+        S. S. Wilks, Biometrika 24 (1932) 471; as an objective, arXiv:2203.05570.
     """
     covariance = fitkit.covariance(model, *_asimov(model, mu))
     # Fixed parameters have rows of zeros, and are no part of the determinant.

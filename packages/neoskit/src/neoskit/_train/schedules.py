@@ -19,6 +19,9 @@ def anneal(start: float, end: float, steps: int) -> Callable[[ArrayLike], Scalar
         end: bandwidth of step `steps − 1` and of all later ones.
         steps: over how many steps it moves.
 
+    Raises:
+        ValueError: for a bandwidth that is not positive, or no steps.
+
     Example:
         >>> schedule = anneal(0.4, 0.1, steps=3)
         >>> [round(float(schedule(step)), 3) for step in range(4)]

@@ -11,12 +11,21 @@ from matplotlib.transforms import Bbox
 
 
 def panels(*, width: float = 12.0, height: float = 3.8) -> Figure:
-    """An empty figure for panels beside each other, in inches."""
+    """An empty figure for panels beside each other.
+
+    Args:
+        width, height: of the figure, in inches.
+    """
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Writes a figure and closes it; the format is the name's ending."""
+    """Writes a figure and closes it.
+
+    Args:
+        figure: what was drawn.
+        path: where to; the format is the name's ending.
+    """
     path = Path(path)
     figure.savefig(path, bbox_inches="tight")
     plt.close(figure)

@@ -34,6 +34,9 @@ class ShapeSys(AbstractModifier):
         name: the parameter, of shape `(bins,)`; used by this sample alone.
         uncertainty: absolute error of the sample's yields, `[bins]`, not negative; may
             be traced.
+
+    References:
+        CERN-OPEN-2012-016, section 4.2.
     """
 
     name: str

@@ -56,6 +56,9 @@ class NormSys(AbstractModifier):
         code: interpolation, "4", "1" or "lnN" (Combine's); None for the model's
             `normsys_code`.
         constraint: the class `Normal`, or None for a parameter that is free.
+
+    References:
+        CERN-OPEN-2012-016, section 4.1.
     """
 
     name: str

@@ -34,6 +34,9 @@ class HistoSys(AbstractModifier):
         code: interpolation, "4p", "2" or "0", or "4p@0.5" for a polynomial inside half
             a standard deviation; None for the model's `histosys_code`.
         constraint: the class `Normal`, or None for a parameter that is free.
+
+    References:
+        CERN-OPEN-2012-016, section 4.1; ROOT `MathFuncs.h` (code 4p).
     """
 
     name: str

@@ -2,6 +2,9 @@
 
 import json
 import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 
@@ -74,6 +77,28 @@ def test_info(answer, printed, monkeypatch):
     assert found["packages"]["jax"] == jax.__version__
     assert found["python"] == platform.python_version()
     assert found["processors"] >= 1
+    assert found["installed_at"] == str(Path(fitkit.__file__).parent)
+    blas = [each for each in found["linear_algebra"] if each["user_api"] == "blas"]
+    assert blas
+    assert all(each["num_threads"] >= 1 for each in blas)
     text = printed("info")
     assert f"jax {jax.__version__}" in text
     assert "OMP_NUM_THREADS=3" in text
+
+
+def test_info_counts_what_is_cached(answer, printed, monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    assert answer("info")["caches"] == {"compiled programs of jax": None}
+    (tmp_path / "one").write_bytes(b"1234")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+    (cache,) = answer("info")["caches"].values()
+    assert cache == {"folder": str(tmp_path), "files": 1, "bytes": 4}
+    assert f"{tmp_path}, 1 files" in printed("info")
+
+
+def test_info_imports_no_jax():
+    script = (
+        "import sys; from fitkit._cli.app import app; "
+        "app(['info'], standalone_mode=False); assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE)

@@ -18,7 +18,8 @@ EPILOG = (
 # The modules of the commands, in the order in which an analysis needs them. One is
 # imported when its command is typed.
 _MODULES = {
-    "looks": ("inspect", "info"),
+    "looks": ("inspect",),
+    "info": ("info",),
     "validation": ("validate",),
     "fits": ("fit",),
     "yields": ("yields", "gof"),

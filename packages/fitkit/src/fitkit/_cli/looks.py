@@ -1,19 +1,12 @@
-"""Commands that look: inspect a document or an archive; info of the installation."""
+"""The command `inspect`: what a document or an archive holds."""
 
-import os
 from typing import Any
 
 from .names import of_interest
 from .options import Choice, Input, Output
 from .problem import Problem, read_problem
-from .process import VARIABLES
 from .signature import with_options
 from .source import Folder, folders, is_archive
-
-_PACKAGES = (
-    *("fitkit", "numpy", "scipy", "jax", "jaxlib", "equinox", "optimistix"),
-    *("pydantic", "jsonpatch", "typer", "rich", "matplotlib", "mplhep", "pyyaml"),
-)
 
 
 @with_options
@@ -134,45 +127,3 @@ def _one(values: Any, sign: str = "") -> str:
     if not isinstance(values, list):
         return f"{sign}∞" if values is None else f"{values:g}"
     return _one(values[0], sign) if len(set(values)) == 1 else "various"
-
-
-@with_options
-def info(output: Output) -> None:
-    """Versions, platform and threads: for reports of faults."""
-    import importlib.metadata
-    import platform
-
-    from . import show
-
-    # From the metadata: importing jax only to ask it takes half a second.
-    def version_of(package: str) -> str | None:
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
-    content = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processors": _processors(),
-        "packages": {name: version_of(name) for name in _PACKAGES},
-        "environment": {name: os.environ.get(name) for name in VARIABLES},
-    }
-
-    def human(content: dict[str, Any]) -> None:
-        show.line(f"Python {content['python']} on {content['platform']}")
-        show.line(f"{content['processors']} processors")
-        for name, version in content["packages"].items():
-            show.line(f"{name} {version or '(not installed)'}")
-        for name, value in content["environment"].items():
-            if value is not None:
-                show.line(f"{name}={value}")
-
-    show.answer(content, output, human)
-
-
-def _processors() -> int:
-    """Those that this process may use: a batch job may have a few of many."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -19,12 +19,21 @@ VARIABLES = (
     "MKL_NUM_THREADS",
     "JAX_PLATFORMS",
     "JAX_ENABLE_X64",
+    "JAX_COMPILATION_CACHE_DIR",
     "XLA_FLAGS",
+    "CUDA_VISIBLE_DEVICES",
 )
+# Those that this process was started without, and that `set_up` gave a value.
+CHOSEN: set[str] = set()
 
 
 def set_up() -> None:
     """Sets what must be known before NumPy and jax are imported."""
+    CHOSEN.update(
+        name
+        for name in ("OPENBLAS_NUM_THREADS", "JAX_PLATFORMS", "JAX_ENABLE_X64")
+        if name not in os.environ
+    )
     # Threads make small fits slower: a matrix of a hundred rows is too small to share.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A figure is a file here; a window system may not even be there.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._events import Missing as Missing
     from ._events import Process as Process
     from ._events import SampleKey as SampleKey
+    from ._events import StoredDataset as StoredDataset
     from ._events import fold_of as fold_of
     from ._events import gaussian_blobs as gaussian_blobs
     from ._events import inferno_synthetic as inferno_synthetic
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from ._events import read_parquet as read_parquet
     from ._events import read_root as read_root
     from ._events import split as split
+    from ._export import export_hepdata as export_hepdata
+    from ._export import export_onnx as export_onnx
+    from ._export import export_root as export_root
+    from ._export import export_stablehlo as export_stablehlo
+    from ._export import export_uhi as export_uhi
+    from ._export import export_workspace as export_workspace
+    from ._export import histograms as histograms
     from ._gradient import AbstractEventObjective as AbstractEventObjective
     from ._gradient import AdversarialCrossEntropy as AdversarialCrossEntropy
     from ._gradient import BinaryCrossEntropy as BinaryCrossEntropy
@@ -65,7 +73,6 @@ if TYPE_CHECKING:
     from ._results import bootstrap as bootstrap
     from ._results import compare as compare
     from ._results import evaluate as evaluate
-    from ._results import export_workspace as export_workspace
     from ._results import head_room as head_room
     from ._results import merged_edges as merged_edges
     from ._results import resample as resample
@@ -101,7 +108,7 @@ if TYPE_CHECKING:
 # tables against each other.
 _NAMES = {
     "_events": (
-        *("Events", "Process", "Dataset", "SampleKey"),
+        *("Events", "Process", "Dataset", "SampleKey", "StoredDataset"),
         *("split", "fold_of", "keep_only", "leave_out"),
         *("read_root", "read_parquet", "read_csv", "read_columns", "Missing"),
         *("gaussian_blobs", "inferno_synthetic"),
@@ -137,7 +144,12 @@ _NAMES = {
         *("evaluate", "Evaluation", "background_statistics", "merged_edges"),
         *("bootstrap", "resample", "compare", "Comparison", "Difference"),
         *("head_room", "HeadRoom", "verdict", "Verdict"),
-        *("export_workspace", "unblind", "Unblinded"),
+        *("unblind", "Unblinded"),
+    ),
+    "_export": (
+        *("export_workspace", "export_hepdata"),
+        *("histograms", "export_root", "export_uhi"),
+        *("export_stablehlo", "export_onnx"),
     ),
     "_run.analysis": ("Analysis",),
 }

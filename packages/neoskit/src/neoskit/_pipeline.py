@@ -17,7 +17,7 @@ from jaxtyping import PyTree
 import fitkit
 
 from ._custom_types import Edges, Scalar, Yields
-from ._events import Dataset, keep_only
+from ._events import Dataset, StoredDataset, keep_only
 from ._observable import AbstractObservable, Fixed
 from ._statmodel import Measurement
 from ._templates import (
@@ -125,6 +125,8 @@ class Pipeline(AbstractPipeline):
 
     def templates(self, dataset: Dataset) -> Templates:
         """Smooth templates, differentiable."""
+        if isinstance(dataset, StoredDataset):
+            return dataset.sum(Pipeline.templates, self)
         return templates(dataset, self.observable, self.binning)
 
     def scores(self, dataset: Dataset) -> Scores:
@@ -137,15 +139,20 @@ class Pipeline(AbstractPipeline):
 
     def hard_templates(self, dataset: Dataset) -> Templates:
         """Templates as a measurement uses them: each event in one bin."""
+        if isinstance(dataset, StoredDataset):
+            return dataset.sum(Pipeline.hard_templates, self)
         return templates(dataset, self.observable, self.binning, hard=True)
 
     def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
         """Score the events of a dataset once, to fill them with other weights."""
+        _refuse_replicas(dataset)
         scored = scores(dataset, self.observable, None)
         return lambda same: fill_templates(same, scored, self.binning, hard=True)
 
     def raw_counts(self, dataset: Dataset) -> dict[str, dict[str, Yields]]:
         """Events of positive weight per channel, process and hard bin, unweighted."""
+        if isinstance(dataset, StoredDataset):
+            return dataset.sum(Pipeline.raw_counts, self)
         return raw_counts(dataset, self.observable, self.binning)
 
     def observed(self, dataset: Dataset) -> dict[str, Yields]:
@@ -183,6 +190,9 @@ def trained_leaves(pipeline: Pipeline) -> PyTree[bool]:
     """Which leaves a training changes: those of the observable and learned edges.
 
     True for floating-point arrays of observable and binning outside of `Fixed`.
+
+    Args:
+        pipeline: trained or not.
     """
 
     def marks(part: PyTree) -> PyTree[bool]:
@@ -258,6 +268,7 @@ class CrossFit(AbstractPipeline):
 
     def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
         """Score the events of a dataset once, to fill them with other weights."""
+        _refuse_replicas(dataset)
         fillers = {id(fold): fold.hard_filler(dataset) for fold in self.folds}
         return lambda same: self._sum(same, lambda fold, part: fillers[id(fold)](part))
 
@@ -267,6 +278,8 @@ class CrossFit(AbstractPipeline):
 
     def observed(self, dataset: Dataset) -> dict[str, Yields]:
         """Recorded events per channel and hard bin; this opens the data."""
+        if isinstance(dataset, StoredDataset):
+            dataset = dataset.recorded()
         return self._sum(dataset, Pipeline.observed)
 
     @property
@@ -287,6 +300,8 @@ class CrossFit(AbstractPipeline):
     def _sum(
         self, dataset: Dataset, fill: Callable[[Pipeline, Dataset], _Sums]
     ) -> _Sums:
+        if isinstance(dataset, StoredDataset):
+            return dataset.sum(_sum_of_folds, (self, fill))
         # Every fold scores all events, those of others with a weight of 0: no shape
         # depends on how the folds fall, at the price of scoring each event often.
         parts = [
@@ -297,3 +312,19 @@ class CrossFit(AbstractPipeline):
             for k, pipeline in enumerate(self.folds)
         ]
         return jax.tree.map(lambda *terms: sum(terms[1:], terms[0]), *parts)
+
+
+def _sum_of_folds(
+    given: tuple[CrossFit, Callable[[Pipeline, Dataset], _Sums]], events: Dataset
+) -> _Sums:
+    """What the folds give together of one chunk."""
+    folds, fill = given
+    return folds._sum(events, fill)
+
+
+def _refuse_replicas(dataset: Dataset | StoredDataset) -> None:
+    if isinstance(dataset, StoredDataset):
+        raise TypeError(
+            "Replicas are made of events in memory: give `dataset.in_memory()`, or a "
+            "part of it, `dataset.in_memory(100_000)`."
+        )

@@ -20,4 +20,9 @@ from .split import lengths_of_folds as lengths_of_folds
 from .split import padded as padded
 from .split import split as split
 from .split import sums_of_weights as sums_of_weights
+from .stored import AbstractSummation as AbstractSummation
+from .stored import Chunks as Chunks
+from .stored import StoredDataset as StoredDataset
+from .stored import StoredProcess as StoredProcess
+from .stored import StoredSample as StoredSample
 from .view import Missing as Missing

@@ -4,7 +4,7 @@ A `Dataset` knows nothing of files (`read_root` reads the `Events` that it is ma
 and nothing of the observable (`Pipeline` scores it).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import NamedTuple, final
 
 import equinox as eqx
@@ -193,12 +193,25 @@ class Dataset(eqx.Module):
 
 
 def _check_sample(where: str, events: Events, *, scored: bool) -> None:
+    check_not_empty(where, events)
+    _check_finite(where, events, scored=scored)
+
+
+def check_not_empty(where: str, events: Sized) -> None:
+    """A sample has at least one event.
+
+    Args:
+        where: it stands.
+        events: its events, in memory or not.
+
+    Raises:
+        ValueError: it has none.
+    """
     if len(events) == 0:
         raise ValueError(
             f"{where[0].upper()}{where[1:]} has no events. Loosen the selection, or "
             "leave the process out of this channel."
         )
-    _check_finite(where, events, scored=scored)
 
 
 def _check_finite(where: str, events: Events, *, scored: bool) -> None:

@@ -6,6 +6,7 @@ copies are always on the same side.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Bool, Int
@@ -54,6 +55,20 @@ def rescale(dataset: Dataset, totals: Totals) -> Dataset:
     return dataset.with_weights(scaled)
 
 
+class _OnDisk(Protocol):
+    """What a dataset that is not in memory does by itself."""
+
+    def split(
+        self, fractions: Sequence[float], *, seed: int = 0
+    ) -> tuple[Self, ...]: ...
+
+    def leave_out(self, fold: int, folds: int, *, seed: int = 0) -> Self: ...
+
+
+_Any = TypeVar("_Any", Dataset, _OnDisk)
+"""In memory or on disk: what comes out is of the kind that came in."""
+
+
 def hash_of_index(index: EventIndex, seed: int) -> EventIndex:
     """Well-mixed bits of each index (the finaliser of MurmurHash3)."""
     z = index ^ np.uint32(0x9E3779B9 * (seed + 1) & 0xFFFFFFFF)
@@ -62,9 +77,11 @@ def hash_of_index(index: EventIndex, seed: int) -> EventIndex:
     return z ^ (z >> np.uint32(16))
 
 
-def fold_of(
-    events: Events, folds: int, *, seed: int = 0
-) -> Int[Array, " events"] | Int[np.ndarray, " events"]:
+EventFolds: TypeAlias = Int[Array, " events"] | Int[np.ndarray, " events"]
+"""The fold that each event belongs to."""
+
+
+def fold_of(events: Events, folds: int, *, seed: int = 0) -> EventFolds:
     """The fold, 0 … folds − 1, that each event belongs to, by a hash of its index.
 
     It depends on nothing but the event's index and the seed: an event and its shifted
@@ -79,14 +96,25 @@ def fold_of(
         ValueError: there is not even one fold.
     """
     check_count("fold_of(folds=...)", folds)
-    return (hash_of_index(events.index, seed) % np.uint32(folds)).astype(np.int32)
+    return fold_of_index(events.index, folds, seed)
 
 
-def leave_out(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Dataset:
+def fold_of_index(index: EventIndex, folds: int, seed: int) -> EventFolds:
+    """The fold of each event, by its index alone."""
+    return (hash_of_index(index, seed) % np.uint32(folds)).astype(np.int32)
+
+
+def leave_out(dataset: _Any, fold: int, folds: int, *, seed: int = 0) -> _Any:
     """The events that are *not* in `fold`: what the network of that fold may see.
 
     The weights are scaled so that every sample keeps its sum of weights. Counted
     channels, from which the observable learns nothing, stay complete.
+
+    Args:
+        dataset: all events.
+        fold: which, from 0.
+        folds: how many there are, at least two.
+        seed: of the partition of the events into folds.
 
     Example:
         Two-fold cross-fitting trains network `k` on `leave_out(dataset, k, 2)`, and
@@ -96,6 +124,8 @@ def leave_out(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Data
         ValueError: there is no such fold, or fewer than two of them.
     """
     check_fold("leave_out", fold, folds)
+    if not isinstance(dataset, Dataset):
+        return dataset.leave_out(fold, folds, seed=seed)
     return _part(
         dataset,
         lambda _, events: np.asarray(fold_of(events, folds, seed=seed)) != fold,
@@ -106,7 +136,7 @@ def keep_only(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Data
     """The dataset with the weights of all events outside `fold` set to 0.
 
     Nothing is scaled: templates summed over all folds are those of all events. It
-    concerns the observed events, too.
+    concerns the observed events, too. `fold`, `folds` and `seed` are as in `leave_out`.
 
     Raises:
         ValueError: there is no such fold, or fewer than two of them.
@@ -127,8 +157,8 @@ def keep_only(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Data
 
 
 def split(
-    dataset: Dataset, fractions: Sequence[float], *, seed: int = 0
-) -> tuple[Dataset, ...]:
+    dataset: _Any, fractions: Sequence[float], *, seed: int = 0
+) -> tuple[_Any, ...]:
     """Parts of a dataset that share no event, each standing for the whole.
 
     An event goes with all its variations into one part, chosen by a seeded hash of
@@ -154,6 +184,26 @@ def split(
         >>> float(test.channels["SR"]["signal"].nominal.weights.sum())
         10.0
     """
+    check_fractions(fractions)
+    if not isinstance(dataset, Dataset):
+        return dataset.split(fractions, seed=seed)
+    parts = _part_of_index(dataset, fractions, seed)
+
+    def belongs(part: int, key: SampleKey, events: Events) -> np.ndarray:
+        known, number = parts[key.process]
+        return number[np.searchsorted(known, np.asarray(events.index))] == part
+
+    return tuple(
+        _part(dataset, partial(belongs, part)) for part in range(len(fractions))
+    )
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """They are shares.
+
+    Raises:
+        ValueError: they are not positive, or add up to more than 1.
+    """
     if not isinstance(fractions, Sequence | np.ndarray) or len(fractions) == 0:
         raise ValueError(
             "`split(fractions=...)` needs the share of each part, such as (0.8, 0.2); "
@@ -165,15 +215,6 @@ def split(
             "`split(fractions=...)` must be positive and add up to at most 1; got "
             f"{tuple(fractions)}."
         )
-    parts = _part_of_index(dataset, fractions, seed)
-
-    def belongs(part: int, key: SampleKey, events: Events) -> np.ndarray:
-        known, number = parts[key.process]
-        return number[np.searchsorted(known, np.asarray(events.index))] == part
-
-    return tuple(
-        _part(dataset, partial(belongs, part)) for part in range(len(fractions))
-    )
 
 
 def _part(

@@ -12,6 +12,8 @@ from .loss import needs_model as needs_model
 from .loss import trained_of as trained_of
 from .one_batch import of_batch as of_batch
 from .one_batch import value_and_gradient as value_and_gradient
+from .stored import of_stored as of_stored
+from .stored import value_of_stored as value_of_stored
 from .training_model import PseudoEvents as PseudoEvents
 from .training_model import TrainingModel as TrainingModel
 from .training_model import pseudo_events as pseudo_events

@@ -13,7 +13,7 @@ from jaxtyping import Array, PyTree
 
 from .._checks import check_count
 from .._custom_types import Scalar
-from .._events import Dataset, Events
+from .._events import Dataset, Events, StoredDataset
 from .._pipeline import Pipeline
 from .loss import (
     AnyObjective,
@@ -26,11 +26,12 @@ from .loss import (
     trained_part,
     value,
 )
+from .stored import of_stored
 
 
 def value_and_gradient_chunked(
     pipeline: Pipeline,
-    dataset: Dataset,
+    dataset: Dataset | StoredDataset,
     objective: AnyObjective,
     *,
     chunk: int,
@@ -42,7 +43,8 @@ def value_and_gradient_chunked(
 
     Args:
         pipeline: whose observable and learned edges are differentiated.
-        dataset: all events.
+        dataset: all events, in memory or on disk. Of those on disk no more than a chunk
+            is ever in memory; this is then not for the inside of `jit`.
         objective: of the model, of the events, or a sum of such.
         chunk: events of the largest sample that are looked at together; smaller
             samples are shared out over the same number of chunks.
@@ -51,9 +53,9 @@ def value_and_gradient_chunked(
     Raises:
         ValueError: a chunk has no event.
     """
-    found, (gradient, _) = of_chunks(
-        pipeline, dataset, objective, chunk, model_of, False
-    )
+    check_count("value_and_gradient_chunked(chunk=...)", chunk)
+    of = of_chunks if isinstance(dataset, Dataset) else of_stored
+    found, (gradient, _) = of(pipeline, dataset, objective, chunk, model_of, False)
     return found, gradient
 
 
@@ -66,7 +68,6 @@ def of_chunks(
     logarithm: bool,
 ) -> tuple[Scalar, Trained]:
     """The same, or of the logarithm, with what the objective itself trains, too."""
-    check_count("value_and_gradient_chunked(chunk=...)", chunk)
     model_of = pipeline.measurement.model if model_of is None else model_of
     trained, rest = trained_part(pipeline, objective)
     chunks = _in_chunks(dataset.only(dataset.scored), chunk)
@@ -107,13 +108,14 @@ def _in_chunks(dataset: Dataset, chunk: int) -> Dataset:
     samples = [events for _, events in dataset.samples()]
     chunks = max(-(-len(events) // chunk) for events in samples)
 
-    def cut(events: Events) -> Events:
-        missing = -len(events) % chunks
+    def fold(leaf: Array, mode: str) -> Array:
+        widths = [(0, -len(leaf) % chunks)] + [(0, 0)] * (leaf.ndim - 1)
+        return jnp.pad(leaf, widths, mode=mode).reshape(chunks, -1, *leaf.shape[1:])
 
-        def fold(leaf: Array, mode: str) -> Array:
-            widths = [(0, missing)] + [(0, 0)] * (leaf.ndim - 1)
-            return jnp.pad(leaf, widths, mode=mode).reshape(chunks, -1, *leaf.shape[1:])
-
+    def cut(events: Events | Array) -> Events | Array:
+        # Of a variation of the weights alone there are no more than these.
+        if not isinstance(events, Events):
+            return fold(events, "constant")
         return eqx.tree_at(
             lambda e: (e.features, e.weights, e.index),
             events,

@@ -13,7 +13,7 @@ import numpy as np
 import fitkit
 
 from .._custom_types import Scalar
-from .._events import Dataset, Events
+from .._events import Dataset, Events, StoredDataset, StoredSample
 from .._statmodel import Measurement
 from .._templates import ProcessTemplates, Template, Templates
 
@@ -22,7 +22,7 @@ PseudoEvents = dict[str, dict[str, Scalar]]
 
 
 def pseudo_events(
-    dataset: Dataset, signals: tuple[str, ...], number: float = 1.0
+    dataset: Dataset | StoredDataset, signals: tuple[str, ...], number: float = 1.0
 ) -> PseudoEvents:
     r"""How much a few further events of each background process would be, per bin.
 
@@ -38,7 +38,9 @@ def pseudo_events(
         number: $\kappa$, how many events.
     """
 
-    def mean_weight(events: Events) -> Scalar:
+    def mean_weight(events: Events | StoredSample) -> Scalar:
+        if isinstance(events, StoredSample):
+            return np.asarray(events.sums.mean_weight)
         weights = np.asarray(events.weights)
         return (weights**2).sum() / np.abs(weights).sum()
 

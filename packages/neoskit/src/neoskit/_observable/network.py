@@ -13,7 +13,7 @@ import relaxed
 
 from .._checks import check_count
 from .._custom_types import Features, PerEvent, Scalar
-from .._events import Dataset
+from .._events import Dataset, StoredDataset
 from .observable import AbstractClassifier, AbstractObservable, Fixed, Scored
 
 Standardisation = tuple[Float[Array, " features"], Float[Array, " features"]]
@@ -249,15 +249,24 @@ def _distances(logits: PerEvent, bins: int) -> Float[Array, "events bins"]:
     return -0.5 * (value[:, None] - middles) ** 2
 
 
-def standardisation(dataset: Dataset) -> Standardisation:
+def standardisation(dataset: Dataset | StoredDataset) -> Standardisation:
     """Mean and standard deviation of each feature over all nominal scored events.
 
     Every event counts once, whatever its weight: the network sees rows, not yields.
     A feature that never changes gets the scale 1.
 
+    Args:
+        dataset: the events to train on.
+
+    Raises:
+        ValueError: where no channel is scored.
+
     Example:
         `NeuralObservable(n, key=key, standardise=standardisation(training_events))`
     """
+    if not isinstance(dataset, Dataset) and dataset.scored:
+        mean, spread = dataset.moments()
+        return jnp.asarray(mean), jnp.asarray(np.where(spread, spread, 1.0))
     nominal = [
         np.asarray(events.features, np.float64)
         for key, events in dataset.scored_samples()

@@ -47,6 +47,10 @@ def background_statistics(
 
     Raw events are those with a positive weight: the events that a signed background
     subtracts are no statistics that it has.
+
+    Args:
+        pipeline: trained or not; its bins are filled as hard ones.
+        dataset: the events.
     """
     templates, raw = _filled(pipeline, dataset)
     statistics = {}
@@ -66,6 +70,9 @@ def _filled(
 ) -> tuple[Templates, dict[str, dict[str, Yields]]]:
     """Hard templates and raw events, of the nominal samples alone."""
     # The variations would be scored for nothing: the rule looks at the nominal alone.
+    if not isinstance(dataset, Dataset):
+        nominal = dataset.nominal()
+        return pipeline.hard_templates(nominal), pipeline.raw_counts(nominal)
     nominal = Dataset(
         {
             channel: {name: Process(p.nominal) for name, p in processes.items()}

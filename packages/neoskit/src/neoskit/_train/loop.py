@@ -149,10 +149,11 @@ def train(
     stages = stages_of(stages, first)
     _check(dataset, every)
     # Of the whole dataset, before any batch: each batch is scaled to these.
-    totals = sums_of_weights(dataset)
-    # Onto the device once, not in every step.
-    events = jax.tree.map(jnp.asarray, _without_data(dataset))
-    totals = jax.tree.map(jnp.asarray, totals)
+    totals, events = {}, dataset
+    if isinstance(dataset, Dataset):
+        totals = jax.tree.map(jnp.asarray, sums_of_weights(dataset))
+        # Onto the device once, not in every step.
+        events = jax.tree.map(jnp.asarray, _without_data(dataset))
     state = (
         start
         if isinstance(start, TrainState)

@@ -11,13 +11,14 @@ import optax
 from jaxtyping import Array, Bool, Int, PyTree
 
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey, batch
+from .._events import Dataset, SampleKey, StoredDataset, batch
 from .._events.split import Totals
 from .._gradient import (
     AnyObjective,
     TrainingModel,
     of_batch,
     of_chunks,
+    of_stored,
     trained_of,
 )
 from .._pipeline import Pipeline, trained_leaves
@@ -120,6 +121,44 @@ def advance(
         value, gradient = of_chunks(
             pipeline, dataset, objective, chunk, model_of, logarithm
         )
+    return _moved(pipeline, theirs, remembered, value, gradient, optimiser, logarithm)
+
+
+def advance_stored(
+    pipeline: Pipeline,
+    memory: tuple[PyTree, PyTree],
+    dataset: StoredDataset,
+    model_of: TrainingModel,
+    bandwidth: Scalar,
+    objective: AnyObjective,
+    optimiser: optax.GradientTransformation,
+    chunk: int | None,
+    logarithm: bool,
+) -> tuple[Pipeline, tuple[PyTree, PyTree], Scalar, Bool[Array, ""]]:
+    """The same step on events on disk: what is compiled is one chunk, and the move.
+
+    Args, returns: as of `advance`.
+    """
+    theirs, remembered = memory
+    pipeline = pipeline.with_bandwidth(bandwidth)
+    objective = eqx.combine(theirs, objective)
+    value, gradient = of_stored(
+        pipeline, dataset, objective, chunk, model_of, logarithm
+    )
+    return _moved_compiled(
+        pipeline, theirs, remembered, value, gradient, optimiser, logarithm
+    )
+
+
+def _moved(
+    pipeline: Pipeline,
+    theirs: PyTree,
+    remembered: PyTree,
+    value: Scalar,
+    gradient: PyTree,
+    optimiser: optax.GradientTransformation,
+    logarithm: bool,
+) -> tuple[Pipeline, tuple[PyTree, PyTree], Scalar, Bool[Array, ""]]:
     # Optimisers with weight decay pull at all that they are given.
     trained = eqx.filter(pipeline, trained_leaves(pipeline)), theirs
     updates, moved = optimiser.update(gradient, remembered, trained)
@@ -142,3 +181,6 @@ def advance(
     # What is told is the objective itself, whichever scale was minimised on.
     value = jnp.exp(value) if logarithm else value
     return pipeline, (theirs, remembered), value, finite
+
+
+_moved_compiled = eqx.filter_jit(_moved)

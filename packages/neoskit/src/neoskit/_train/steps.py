@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from .._custom_types import Rows, Scalar
-from .._events import Dataset, SampleKey, batch, batches
+from .._events import Dataset, SampleKey, StoredDataset, batch, batches
 from .._events.split import Totals
 from .._gradient import TrainingModel, needs_model, pseudo_events
 from .._pipeline import Pipeline
 from .diagnosis import locate
 from .stage import Stage
-from .state import TrainState, advance
+from .state import TrainState, advance, advance_stored
 
 
 class Step(NamedTuple):
@@ -41,8 +41,8 @@ class Step(NamedTuple):
 def steps_of(
     state: TrainState,
     stage: Stage,
-    dataset: Dataset,
-    events: Dataset,
+    dataset: Dataset | StoredDataset,
+    events: Dataset | StoredDataset,
     totals: Totals,
     seed: int,
 ) -> Iterator[Step]:
@@ -60,6 +60,7 @@ def steps_of(
     draw: Iterator[Mapping[SampleKey, Rows] | None] = itertools.repeat(None)
     if stage.batch_size is not None:
         # Each stage draws anew, and a resumed one as it would have.
+        _check_in_memory(dataset)
         draws = seed + 1_000_003 * int(state.stage)
         draw = batches(dataset, stage.batch_size, seed=draws, start=first)
     of_model = needs_model(stage.objective)
@@ -74,12 +75,7 @@ def steps_of(
         if not width > 0:
             yield Step(step, np.nan, width, None)
             return
-        pipeline, memory, value, finite = advance(
-            pipeline,
-            memory,
-            events,
-            rows,
-            totals,
+        how = (
             model_of,
             width,
             stage.objective,
@@ -87,6 +83,14 @@ def steps_of(
             stage.chunk_size,
             stage.logarithm and of_model,
         )
+        if isinstance(events, StoredDataset):
+            done = advance_stored(pipeline, memory, events, *how)
+        else:
+            done = advance(pipeline, memory, events, rows, totals, *how)
+        pipeline, memory, value, finite = done
+        if not finite and isinstance(events, StoredDataset):
+            yield Step(step, float(value), width, None)
+            return
         if not finite:
             seen = events if rows is None else batch(events, rows, totals)
             objective = eqx.combine(memory[0], stage.objective)
@@ -102,6 +106,16 @@ def steps_of(
             state.step + (step + 1 - first),
         )
         yield Step(step, float(value), width, new)
+
+
+def _check_in_memory(dataset: Dataset | StoredDataset) -> None:
+    """Batches are drawn from events in memory."""
+    if isinstance(dataset, StoredDataset):
+        raise ValueError(
+            "`Stage(batch_size=...)` draws events at random, which are read from disk "
+            "in their order: leave it out for the exact gradient of all events, or "
+            "train on `dataset.in_memory()`."
+        )
 
 
 def _pseudo_events(stage: Stage, dataset: Dataset, pipeline: Pipeline) -> dict:

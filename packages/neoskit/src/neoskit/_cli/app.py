@@ -8,6 +8,7 @@ import typer
 from . import show
 from .demos import demo
 from .group import Commands
+from .info import info
 from .options import Animate, ConfigFile, Out, Pictures, Progress, RunPath
 from .process import INTERRUPTED, on_terminal
 from .training import run_all
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Train an analysis end to end on the expected result of its measurement.",
 )
 app.add_typer(demo, name="demo")
+app.command()(info)
 
 
 def _version(wanted: bool) -> None:

@@ -1,9 +1,9 @@
 """What Combine's `-M AsymptoticLimits` does, beside evaluating a likelihood.
 
-Its searches for a crossing (`findExpectedLimitFromCrossing` of `src/AsymptoticLimits.cc`
-in github.com/cms-analysis/HiggsAnalysis-CombinedLimit), and the templates of the version
-that printed the references: those of its own validation date from August 2013 (commit
-6f9e3b15 of `test/validation/reference.json`).
+Its searches for a crossing (`findExpectedLimitFromCrossing` in its
+`src/AsymptoticLimits.cc`, github.com/cms-analysis/HiggsAnalysis-CombinedLimit), and the
+templates of the version that printed the references: those of its own validation date
+from August 2013 (commit 6f9e3b15 of `test/validation/reference.json`).
 """
 
 from collections.abc import Callable
@@ -67,8 +67,8 @@ def expected_limits(rise: Profile) -> list[float]:
     """The five quantiles as it prints them, each search beginning at the one before.
 
     Args:
-        rise: minus the logarithm of the profile likelihood of the Asimov data at r, less
-            its minimum.
+        rise: minus the logarithm of the profile likelihood of the Asimov data at r,
+            less its minimum.
     """
     levels = [level(quantile) for quantile in QUANTILES]
     median = stepping(rise, levels[2])
@@ -83,11 +83,11 @@ def expected_limits(rise: Profile) -> list[float]:
 class HistPdfCard:
     """A card of lnN alone, its templates as `RooHistPdf` had them in 2013.
 
-    Contents below zero count as zero where the density is taken, and with their sign in
-    the integral that normalises it. So the bins of such a process add up to more than
-    its rate, which the extended term has, and Asimov data, which are scaled to the rate,
-    are not what the likelihood expects. Today's Combine, and fitkit, crop and then
-    normalise.
+    Contents below zero count as zero where the density is taken, and with their sign
+    in the integral that normalises it. So the bins of such a process add up to more
+    than its rate, which the extended term has, and Asimov data, which are scaled to the
+    rate, are not what the likelihood expects. Today's Combine, and fitkit, crop and
+    then normalise.
     """
 
     def __init__(self, path: Path):
@@ -113,12 +113,9 @@ class HistPdfCard:
         self.signal = np.array([int(numbers[i]) <= 0 for i in kept])
         self.channel = np.array([channels.index(columns[i]) for i in kept])
         # [columns, nuisance parameters]
-        self.log_kappa = np.array(
+        self.log_kappa = np.log(
             [
-                [
-                    np.log(float(w[2 + i])) if w[2 + i].strip("-") else 0
-                    for w in systematics
-                ]
+                [float(words[2 + i].replace("-", "1")) for words in systematics]
                 for i in kept
             ]
         )

@@ -39,9 +39,9 @@ def references(cards):
 # where that search ends, as `test_combine_limits` shows digit by digit. Most are within
 # half of it.
 _LIMIT = 5.5e-3
-# The largest difference of each card that is further off. Those of one gamma factor have
-# a likelihood that is flat where the search ends; templates of the last one are negative
-# in places, which Combine once treated otherwise.
+# The largest difference of each card that is further off. Those of one gamma factor
+# have a likelihood that is flat where the search ends; templates of the last one are
+# negative in places, which Combine once treated otherwise.
 _FURTHER = {
     "benchmarks/gammas/counting-B5p5-Obs6-Syst30C-gmM.txt": 2.3e-2,
     "benchmarks/gammas/counting-B5p5-Obs6-Syst30S-gmM.txt": 1.9e-2,

@@ -1,4 +1,4 @@
-"""Why numbers that Combine printed differ from fitkit's: by independent calculations."""
+"""Why numbers of Combine differ from fitkit's: by independent calculations."""
 
 import importlib.util
 import json

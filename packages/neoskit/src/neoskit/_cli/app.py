@@ -1,22 +1,27 @@
 """The commands that work on a run: train, evaluate, export, compare."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import show
 from .demos import demo
+from .export import export
 from .group import Commands
 from .info import info
-from .options import Animate, ConfigFile, Out, Pictures, Progress, RunPath
-from .process import INTERRUPTED, on_terminal
-from .training import run_all
-
-# What trains and judges is imported inside the commands: help needs no jax.
-if TYPE_CHECKING:
-    from .._events import Dataset
-    from .._run.config import RunConfig
+from .options import (
+    Animate,
+    CheckpointEvery,
+    ConfigFile,
+    ConfigOrResume,
+    Out,
+    Pictures,
+    Progress,
+    Resume,
+    RunPath,
+)
+from .process import stopping
+from .training import end_if_interrupted, run_all, task
 
 app = typer.Typer(
     cls=Commands,
@@ -25,6 +30,7 @@ app = typer.Typer(
     help="Train an analysis end to end on the expected result of its measurement.",
 )
 app.add_typer(demo, name="demo")
+app.command()(export)
 app.command()(info)
 
 
@@ -74,16 +80,20 @@ def check(
 
 @app.command()
 def train(
-    config: ConfigFile,
+    config: ConfigOrResume = None,
+    resume: Resume = None,
     out: Out = None,
     pictures: Pictures = True,
     animate: Animate = False,
     progress: Progress = True,
+    checkpoint_every: CheckpointEvery = None,
 ) -> None:
-    """Train what a file describes, once per seed; judge, export and draw it."""
-    description, dataset = _described(config)
-    path = out or Path("runs") / config.stem
-    run_all(description, dataset, path, pictures, animate, progress)
+    """Train what a file describes, once per seed; judge, export and draw it.
+
+    A run that was interrupted goes on: by --resume, or by the same command again.
+    """
+    what = task(config, resume, out, checkpoint_every)
+    run_all(what, pictures, animate, progress)
 
 
 @app.command()
@@ -121,58 +131,48 @@ def evaluate(
 
 
 @app.command()
-def export(
-    run: RunPath,
-    seed: Annotated[
-        int | None, typer.Option(help="Which seed; by default the first.")
-    ] = None,
-) -> None:
-    """Write the workspace of a trained run again."""
-    from .._run.builders import build_dataset
-    from .._run.folder import RunFolder
-    from .._run.run import export as export_seed
-    from .._run.run import load
-
-    folder = RunFolder.open(run)
-    dataset = build_dataset(folder.config, run)
-    chosen = folder.seeds[0] if seed is None else seed
-    show.line(str(export_seed(folder, folder.config, load(folder, dataset, chosen))))
-
-
-@app.command()
 def compare(
-    config: ConfigFile,
+    config: ConfigOrResume = None,
+    resume: Resume = None,
     out: Out = None,
     progress: Progress = True,
+    checkpoint_every: CheckpointEvery = None,
 ) -> None:
-    """Train on baselines and on the objective; tell what is to be won, and is."""
-    from .._run.compare import run_comparison
-    from .._run.folder import RunFolder
+    """Train on baselines and on the objective; tell what is to be won, and is.
+
+    A comparison that was interrupted goes on: by --resume, or by the same command
+    again.
+    """
+    from .._run.compare import compared, run_comparison
+    from .._run.start import begun
     from .._run.ways import ways_of
 
-    description, dataset = _described(config)
-    ways_of(description)  # asked now, so that a mistake leaves no folder
-    path = out or Path("runs") / f"{config.stem}-compare"
-    folder = RunFolder.create(path, description)
-    outcome = run_comparison(
-        folder,
-        description,
-        dataset,
-        progress=on_terminal(progress),
-        tell=lambda room: show.head_room(room, description.compare.head_room),
-    )
-    show.comparison(outcome)
-    show.line(f"written to {folder.path}")
-    if show.failures("left out", outcome.failures):
+    what = task(config, resume, out, checkpoint_every, suffix="-compare")
+    ways_of(what.config)  # asked now, so that a mistake leaves no folder
+    with (
+        stopping() as stop,
+        begun(
+            what.path,
+            what.config,
+            what.base,
+            what.dataset,
+            resume=what.resume,
+            finished=compared,
+            tell=show.note,
+        ) as folder,
+    ):
+        outcome = run_comparison(
+            folder,
+            what.config,
+            what.dataset,
+            progress=progress,
+            stop=stop,
+            tell=lambda room: show.head_room(room, what.config.compare.head_room),
+        )
+        show.comparison(outcome)
+        show.line(f"written to {folder.path}")
+        failed = show.failures("left out", outcome.failures)
+    stop.requested |= outcome.interrupted
+    end_if_interrupted(stop, folder, "compare")
+    if failed:
         raise typer.Exit(1)
-    if outcome.interrupted:
-        raise typer.Exit(INTERRUPTED)
-
-
-def _described(config: Path) -> "tuple[RunConfig, Dataset]":
-    """The run that a file describes, and its events."""
-    from .._run.builders import absolute, build_dataset
-    from .._run.config import read_config
-
-    description = absolute(read_config(config), config.parent)
-    return description, build_dataset(description, config.parent)

@@ -72,7 +72,7 @@ class SoftSelection(AbstractObservable):
                 f"have {features.shape[-1]} features. Give one threshold per feature."
             )
         # One after the other: there are few cuts, and each has its own direction.
-        weight = jnp.ones(len(features))
+        weight = jnp.ones(features.shape[0])
         for column, keep in enumerate(self.keep):
             weight = weight * self._passes(features[:, column], column, keep, bandwidth)
         value = None if self.binned is None else features[:, self.binned]

@@ -1,4 +1,4 @@
-"""What a trained pipeline is worth: numbers to quote, their errors, the workspace."""
+"""What a trained pipeline is worth: numbers to quote, and their errors."""
 
 from .bootstrap import bootstrap as bootstrap
 from .bootstrap import resample as resample
@@ -9,7 +9,6 @@ from .compare import compare as compare
 from .compare import verdict as verdict
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate as evaluate
-from .export import export_workspace as export_workspace
 from .head_room import HeadRoom as HeadRoom
 from .head_room import head_room as head_room
 from .rebinning import background_statistics as background_statistics

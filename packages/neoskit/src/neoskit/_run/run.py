@@ -1,157 +1,34 @@
 """A described run: every seed trained, judged and exported."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jax
-
-from .._events import Dataset, Events, leave_out, split
-from .._objectives import Objective, expected_cls
-from .._pipeline import AbstractPipeline, CrossFit
+from .._events import Dataset, Events
+from .._export import export_workspace
+from .._pipeline import AbstractPipeline
 from .._results import (
     Evaluation,
     Unblinded,
     evaluate,
-    export_workspace,
     merged_edges,
     unblind,
 )
-from .._train import (
-    AbstractKeep,
-    Training,
-    TrainingFailed,
-    TrainState,
-    cross_fit,
-    train,
-)
-from .builders import build_keep, build_pipeline, build_stages, stage_tables
-from .config import ConfigError, RunConfig
+from .._train import TrainingFailed, TrainState
+from .builders import stage_tables
+from .config import RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder
+from .seed import Trained as Trained
+from .seed import train_seed, two_parts
+from .seed import untrained as untrained
+from .start import checkpoints
+from .stop import Stop
+from .writing import CannotWrite
 
 if TYPE_CHECKING:
     from .pictures import Recorder
-
-Watch = Callable[[int, TrainState, dict[str, float]], None]
-"""Called as `watch(seed, state, numbers)` while a seed trains."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One seed: what came out of its training, and the events that judge it.
-
-    Args:
-        seed: Which.
-        pipeline: With the bins as trained.
-        judges: Events that no network scores that has seen them.
-        trainings: One, or one for each fold.
-    """
-
-    seed: int
-    pipeline: AbstractPipeline
-    judges: Dataset
-    trainings: tuple[Training, ...]
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it."""
-        return any(training.interrupted for training in self.trainings)
-
-
-def train_seed(
-    config: RunConfig,
-    dataset: Dataset,
-    seed: int,
-    *,
-    monitor: Mapping[str, Objective] | None = None,
-    watch: Watch | None = None,
-    progress: bool = True,
-) -> Trained:
-    """Trains one seed on the events that the description leaves to training.
-
-    Args:
-        config: The description.
-        dataset: All events.
-        seed: Of the initial parameters and of the batches.
-        monitor: What is followed on held-out events; with folds nothing is.
-        watch: Sees every step.
-        progress: Whether a bar is shown.
-    """
-    table = config.training
-    stages = build_stages(stage_tables(config), dataset, seed)
-    options: dict[str, Any] = {
-        "seed": seed,
-        "every": table.every,
-        "progress": progress,
-    }
-    if watch is not None:
-        options["callback"] = lambda state, numbers: watch(seed, state, numbers)
-    keep, validation = build_keep(config), config.split.validation
-    if config.split.folds is not None:
-        pipeline, trainings = cross_fit(
-            # All folds start from one network: so signal has the same end of the
-            # observable in each, and a bin the same meaning.
-            lambda seen, _: build_pipeline(config, seen, jax.random.key(seed)),
-            dataset,
-            stages,
-            folds=config.split.folds,
-            partition=_partition(config, seed),
-            validation=validation,
-            keep=keep,
-            **options,
-        )
-        return Trained(seed, pipeline, dataset, trainings)
-    seen, judges = two_parts(config, dataset)
-    if validation is not None and not isinstance(keep, AbstractKeep):
-        shares = (1.0 - validation, validation)
-        seen, aside = split(seen, shares, seed=config.split.seed + 1)
-        keep = keep(aside)
-    training = train(
-        build_pipeline(config, seen, jax.random.key(seed)),
-        seen,
-        stages,
-        keep=keep,
-        held_out=judges,
-        # The objective of the paper whatever is trained on, so that curves of
-        # trainings on different objectives can be laid side by side.
-        monitor={"expected_cls": expected_cls} if monitor is None else monitor,
-        **options,
-    )
-    return Trained(seed, training.pipeline, judges, (training,))
-
-
-def _partition(config: RunConfig, seed: int) -> int:
-    """The seed of the folds: of the description, or one of its own for each seed."""
-    return config.split.seed + (seed if config.split.repartition else 0)
-
-
-def untrained(config: RunConfig, dataset: Dataset, seed: int) -> Trained:
-    """The same before its training: the shape into which a saved one is read."""
-    if config.split.folds is None:
-        seen, judges = two_parts(config, dataset)
-        pipeline = build_pipeline(config, seen, jax.random.key(seed))
-        return Trained(seed, pipeline, judges, ())
-    count, partition = config.split.folds, _partition(config, seed)
-    folds = tuple(
-        build_pipeline(
-            config,
-            leave_out(dataset, fold, count, seed=partition),
-            jax.random.key(seed),
-        )
-        for fold in range(count)
-    )
-    return Trained(seed, CrossFit(folds, partition), dataset, ())
-
-
-def two_parts(config: RunConfig, dataset: Dataset) -> tuple[Dataset, Dataset]:
-    """The events to train on and those held out, where there are no folds."""
-    share = config.split.held_out
-    if share is None:
-        raise ConfigError("`split.folds` is given: no part of the events is held out.")
-    seen, judges = split(dataset, (1.0 - share, share), seed=config.split.seed)
-    return seen, judges
 
 
 def rebinned(config: RunConfig, trained: Trained) -> AbstractPipeline:
@@ -199,11 +76,6 @@ def judge(folder: RunFolder, config: RunConfig, trained: Trained) -> Judged:
     return Judged(pipeline, evaluation, tuple(failures))
 
 
-def export(folder: RunFolder, config: RunConfig, trained: Trained) -> Path:
-    """Writes the workspace of one seed, and of the first one beside the description."""
-    return _export(folder, trained, rebinned(config, trained))
-
-
 def _export(folder: RunFolder, trained: Trained, pipeline: AbstractPipeline) -> Path:
     # The first seed, not the best: seeds that are chosen by their result flatter it.
     file = folder.of_seed(trained.seed) / "workspace.json"
@@ -249,12 +121,14 @@ def run_seed(
     draw: bool = True,
     animate: bool = False,
     progress: bool = True,
+    stop: Stop | None = None,
 ) -> Result:
     """Trains, judges, exports and draws one seed into the run's folder.
 
-    Each step's numbers are on disk when the step is done, the parameters as soon as
-    the training ends, also where Ctrl-C or an objective that is not finite ended it.
-    What fails from there on is noted in the result.
+    A training that was interrupted goes on from its checkpoint. Each step's numbers
+    are on disk when the step is done, the parameters as soon as the training ends, also
+    where Ctrl-C or an objective that is not finite ended it. What fails from there on
+    is noted in the result.
 
     Args:
         folder: Where everything goes.
@@ -263,10 +137,13 @@ def run_seed(
         seed: Which seed.
         draw: Whether pictures are drawn (needs the extra `plot`).
         animate: Whether one of them moves. Not with folds.
-        progress: Whether a bar is shown.
+        progress: Whether progress is shown.
+        stop: Whether it is to end; without a judgement where there is no time for it,
+            or a fold is missing.
 
     Raises:
         TrainingFailed: There is no good step to keep.
+        CannotWrite: The folder cannot be written; what is kept is named.
     """
     failures: list[Failure] = []
     recorder = None
@@ -276,19 +153,36 @@ def run_seed(
         every = max(1, _steps(config) // 30)
         recorder = Recorder(two_parts(config, dataset)[1], every)
 
-    def watch(seed: int, state: TrainState, numbers: dict[str, float]) -> None:
-        where = {"stage": int(state.stage), "step": int(state.step)}
-        folder.log(seed=seed, **where, **numbers)
+    stop = Stop() if stop is None else stop
+    states = checkpoints(folder, config, seed, stop)
+
+    def watch(fold: int | None, state: TrainState, numbers: dict[str, float]) -> None:
+        where = {} if fold is None else {"fold": fold}
+        where |= {"stage": int(state.stage), "step": int(state.step)}
+        try:
+            folder.log(seed=seed, **where, **numbers)
+        except CannotWrite as error:
+            raise CannotWrite(f"{error} {states.kept}") from error
         # A frame that cannot be had is said once, and ends the film, not the training.
         if recorder is not None and not failures:
             with noted(failures, "a frame of the film"):
                 recorder(state.pipeline, int(state.step))
 
     try:
-        trained = train_seed(config, dataset, seed, watch=watch, progress=progress)
+        trained = train_seed(
+            config,
+            dataset,
+            seed,
+            watch=watch,
+            checkpoints=states,
+            progress=f"seed {seed}" if progress else False,
+        )
     except TrainingFailed as failed:
         trained = _until_then(config, dataset, seed, failed)
         failures.append(Failure("the training", failed))
+    of_folds = config.split.folds is not None
+    if trained.interrupted and (stop.at_once or of_folds):
+        return Result(trained, None, (), tuple(failures))
     folder.save_pipeline(seed, trained.pipeline)
     judged = judge(folder, config, trained)
     failures += judged.failures

@@ -6,7 +6,7 @@ import fitkit
 
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
-from .evaluate import hard_templates
+from .._results.evaluate import hard_templates
 
 
 def export_workspace(

@@ -1,6 +1,7 @@
 """How every benchmark measures: side by side, cold and warm, in fresh processes."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -71,7 +72,14 @@ def elsewhere(
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print aligned columns; floats with three significant digits."""
+    """Print aligned columns; floats with three significant digits.
+
+    The driver, which names a file in `BENCH_TABLES`, gets the numbers themselves.
+    """
+    if file := os.environ.get("BENCH_TABLES"):
+        with Path(file).open("a") as lines:
+            kept = {"head": list(head), "rows": [list(row) for row in rows]}
+            print(json.dumps(kept, default=str), file=lines)
     cells = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in r] for r in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     for row in (head, *cells):

@@ -24,6 +24,8 @@ PAGES = sorted(
     ]
 )
 FENCE = re.compile(r"^(?P<ticks>`{3,}) *python\n(?P<code>.*?)^(?P=ticks)$", re.M | re.S)
+# What a page reads of the data that tests share; they are put beside it.
+NEEDS = re.compile(r"^<!-- needs (?P<path>\S+) -->$", re.M)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)(?P<path>[^)#\s]+)")
 
 
@@ -45,9 +47,14 @@ def name_of(page: Path) -> str:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if FENCE.search(page.read_text())], ids=name_of
 )
-def test_code_runs_as_pasted(page, tmp_path):
+def test_code_runs_as_pasted(page, tmp_path, request):
     """A fresh interpreter, one namespace per page, warnings as errors."""
     warnings = ["-W", "error"]
+    for path in NEEDS.findall(page.read_text()):
+        data = request.getfixturevalue("data_folder") / path
+        (tmp_path / data.name).symlink_to(data)
+    if "import pyhf" in page.read_text():  # a class that newer jsonschema deprecates
+        warnings += ["-W", "ignore:jsonschema.RefResolver:DeprecationWarning"]
     if "import softjax" in page.read_text():
         if importlib.util.find_spec("softjax") is None:
             pytest.skip("softjax is not installed: it needs Python 3.12")

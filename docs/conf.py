@@ -1,9 +1,13 @@
 """Sphinx settings of the one site for the three packages."""
 
 import importlib.metadata
+import os
 import pathlib
 import re
+import sys
 import textwrap
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "_extensions"))
 
 project = "neoskit"
 author = "The neoskit developers"
@@ -11,16 +15,35 @@ copyright = author
 version = release = importlib.metadata.version("neoskit")
 
 extensions = [
-    "myst_parser",
+    "executed_pages",
+    "language_models",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+
+# Tutorials and the gallery are executed, once for each change of a page; a block that
+# fails fails the build.
+nb_execution_mode = "cache"
+nb_execution_cache_path = "_build/executed"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+# A kernel shows pictures only where nobody has chosen a backend for it.
+os.environ.pop("MPLBACKEND", None)
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "unsrt"
+bibtex_reference_style = "label"
 
 # Docstrings: Google style, one backtick for code, API pages ordered by hand.
 default_role = "code"
@@ -33,6 +56,9 @@ add_module_names = False
 
 html_theme = "furo"
 html_title = "neoskit · fitkit · relaxed"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_extra_path = ["llms.txt"]
 copybutton_exclude = ".linenos, .gp, .go"
 
 
@@ -87,6 +113,8 @@ def short_names(app, what, name, obj, options, arguments, returns):
 # A package's page is its README, whose links lead through the repository.
 INCLUDE = re.compile(r"^```\{include\} (?P<path>\S+)\n```$", re.M)
 SIBLING = re.compile(r"\]\(\.\./(?P<package>\w+)/README\.md")
+# CONTRIBUTING's links lead through the repository: into the site, or out of it.
+OF_ROOT = re.compile(r"\[(?P<text>[^\]]+)\]\((?!https?:|#|\.)(?P<path>[^)]+)\)")
 
 
 def readmes(app, docname: str, source: list[str]) -> None:
@@ -94,8 +122,16 @@ def readmes(app, docname: str, source: list[str]) -> None:
     folder = (pathlib.Path(app.srcdir) / docname).parent
 
     def included(match: re.Match) -> str:
-        text = (folder / match["path"]).read_text()
-        return SIBLING.sub(r"](../\g<package>/index.md", text)
+        path = folder / match["path"]
+        if path.resolve().parent == pathlib.Path(app.srcdir).resolve().parent:
+            return OF_ROOT.sub(of_site, path.read_text())
+        return SIBLING.sub(r"](../\g<package>/index.md", path.read_text())
+
+    def of_site(link: re.Match) -> str:
+        inside = link["path"].removeprefix("docs/")
+        if inside == link["path"]:
+            return f"{link['text']} (`{link['path']}`)"
+        return f"[{link['text']}]({inside})"
 
     source[0] = INCLUDE.sub(included, source[0])
 

@@ -14,7 +14,7 @@ from neoskit._cli import show
 from neoskit._cli.app import app
 from neoskit._run.folder import RunFolder
 from neoskit._run.run import untrained
-from neoskit._train import loop
+from neoskit._train import steps as step_module
 
 # All runs have two bins: they share what is compiled for the fits.
 SMALL = """
@@ -107,12 +107,19 @@ def test_a_run_s_folder(run):
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
         "config.toml",
+        "provenance.json",
+        "lock",
         "metrics.jsonl",
         "workspace.json",
         *(
             f"seed-{seed}/{name}"
             for seed in (3, 4)
-            for name in ("parameters.eqx", "evaluation.json", "workspace.json")
+            for name in (
+                "checkpoint.eqx",
+                "parameters.eqx",
+                "evaluation.json",
+                "workspace.json",
+            )
         ),
         "pictures/seed-3.png",
         "pictures/seed-3.gif",
@@ -256,7 +263,7 @@ def test_what_fails_after_a_training_costs_nothing_else(tmp_path, monkeypatch):
 def test_a_training_that_fails_keeps_its_good_steps_and_the_other_seeds(
     tmp_path, monkeypatch
 ):
-    advance = loop.advance
+    advance = step_module.advance
     bad = iter([0, 2])  # seed 0 fails at its first step, seed 1 at its third
     at = next(bad)
 
@@ -271,7 +278,7 @@ def test_a_training_that_fails_keeps_its_good_steps_and_the_other_seeds(
         at, steps = next(bad, -1), 0
         return pipeline, memory, value, False
 
-    monkeypatch.setattr(loop, "advance", failing)
+    monkeypatch.setattr(step_module, "advance", failing)
     text = SMALL.replace("warm_start = { steps = 2 }", "warm_start = false")
     config = written(tmp_path, text + "seeds = [0, 1]\n")
     done = neoskit("train", config, "--out", tmp_path / "run", "--no-pictures")

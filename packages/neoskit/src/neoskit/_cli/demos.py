@@ -8,8 +8,7 @@ import typer
 
 from . import show
 from .options import Animate, Out, Pictures, Progress
-from .process import on_terminal
-from .training import run_all
+from .training import Task, run_all
 
 demo = typer.Typer(no_args_is_help=True, help="Problems that need no input.")
 
@@ -33,7 +32,7 @@ def cut(
     """One cut: the gradient finds what a scan of all cuts finds."""
     from .._run.demos.cut import draw_cut, find_cut
 
-    result = find_cut(events=events, seed=seed, progress=on_terminal(progress))
+    result = find_cut(events=events, seed=seed, progress=progress)
     show.cut(result)
     if pictures:
         folder = out or Path("runs") / "cut"
@@ -84,7 +83,7 @@ def blobs(
     )
     dataset = build_dataset(config, Path())
     path = out or Path("runs") / "blobs"
-    run_all(config, dataset, path, pictures, animate, progress)
+    run_all(Task(config, Path(), dataset, path), pictures, animate, progress)
 
 
 @demo.command()
@@ -112,6 +111,6 @@ def inferno(
             events=events,
             steps=steps,
             seed=seed,
-            progress=on_terminal(progress),
+            progress=progress,
         )
     )

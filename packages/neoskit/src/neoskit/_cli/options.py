@@ -9,8 +9,19 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Folder of the run; by default a new one in `runs/`."),
 ]
-Progress = Annotated[bool, typer.Option(help="Show a bar while training.")]
+Progress = Annotated[
+    bool, typer.Option(help="Show steps, loss and time left while training.")
+]
+Resume = Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")]
+CheckpointEvery = Annotated[
+    int | None,
+    typer.Option(min=1, help="Steps between two checkpoints; by default the file's."),
+]
 Pictures = Annotated[bool, typer.Option(help="Draw pictures.")]
 Animate = Annotated[bool, typer.Option(help="Draw the training as a GIF.")]
+ConfigOrResume = Annotated[
+    Path | None,
+    typer.Argument(help="A TOML file that describes a run; or give --resume."),
+]
 ConfigFile = Annotated[Path, typer.Argument(help="A TOML file that describes a run.")]
 RunPath = Annotated[Path, typer.Argument(help="The folder of a run.")]

@@ -1,9 +1,17 @@
 """The process that runs a command: what jax and its BLAS find when they are loaded."""
 
+import contextlib
 import os
-import sys
+import signal
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .._run.stop import Stop
 
 INTERRUPTED = 130  # what a shell reports of a command that Ctrl-C ended
+TERMINATED = 143  # and of one that SIGTERM ended
 
 
 def set_up() -> None:
@@ -27,6 +35,31 @@ def set_up() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
-def on_terminal(progress: bool) -> bool:
-    """Whether to show a bar: in a log file it would be one long line."""
-    return progress and sys.stderr.isatty()
+@contextlib.contextmanager
+def stopping() -> "Iterator[Stop]":
+    """Within it Ctrl-C and SIGTERM are requests: the run ends after its next step.
+
+    A second Ctrl-C ends it at once. What is kept then is the last checkpoint.
+    """
+    from .._run.stop import Stop
+
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # whose signals come elsewhere
+        return
+
+    def asked(number: int, frame: Any) -> None:
+        if number == signal.SIGINT and stop.requested:
+            raise KeyboardInterrupt
+        stop.requested = True
+        stop.at_once |= number == signal.SIGTERM
+        # Not by a buffered stream: the signal may have come while it was written to.
+        os.write(2, b"\nstopping after this step; Ctrl-C ends it at once\n")
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, asked) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -52,6 +52,11 @@ def error(text: str) -> None:
     _err.print(Text.assemble(("error", "bold red"), ": ", text))
 
 
+def note(text: str) -> None:
+    """One line beside the output, of what somebody should know."""
+    _err.print(Text.assemble(("note", "bold"), ": ", text))
+
+
 _tracebacks = False
 
 
@@ -165,12 +170,11 @@ def run(folder: "RunFolder", done: "Sequence[Result]") -> None:
     """The end of a training: numbers, then where everything is."""
     judged = [result for result in done if result.evaluation is not None]
     seeds = [(result.trained.seed, result.evaluation) for result in judged]
-    followed = [r.trained.trainings[0].monitored.get("expected_cls") for r in judged]
     line("")
     if seeds:
         line("On events held out of the training, with hard bins:")
-    results(seeds, [_least(values.values()) for values in followed if values])
-    merged(folder.config, seeds, done[0].trained.judges.scored)
+        results(seeds, _followed(folder, [seed for seed, _ in seeds]))
+        merged(folder.config, seeds, done[0].trained.judges.scored)
     pictures = [path for result in done for path in result.pictures]
     if pictures:
         line("pictures")
@@ -309,6 +313,17 @@ def inferno(result: "InfernoResult") -> None:
         values = [getattr(benchmark, field) for benchmark in BENCHMARKS]
         table.add_row(name, *(f"{value:.2f}" for value in values), style="dim")
     _out.print(table)
+
+
+def _followed(folder: "RunFolder", seeds: Sequence[int]) -> list[float]:
+    """The least expected CLs of each seed on its way, where it was followed."""
+    # From the file: of a run that went on it has the steps of before, too.
+    lines = [one for one in folder.metrics() if one.get("expected_cls") is not None]
+    values = {
+        seed: [one["expected_cls"] for one in lines if one["seed"] == seed]
+        for seed in seeds
+    }
+    return [_least(values[seed]) for seed in seeds] if all(values.values()) else []
 
 
 def _number(value: float) -> str:

@@ -1,73 +1,171 @@
 """Every seed of a run trained, one after the other, and what came out of them told."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from . import show
-from .process import INTERRUPTED, on_terminal
+from .process import INTERRUPTED, TERMINATED, stopping
 
 if TYPE_CHECKING:
     from .._events import Dataset
     from .._run.config import RunConfig
     from .._run.failure import Failure
+    from .._run.folder import RunFolder
     from .._run.run import Result
+    from .._run.stop import Stop
 
 
-def run_all(
-    config: "RunConfig",
-    dataset: "Dataset",
-    path: Path,
-    pictures: bool,
-    animate: bool,
-    progress: bool,
-) -> None:
+@dataclass(frozen=True)
+class Task:
+    """What a command trains, and where.
+
+    Args:
+        config: The description, with absolute paths.
+        base: The folder that its paths are relative to.
+        dataset: Its events.
+        path: Where the run's folder is, or should be.
+        resume: Whether the run there goes on, and no other begins.
+    """
+
+    config: "RunConfig"
+    base: Path
+    dataset: "Dataset"
+    path: Path
+    resume: bool = False
+
+
+def task(
+    config: Path | None,
+    resume: Path | None,
+    out: Path | None,
+    checkpoint_every: int | None,
+    suffix: str = "",
+) -> Task:
+    """What the arguments of a command say.
+
+    Args:
+        config: The file that describes a run.
+        resume: The folder of one to go on with.
+        out: Where a new one should be.
+        checkpoint_every: In place of the description's number.
+        suffix: Of the folder's name, where none is given.
+
+    Raises:
+        ValueError: They say too little or too much.
+    """
+    from .._run.builders import absolute, build_dataset
+    from .._run.config import read_config
+    from .._run.folder import RunFolder
+
+    if resume is not None and out is not None:
+        raise ValueError("--resume goes on in its own folder: leave --out out.")
+    if config is not None:
+        base = config.parent
+        description = absolute(read_config(config), base)
+    elif resume is not None:
+        base, description = resume, RunFolder.open(resume).config
+    else:
+        raise ValueError(
+            "nothing to train: name a TOML file that describes a run, or the folder of "
+            "one to go on with by --resume."
+        )
+    if checkpoint_every is not None:
+        table = description.training.model_copy(
+            update={"checkpoint_every": checkpoint_every}
+        )
+        description = description.model_copy(update={"training": table})
+    new = out or Path("runs") / f"{config.stem if config else ''}{suffix}"
+    path = new if resume is None else resume
+    dataset = build_dataset(description, base)
+    return Task(description, base, dataset, path, resume is not None)
+
+
+def run_all(task: Task, pictures: bool, animate: bool, progress: bool) -> None:
     """Trains and judges every seed; one that fails leaves the others alone.
 
     Args:
-        config: The description.
-        dataset: Its events.
-        path: Where the run's folder should be.
+        task: What is trained, and where.
         pictures: Whether pictures are drawn.
         animate: Whether one of them moves.
-        progress: Whether bars are shown, on a terminal.
+        progress: Whether progress is shown.
     """
-    from .._run.failure import noted
-    from .._run.folder import RunFolder
-    from .._run.run import run_seed
+    from .._run.start import begun
 
     if pictures:
         _require_plot()
-    folder = RunFolder.create(path, config)
+    with (
+        stopping() as stop,
+        begun(
+            task.path,
+            task.config,
+            task.base,
+            task.dataset,
+            resume=task.resume,
+            tell=show.note,
+        ) as folder,
+    ):
+        results, failures = _seeds(folder, task, stop, pictures, animate, progress)
+        if not results and not stop.requested:
+            raise failures[0].error
+        show.run(folder, results)
+        failed = show.failures("not trained", failures)
+        for result in results:
+            failed |= show.failures(f"seed {result.trained.seed}", result.failures)
+    end_if_interrupted(stop, folder, "train")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _seeds(
+    folder: "RunFolder",
+    task: Task,
+    stop: "Stop",
+    pictures: bool,
+    animate: bool,
+    progress: bool,
+) -> "tuple[list[Result], list[Failure]]":
+    from .._run.failure import noted
+    from .._run.run import run_seed
+
     results: list[Result] = []
     failures: list[Failure] = []
-    for seed in config.training.seeds:
+    for seed in task.config.training.seeds:
+        if stop.requested:
+            break
         with noted(failures, f"seed {seed}"):
             result = run_seed(
                 folder,
-                config,
-                dataset,
+                task.config,
+                task.dataset,
                 seed,
                 draw=pictures,
                 # One film shows what a training is; more would only cost time.
                 animate=animate and not results,
-                progress=on_terminal(progress),
+                progress=progress,
+                stop=stop,
             )
             results.append(result)
-            if result.trained.interrupted:
-                break
-    if not results:
-        raise failures[0].error
-    show.run(folder, results)
-    failed = show.failures("not trained", failures)
-    for result in results:
-        failed |= show.failures(f"seed {result.trained.seed}", result.failures)
-    if results[-1].trained.interrupted:
-        show.error("interrupted. What was trained until here is kept and judged above.")
-        raise typer.Exit(INTERRUPTED)
-    if failed:
-        raise typer.Exit(1)
+            # By Ctrl-C within a step, where nobody was asked.
+            stop.requested |= result.trained.interrupted
+    return results, failures
+
+
+def end_if_interrupted(stop: "Stop", folder: "RunFolder", command: str) -> None:
+    """Ends a command that was interrupted, by the status that tells it.
+
+    Raises:
+        typer.Exit: It was.
+    """
+    if not stop.requested:
+        return
+    show.error(
+        "interrupted. What was trained until here is kept; it goes on with: "
+        f"neoskit {command} --resume {folder.path}"
+    )
+    raise typer.Exit(TERMINATED if stop.at_once else INTERRUPTED)
 
 
 def _require_plot() -> None:

@@ -11,9 +11,13 @@ from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Comparison, HeadRoom, compare, head_room
 from .config import RunConfig
+from .documents import comparison_document
 from .failure import Failure, noted
-from .folder import RunFolder, comparison_document
-from .run import Trained, rebinned, train_seed
+from .folder import RunFolder
+from .run import judge
+from .seed import Trained, train_seed
+from .start import checkpoints
+from .stop import Stop
 from .ways import Way, ways_of
 
 
@@ -55,27 +59,32 @@ def run_comparison(
     dataset: Dataset,
     *,
     progress: bool = True,
+    stop: Stop | None = None,
     tell: Callable[[HeadRoom], None] | None = None,
 ) -> Compared:
     """Trains the baselines and what `[training]` describes, and compares them.
 
-    The parameters of each training are in the folder as soon as it is done, and the
-    numbers of all, in `comparison.json`, when this returns.
+    Trainings that were interrupted go on from their checkpoints. The parameters of each
+    are in the folder with their expected result as soon as it is done, and the numbers
+    of all, in `comparison.json`, when this returns.
 
     Args:
         folder: Where they are written, in one folder per way.
         config: The description.
         dataset: All events.
-        progress: Whether bars are shown.
+        progress: Whether progress is shown.
+        stop: Whether it is to end.
         tell: Called with the head-room of the first baseline, before anything is
             trained on the objective.
 
     Raises:
         ConfigError: A baseline is the objective itself.
+        CannotWrite: The folder cannot be written; what is kept is named.
         KeyboardInterrupt: Ctrl-C came before the first seed was done.
         Exception: No seed could be trained in every way and judged; the first reason.
     """
     ways = ways_of(config)
+    stop = Stop() if stop is None else stop
     done: dict[int, list[AbstractPipeline]] = {}
     failures: list[Failure] = []
     interrupted = False
@@ -85,13 +94,15 @@ def run_comparison(
         trainings: list[AbstractPipeline] = []
         for way in ways:
             with noted(failures, f"seed {seed} on {way.name}"):
-                trained = _trained(folder, way, dataset, seed, progress)
-                interrupted = trained.interrupted
-                if not interrupted:
-                    trainings.append(rebinned(way.config, trained))
+                trained = _trained(folder, way, dataset, seed, progress, stop)
+                interrupted = trained.interrupted or stop.requested
+                if not trained.interrupted:
+                    judged = judge(folder.within(way.folder), way.config, trained)
+                    failures += judged.failures
+                    trainings.append(judged.pipeline)
             if interrupted:
                 break
-            if room is None and trainings:
+            if room is None and trainings and not interrupted:
                 with noted(failures, f"the head-room of {way.name}"):
                     room = head_room(trainings[0], trained.judges)
                     if tell is not None:
@@ -131,10 +142,32 @@ def run_comparison(
 
 
 def _trained(
-    folder: RunFolder, way: Way, dataset: Dataset, seed: int, progress: bool
+    folder: RunFolder,
+    way: Way,
+    dataset: Dataset,
+    seed: int,
+    progress: bool,
+    stop: Stop,
 ) -> Trained:
-    """One training of a seed, on disk when this returns, unless it was interrupted."""
-    trained = train_seed(way.config, dataset, seed, monitor={}, progress=progress)
+    """One training of a seed, on disk when this returns."""
+    part = folder.within(way.folder)
+    trained = train_seed(
+        way.config,
+        dataset,
+        seed,
+        monitor={},
+        checkpoints=checkpoints(part, way.config, seed, stop),
+        progress=f"seed {seed} on {way.name}" if progress else False,
+    )
     if not trained.interrupted:
-        folder.within(way.folder).save_pipeline(seed, trained.pipeline)
+        part.save_pipeline(seed, trained.pipeline)
     return trained
+
+
+def compared(folder: RunFolder, config: RunConfig) -> bool:
+    """Whether all trainings of a comparison are at their ends, and compared."""
+    return (folder.path / "comparison.json").is_file() and all(
+        checkpoints(RunFolder(folder.path / way.folder), way.config, seed).finished
+        for way in ways_of(config)
+        for seed in config.training.seeds
+    )

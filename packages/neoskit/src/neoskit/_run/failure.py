@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .writing import CannotWrite
+
 
 class Failure(NamedTuple):
     """Something that could not be done.
@@ -22,9 +24,12 @@ def noted(failures: list[Failure], what: str) -> Iterator[None]:
     """Within it, an error is added to the list and ends the block alone.
 
     Whatever the error is: a training may have taken hours, and a mistake in our own
-    drawing is no reason to lose its numbers. Ctrl-C is no such error.
+    drawing is no reason to lose its numbers. Ctrl-C is no such error, and where the
+    folder cannot be written, nothing that follows can be.
     """
     try:
         yield
+    except CannotWrite:
+        raise
     except Exception as error:
         failures.append(Failure(what, error))

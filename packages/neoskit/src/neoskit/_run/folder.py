@@ -1,21 +1,23 @@
 """What a run leaves on disk, and how it is found again."""
 
+import io
 import json
-import math
+import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
-import numpy as np
 import tomli_w
 
+from .._atomic import write_atomically
 from .._pipeline import AbstractPipeline
-from .._results import Comparison, Evaluation, HeadRoom, verdict
-from .._results.numbers import NUMBERS
+from .._results import Evaluation
 from .config import ConfigError, RunConfig, config_document, parse_config
+from .documents import as_json, evaluation_document
+from .writing import writing
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,10 @@ class RunFolder:
     | file | what it holds |
     |---|---|
     | `config.toml` | the description, every default written out |
+    | `provenance.json` | versions, seeds, digests of files and events |
+    | `lock` | who trains in it, held while it is trained |
     | `metrics.jsonl` | one line per step, written as the training goes |
+    | `seed-N/checkpoint.eqx` | the last state of the training; one for each fold |
     | `seed-N/parameters.eqx` | the trained pipeline |
     | `seed-N/evaluation.json` | its expected result |
     | `seed-N/workspace.json` | its measurement, as pyhf reads it |
@@ -39,23 +44,18 @@ class RunFolder:
 
     path: Path
 
-    @classmethod
-    def create(cls, path: Path, config: RunConfig) -> "RunFolder":
-        """A folder for a new run. One that is there already is not touched.
+    def describe(self, config: RunConfig, provenance: Mapping[str, Any]) -> None:
+        """Writes what the run is, before anything is trained.
 
         Args:
-            path: Where it should be; if that is taken, `-2`, `-3`, … is added.
             config: The description, with absolute paths.
+            provenance: All else that it depends on.
         """
-        # A run takes hours: the folder of an earlier one is never written into.
-        free, number = path, 2
-        while free.exists():
-            free = path.with_name(f"{path.name}-{number}")
-            number += 1
-        (free / "pictures").mkdir(parents=True)
-        document = tomli_w.dumps(config_document(config))
-        (free / "config.toml").write_text(document, encoding="utf-8")
-        return cls(free)
+        with writing(self.path):
+            (self.path / "pictures").mkdir(exist_ok=True)
+        self._write(self.path / "provenance.json", as_json(provenance, indent=1) + "\n")
+        # Last: a folder that has it has all that a run needs to go on.
+        self._write(self.path / "config.toml", tomli_w.dumps(config_document(config)))
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -103,27 +103,70 @@ class RunFolder:
     def of_seed(self, seed: int) -> Path:
         """The folder of one seed."""
         folder = self.path / f"seed-{seed}"
-        folder.mkdir(exist_ok=True)
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
         return folder
 
     def within(self, name: str) -> "RunFolder":
         """A part of this run with a name of its own."""
-        (self.path / name).mkdir(exist_ok=True)
+        with writing(self.path / name):
+            (self.path / name).mkdir(exist_ok=True)
         return RunFolder(self.path / name)
 
     def picture(self, name: str) -> Path:
         """Where a picture goes."""
         return self.path / "pictures" / name
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the run depended on when it began.
+
+        Raises:
+            ConfigError: It is not there, or no such document.
+        """
+        file = self.path / "provenance.json"
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{file}: cannot be read ({error}): it is not known whether the inputs "
+                "are those that the run began with. Train anew, in another folder."
+            ) from None
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
     def log(self, **numbers: Any) -> None:
-        """Adds a line to the metrics; it is on disk when this returns."""
+        """Adds a line to the metrics; it is written when this returns."""
         # Opened and closed for each line: a run that is killed has all lines but one.
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(_json(numbers) + "\n")
+        with writing(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
+            file.write(as_json(numbers) + "\n")
+
+    def sync_metrics(self) -> None:
+        """Brings the metrics to the disk, as far as they are written."""
+        if self._metrics.exists():
+            with writing(self._metrics), self._metrics.open("rb+") as file:
+                os.fsync(file.fileno())
+
+    def forget_metrics(self, seed: int, fold: int | None, *, after: int) -> None:
+        """Takes away the lines of a training that are of later steps than one."""
+        kept = [
+            line
+            for line in self.metrics()
+            if line.get("seed") != seed
+            or line.get("fold") != fold
+            or line["step"] <= after
+        ]
+        text = "".join(as_json(line) + "\n" for line in kept)
+        file = self._metrics
+        # Also a half-written last line, which a new one must not be written behind.
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            self._write(file, text)
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of the metrics. A half-written last one is left out."""
-        file = self.path / "metrics.jsonl"
+        file = self._metrics
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         metrics = []
         for line in lines:
@@ -136,10 +179,9 @@ class RunFolder:
     def save_pipeline(self, seed: int, pipeline: AbstractPipeline) -> Path:
         """Writes the arrays of a trained pipeline."""
         file = self._parameters(seed)
-        unfinished = self.of_seed(seed) / "parameters.part"
-        # Complete or not there: a run that is cut off here has no half of a seed.
-        eqx.tree_serialise_leaves(unfinished, pipeline)
-        unfinished.replace(file)
+        arrays = io.BytesIO()
+        eqx.tree_serialise_leaves(arrays, pipeline)
+        self._write(file, arrays.getvalue())
         return file
 
     def load_pipeline(self, seed: int, like: AbstractPipeline) -> AbstractPipeline:
@@ -165,97 +207,22 @@ class RunFolder:
 
     def save_evaluation(self, seed: int, evaluation: Evaluation) -> Path:
         """Writes the expected result of one seed."""
-        file = self.of_seed(seed) / "evaluation.json"
-        file.write_text(_json(evaluation_document(evaluation), indent=1) + "\n")
+        file = self.path / f"seed-{seed}" / "evaluation.json"
+        self._write(file, as_json(evaluation_document(evaluation), indent=1) + "\n")
         return file
 
     def save_comparison(self, document: dict[str, Any]) -> Path:
         """Writes what `comparison_document` gives."""
         file = self.path / "comparison.json"
-        file.write_text(_json(document, indent=1) + "\n", encoding="utf-8")
+        self._write(file, as_json(document, indent=1) + "\n")
         return file
+
+    def _write(self, file: Path, content: str | bytes) -> None:
+        if isinstance(content, str):
+            content = content.encode()
+        with writing(file):
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, content)
 
     def _parameters(self, seed: int) -> Path:
         return self.path / f"seed-{seed}" / "parameters.eqx"
-
-
-def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    """An expected result as plain JSON values; what does not exist is `null`."""
-    return {
-        "mu": evaluation.mu,
-        **evaluation.numbers,
-        "cls_band": evaluation.cls,
-        "upper_limit_band": evaluation.upper_limit,
-        "missing": evaluation.missing,
-        "yields": {
-            channel: {name: process.nominal.yields for name, process in of.items()}
-            for channel, of in evaluation.templates.items()
-        },
-        "raw_counts": evaluation.raw_counts,
-    }
-
-
-def comparison_document(
-    comparison: Comparison,
-    *,
-    baselines: Sequence[str],
-    objective: str,
-    seeds: Sequence[int],
-    head_room: HeadRoom | None = None,
-) -> dict[str, Any]:
-    """A comparison as plain JSON values; what does not exist is `null`.
-
-    Args:
-        comparison: its ways are the baselines and `objective`.
-        baselines: the ways that it is compared with.
-        objective: the way that is compared; differences are `objective` − baseline.
-        seeds: of the trainings, in the order of the numbers.
-        head_room: of a baseline, if it is known.
-    """
-    replicas = next(iter(comparison.replicas[objective].values())).shape[1]
-    return {
-        "baselines": list(baselines),
-        "objective": objective,
-        "seeds": list(seeds),
-        "head_room": None
-        if head_room is None
-        else {
-            "ratio": head_room.ratio,
-            "poi_uncertainty": head_room.poi_uncertainty,
-            "statistical": head_room.statistical,
-            "costs": head_room.costs,
-        },
-        "bootstrap_replicas": replicas,
-        "numbers": comparison.numbers,
-        "missing": comparison.missing,
-        "difference": {
-            baseline: {
-                name: {
-                    **comparison.difference(name, objective, baseline)._asdict(),
-                    "by_seed": comparison.by_seed(name, objective, baseline),
-                    "verdict": verdict(comparison, name, objective, baseline).word,
-                }
-                for name in NUMBERS
-            }
-            for baseline in baselines
-        },
-    }
-
-
-def _json(document: Any, indent: int | None = None) -> str:
-    # NaN and infinity are no JSON, though Python's module would write them.
-    return json.dumps(_plain(document), indent=indent, allow_nan=False)
-
-
-def _plain(tree: Any) -> Any:
-    """Mappings, lists, text and finite numbers; `None` for a number that is none."""
-    if isinstance(tree, Mapping):
-        return {name: _plain(branch) for name, branch in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_plain(branch) for branch in tree]
-    if isinstance(tree, str | bool | int | None):
-        return tree
-    if np.ndim(tree):
-        return _plain(np.asarray(tree).tolist())
-    number = float(tree)
-    return number if math.isfinite(number) else None

@@ -21,8 +21,9 @@ from .config import RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder
 from .seed import Trained as Trained
-from .seed import train_seed, two_parts
+from .seed import partition_of, train_seed, two_parts
 from .seed import untrained as untrained
+from .snapshots import Recording
 from .start import checkpoints
 from .stop import Stop
 from .writing import CannotWrite
@@ -153,12 +154,18 @@ def run_seed(
         every = max(1, _steps(config) // 30)
         recorder = Recorder(two_parts(config, dataset)[1], every)
 
+    missed: list[Failure] = []
+    recording = recording_of(folder, config, dataset, seed)
     stop = Stop() if stop is None else stop
     states = checkpoints(folder, config, seed, stop)
 
     def watch(fold: int | None, state: TrainState, numbers: dict[str, float]) -> None:
         where = {} if fold is None else {"fold": fold}
         where |= {"stage": int(state.stage), "step": int(state.step)}
+        if recording.is_time(int(state.step)) and not missed:
+            # Said once, as what fails now fails at each look; the training goes on.
+            with noted(missed, "looks at the training"):
+                numbers = {**recording.look(fold, state), **numbers}
         try:
             folder.log(seed=seed, **where, **numbers)
         except CannotWrite as error:
@@ -183,6 +190,12 @@ def run_seed(
     of_folds = config.split.folds is not None
     if trained.interrupted and (stop.at_once or of_folds):
         return Result(trained, None, (), tuple(failures))
+    if of_folds and not missed:
+        with noted(missed, "the looks at all folds together"):
+            folder.forget_metrics(seed, None, after=-1)
+            for line in recording.join(trained.pipeline):
+                folder.log(seed=seed, **line)
+    failures += missed
     folder.save_pipeline(seed, trained.pipeline)
     judged = judge(folder, config, trained)
     failures += judged.failures
@@ -192,6 +205,15 @@ def run_seed(
             for path in _drawn(folder, config, trained, judged.pipeline, recorder):
                 pictures.append(path)  # one by one: the first stays if the second fails
     return Result(trained, judged.evaluation, tuple(pictures), tuple(failures))
+
+
+def recording_of(
+    folder: RunFolder, config: RunConfig, dataset: Dataset, seed: int
+) -> Recording:
+    """The looks at the trainings of a seed."""
+    if config.split.folds is not None:
+        return Recording(folder, config, seed, dataset, partition_of(config, seed))
+    return Recording(folder, config, seed, two_parts(config, dataset)[1])
 
 
 def _steps(config: RunConfig) -> int:

@@ -101,12 +101,14 @@ class TrainingTable(StageTable):
     (`warm_start = false` for none) with a third of its rate. `stages` says it all
     instead, stage by stage. `keep` is what a stage leaves: the parameters of its last
     step, the best on the validation events, or their exponential average.
+    `checkpoint_every` is after how many steps a state to go on from is written.
     """
 
     learning_rate: Positive = 3e-4
     warm_start: _WarmStart = WarmStartTable()
     stages: Tuple[StageTable] = ()
     every: Count = 1
+    checkpoint_every: Count = 50
     keep: Literal["last", "best", "average"] = "last"
     patience: Count | None = None
     seeds: Annotated[Tuple[Seed], Field(min_length=1)] = (0,)

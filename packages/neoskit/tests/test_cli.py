@@ -119,6 +119,8 @@ def test_a_run_s_folder(run):
                 "parameters.eqx",
                 "evaluation.json",
                 "workspace.json",
+                "snapshots/plane.npz",
+                *(f"snapshots/{step:07d}.npz" for step in range(6)),
             )
         ),
         "pictures/seed-3.png",

@@ -31,6 +31,7 @@ class RunFolder:
     | `lock` | who trains in it, held while it is trained |
     | `metrics.jsonl` | one line per step, written as the training goes |
     | `seed-N/checkpoint.eqx` | the last state of the training; one for each fold |
+    | `seed-N/snapshots/` | looks at the training, on its way |
     | `seed-N/parameters.eqx` | the trained pipeline |
     | `seed-N/evaluation.json` | its expected result |
     | `seed-N/workspace.json` | its measurement, as pyhf reads it |

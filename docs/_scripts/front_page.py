@@ -1,10 +1,11 @@
 """The animation of the front page: a training on the blobs, in three panels.
 
-    python docs/_scripts/front_page.py docs/training.gif
+    python docs/_scripts/front_page.py docs/_static
 
 The regions of the plane that fall into each bin, the expected CLs over the steps, and
 the binned model with its uncertainty, of events that the training does not see. A
-network of two layers of 128 is trained from scratch on the expected CLs.
+network of two layers of 128 is trained from scratch on the expected CLs. Written twice:
+with the panels beside each other, and one below the other for a phone.
 """
 
 import sys
@@ -54,8 +55,8 @@ def trained() -> tuple[list, dict[int, float], neoskit.Dataset]:
     return seen, cls, held_out
 
 
-def main(path: Path) -> None:
-    """Draw the animation to a path."""
+def main(folder: Path) -> None:
+    """Draw both animations into a folder."""
     seen, cls, held_out = trained()
     background = held_out.channels["SR"]["background"]
     samples = {
@@ -65,8 +66,14 @@ def main(path: Path) -> None:
         "signal": held_out.channels["SR"]["signal"].nominal.features,
     }
 
-    def draw(figure, frame):
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
+    def beside(figure, frame):
+        draw(figure.subplots(1, 3, width_ratios=(1.15, 1, 1)), frame)
+
+    def below(figure, frame):
+        draw(figure.subplots(3, 1), frame)
+
+    def draw(panels, frame):
+        left, middle, right = panels
         pipeline, step = seen[frame], SHOWN[frame]
         plot.decision_contours(
             lambda x: pipeline.observable(x.astype(np.float32), None).value,
@@ -103,8 +110,11 @@ def main(path: Path) -> None:
             ax=right,
         )
 
+    frames, pace = range(len(seen)), {"milliseconds": 180, "hold": 3000}
     with plot.style():
-        plot.animate(draw, range(len(seen)), path, dpi=110, milliseconds=180, hold=3000)
+        plot.animate(beside, frames, folder / "training.gif", dpi=110, **pace)
+        phone = {"size": (4.4, 11.0), "dpi": 90, **pace}
+        plot.animate(below, frames, folder / "training-phone.gif", **phone)
 
 
 if __name__ == "__main__":

@@ -326,10 +326,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(default=False, tags=["ci"])
 def docs(session: nox.Session) -> None:
-    """The site, in `docs/_build/html`; `integration` executes its code blocks."""
+    """The site, in `docs/_build/html`, with executed tutorials; its links lead."""
     session.install(*everything(), *tools("docs"))
     builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
+    session.run("python", "docs/_scripts/internal_links.py", "docs/_build/html")
 
 
 @nox.session(default=False)

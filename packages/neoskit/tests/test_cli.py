@@ -29,6 +29,8 @@ hidden = [8]
 [measurement]
 mc_statistics = false
 floor = 1e-3
+[evaluation]
+bootstrap = 3
 [training]
 steps = 3
 batch = 100
@@ -154,6 +156,45 @@ def test_the_numbers_printed_are_those_of_the_workspace(run):
     evaluation = json.loads((folder / "seed-3" / "evaluation.json").read_text())
     assert evaluation["expected_cls"] == pytest.approx(float(expected[2]), rel=1e-5)
     assert f"{evaluation['expected_cls']:#.3g}" in output
+
+
+def test_the_numbers_have_errors_and_a_bias(run):
+    folder, output = run
+    for seed in (3, 4):
+        found = evaluation(folder, seed)
+        names = {"expected_cls", "upper_limit", "poi_uncertainty", "significance"}
+        assert found["errors"].keys() == found["soft"].keys() == names
+        assert found["bootstrap_replicas"] == 3
+        for name in names:
+            both = f"{found[name]:#.3g} ± {found['errors'][name]:.2g}"
+            assert both in output
+            bias = found["soft"][name] - found[name]
+            assert found["soft_minus_hard"][name] == pytest.approx(bias, abs=1e-12)
+        assert f"seed {seed}: soft − hard bins: expected CLs " in output
+
+
+def test_what_is_minimised_is_judged_and_raised_bins_are_named(tmp_path):
+    text = SMALL.replace(
+        "\nsteps = 3", '\nsteps = 3\nobjective = "0.5 * binary_cross_entropy"'
+    )
+    # No bin of a process of 20 and 100 events is expected to have as many.
+    text = text.replace("floor = 1e-3", "floor = 150.0")
+    done = neoskit("train", written(tmp_path, text), "--out", "run", "--no-pictures")
+    assert done.exit_code == 0, done.output
+    found = evaluation(tmp_path / "run")
+    value = found["objectives"]["0.5 * binary_cross_entropy"]
+    assert 0 < value < 1
+    error = found["errors"]["0.5 * binary_cross_entropy"]
+    assert f"seed 0: 0.5 * binary_cross_entropy {value:#.3g} ± {error:.2g}" in (
+        done.output
+    )
+    assert len(found["negative_bins"]) == 2 * 2 + 2 * 2  # and shape up and down
+    first = found["negative_bins"][0]
+    assert first["floor"] == 150.0
+    assert first["yields"] < 150.0
+    assert "seed 0: signal in SR, bin 0: " in done.output
+    assert "events, raised to the floor of 150" in done.output
+    assert "and 3 more such bins, all in evaluation.json" in done.output
 
 
 def test_evaluate_says_the_same_again(run):
@@ -337,7 +378,15 @@ def test_compare_writes_every_number(tmp_path):
     assert set(written_down["numbers"]) == set(ways)
     assert written_down["baselines"] == ["binary_cross_entropy"]
     assert written_down["head_room"]["ratio"] >= 1
+    assert written_down["head_room"]["least"] == 9.0
+    assert not written_down["head_room"]["enough"]
     assert list(written_down["head_room"]["costs"]) == ["shape"]
+    for way in ways:
+        for seed in (0, 1):
+            found = evaluation(tmp_path / "run" / way, seed)
+            for name, values in written_down["numbers"][way].items():
+                assert values[seed] == pytest.approx(found[name], rel=1e-9)
+    assert (tmp_path / "run" / "pictures" / "comparison.png").stat().st_size > 10_000
     for number, difference in written_down["difference"][ways[1]].items():
         ours, theirs = (written_down["numbers"][way][number] for way in ways)
         by_seed = np.subtract(ours, theirs)
@@ -345,6 +394,10 @@ def test_compare_writes_every_number(tmp_path):
         assert difference["mean"] == pytest.approx(by_seed.mean())
         assert difference["bootstrap_error"] > 0
         assert difference["verdict"] in ("better", "equal", "worse")
+        assert difference["better"]["of"] == 2
+        said = f"{difference['verdict']}: {difference['improvement']:+.1%} ("
+        said += f"± {difference['improvement_error_events']:.1%} events"
+        assert said in done.output
     assert f"{written_down['numbers'][ways[0]]['significance'][1]:#.3g}" in done.output
     assert "The head-room is below 9" in done.output
     # What there is to win is told before the first step on the objective.

@@ -86,6 +86,30 @@ def test_tables_of_every_kind():
         ),
         (MINIMAL + "[trainning]", "unknown key `trainning`. Did you mean `training`?"),
         (
+            MINIMAL.replace("bins = 4", "bins = 1_000_000_000"),
+            "`binning.bins`: input should be less than or equal to 1000; got "
+            "1000000000.",
+        ),
+        (
+            MINIMAL.replace("bins = 4", f"edges = {[i / 10 for i in range(2000)]}"),
+            "`binning`: has 2000 `edges`; at most 1000 bins",
+        ),
+        *(
+            (
+                MINIMAL + f"[observable]\nkind = 'network'\nhidden = {hidden}",
+                f"`observable.hidden`: describes a network of {weights} weights or "
+                "more; at most 1e+08 can be trained. Give fewer or narrower layers.",
+            )
+            for hidden, weights in (
+                ([65_536, 65_536], "4e+09"),
+                ([2**62] * 40, "1e+18"),
+            )
+        ),
+        (
+            MINIMAL + "[evaluation]\nbootstrap = 1",
+            "`evaluation`: `bootstrap` is 1, and one replica has no standard deviation",
+        ),
+        (
             MINIMAL.replace(
                 "bins = 4", "bins = 4\nbandwidth = {start = 1.0, ends = 2.0}"
             ),

@@ -123,3 +123,73 @@ def test_a_number_that_does_not_exist_costs_none_of_the_others(rich, control):
 def test_float64_off_is_an_error(pipeline, blobs):
     with jax.enable_x64(False), pytest.raises(RuntimeError, match="jax_enable_x64"):
         evaluate(pipeline, blobs)
+
+
+@pytest.fixture
+def counted():
+    """One bin of events with weights, and a measurement without uncertainties."""
+    generator = np.random.default_rng(8)
+    samples = {
+        name: Process(
+            Events(generator.normal(0.0, 1.0, (count, 1)), total * draws / draws.sum())
+        )
+        for name, count, total in (("signal", 60, 20.0), ("background", 90, 100.0))
+        for draws in [generator.exponential(1.0, count)]
+    }
+    pipeline = neoskit.Pipeline(
+        # Passes everything, by far.
+        neoskit.SoftSelection([-100.0]),
+        neoskit.Counting(bandwidth=0.1),
+        neoskit.Measurement(("signal",), mc_statistics=False),
+    )
+    return pipeline, Dataset({"SR": samples})
+
+
+def test_an_error_is_that_of_the_sample(counted):
+    r"""In one bin $\sigma_\mu = \sqrt{s+b}/s$; errors go through its derivatives."""
+    pipeline, dataset = counted
+    evaluation = evaluate(pipeline, dataset, replicas=400)
+    weights = {
+        name: np.asarray(process.nominal.weights)
+        for name, process in dataset.channels["SR"].items()
+    }
+    (s, b), (of_s, of_b) = (
+        [sum_(weights[name]) for name in ("signal", "background")]
+        for sum_ in (np.sum, lambda w: (w**2).sum())
+    )
+    assert evaluation.poi_uncertainty == pytest.approx(np.sqrt(s + b) / s, rel=1e-6)
+    by_b = 0.5 / (np.sqrt(s + b) * s)
+    by_s = by_b - np.sqrt(s + b) / s**2
+    linear = np.sqrt(by_s**2 * of_s + by_b**2 * of_b)
+    # The error of a standard deviation is 1/√800 = 3.5 %; three times that, and as
+    # much for the second order of a signal that is known to 18 %.
+    assert evaluation.errors["poi_uncertainty"] == pytest.approx(linear, rel=0.2)
+    assert evaluation.errors.keys() == evaluation.numbers.keys()
+    assert f"± {evaluation.errors['significance']:.2g} of the sample" in (
+        repr(evaluation)
+    )
+    with pytest.raises(ValueError, match="must be at least 2; got 1"):
+        evaluate(pipeline, dataset, replicas=1)
+
+
+def test_soft_minus_hard(rich, control, rough_variance):
+    objectives = {"mine": rough_variance, "bce": neoskit.binary_cross_entropy}
+    evaluation = evaluate(rich, control, soft=True, objectives=objectives)
+    hard, soft = (rough_variance(m(control)) for m in (rich.hard_model, rich.model))
+    assert evaluation.objectives["mine"] == pytest.approx(float(hard))
+    assert evaluation.smoothing_bias["mine"] == pytest.approx(float(soft - hard))
+    entropy = neoskit.loss(rich, control, neoskit.binary_cross_entropy)
+    assert evaluation.objectives["bce"] == pytest.approx(float(entropy))
+    # It has no bins.
+    assert evaluation.smoothing_bias["bce"] == 0.0
+    assert evaluation.errors == {}
+
+
+def test_an_objective_without_a_value_costs_no_other(rich, control):
+    def impossible(model):
+        raise ValueError("no such thing")
+
+    evaluation = evaluate(rich, control, objectives={"impossible": impossible})
+    assert np.isnan(evaluation.objectives["impossible"])
+    assert evaluation.missing == {"impossible": "no such thing"}
+    assert np.isfinite([*evaluation.numbers.values()]).all()

@@ -10,6 +10,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+import neoskit._atomic as atomic
 import neoskit._cli.app
 from neoskit._run.folder import RunFolder
 from neoskit._run.lock import locked
@@ -31,6 +32,9 @@ hidden = [4]
 [measurement]
 mc_statistics = false
 floor = 1e-3
+[evaluation]
+bootstrap = 0
+soft = false
 [training]
 keep = "average"
 checkpoint_every = 2
@@ -46,7 +50,10 @@ batch = 40
 # Runs the command, and stands still at one moment until it is killed or told to go on.
 CHILD = """
 import sys
-from pathlib import Path
+
+from neoskit._cli.process import set_up
+
+set_up()  # before jax, which the others import
 
 import neoskit._atomic as atomic
 import neoskit._cli as cli
@@ -313,18 +320,16 @@ def test_other_inputs_are_refused_by_name(interrupted):
     _, run = interrupted
     provenance = json.loads((run / "provenance.json").read_text())
     assert provenance["events"].keys() == {
-        "SR/signal",
-        "SR/background",
-        "SR/background/shape:up",
-        "SR/background/shape:down",
+        "process 'signal' of channel 'SR'",
+        "process 'background' of channel 'SR'",
+        "process 'background' of channel 'SR', variation 'shape:up'",
+        "process 'background' of channel 'SR', variation 'shape:down'",
     }
-    provenance["events"]["SR/signal"] = "0"
+    provenance["events"]["process 'signal' of channel 'SR'"] = "0"
     (run / "provenance.json").write_text(json.dumps(provenance))
     done = neoskit_("train", "--resume", run)
     assert done.exit_code == 1
-    assert "its inputs are no longer what they were: the events of SR/signal" in (
-        done.output
-    )
+    assert "the events of process 'signal' of channel 'SR' differ." in done.output
 
 
 def test_other_versions_are_told(interrupted, whole):
@@ -364,24 +369,23 @@ def test_a_folder_that_becomes_full(whole, tmp_path, monkeypatch):
     """One message; what was kept is, and is gone on with to the same end."""
     config, result = whole
     run = tmp_path / "run"
-    write, calls = os.fsync, 0
+    write, calls = atomic._write, 0
 
-    def full(file):
+    def full(path, content):
         nonlocal calls
-        calls += 1
-        # Provenance and description (two calls each: the file, its folder), then
-        # metrics, checkpoint and its folder each time.
-        if calls > 4 + 3 * 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(file)
+        calls += path.name.startswith("checkpoint")
+        if calls < 3:
+            return write(path, content)
+        write(path, content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(atomic, "_write", full)
     done = neoskit_(*command(config, run))
-    monkeypatch.setattr(os, "fsync", write)
+    monkeypatch.setattr(atomic, "_write", write)
     assert done.exit_code == 1
     (error,) = (line for line in done.output.splitlines() if "error" in line)
     assert "cannot be written: No space left on device." in error
-    assert "checkpoint of seed 0, step 4 of fold 1, is kept" in error
+    assert f"checkpoint of seed 0, step 4 of fold 1, is kept in {run}" in error
     assert kept_steps(run) == {"0": 4}
     assert not [*run.rglob("*.part")]
     assert neoskit_(*command(config, run)).exit_code == 0

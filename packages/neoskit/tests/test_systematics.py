@@ -9,7 +9,6 @@ import neoskit
 from neoskit._systematics import (
     NegativeBin,
     Normalisation,
-    SystematicMeasurement,
     Systematics,
     Treatment,
     negative_bins,
@@ -156,6 +155,12 @@ def templates(**variations):
 MEASUREMENT = neoskit.Measurement(("signal",), mc_statistics=True, floor=0.5)
 
 
+def measuring(systematics, **options):
+    """The measurement, with what becomes of its variations."""
+    options = {"mc_statistics": True, "floor": 0.5, **options}
+    return neoskit.Measurement(("signal",), systematics=systematics, **options)
+
+
 def expected(model, **values):
     parameters = {**model.init, **{k: np.asarray(v) for k, v in values.items()}}
     return {k: np.asarray(v) for k, v in model.expected_data(parameters).main.items()}
@@ -165,7 +170,9 @@ def test_without_treatments_it_is_the_measurement():
     filled = templates(jes=(UP, DOWN))
     plain, other = (
         MEASUREMENT.model(filled),
-        SystematicMeasurement(MEASUREMENT, Systematics()).model(filled),
+        measuring(Systematics({("A", "background"): {"jes": Treatment()}})).model(
+            filled
+        ),
     )
     assert plain.parameter_names == other.parameter_names
     for values in ({}, {"jes": 0.7, "mu": 2.0}, {"jes": -1.0}):
@@ -175,7 +182,7 @@ def test_without_treatments_it_is_the_measurement():
 
 
 def test_without_the_statistics_of_the_samples():
-    measurement = SystematicMeasurement(MEASUREMENT, Systematics())
+    measurement = measuring(Systematics({("A", "signal"): {}}))
     filled = templates(jes=(UP, DOWN))
     names = measurement.model(filled).parameter_names
     assert {"staterror_A", "staterror_B"} < set(names)
@@ -190,7 +197,7 @@ def test_what_acts_in_one_channel_alone():
         {("A", "background"): {"jes": Treatment(effect="norm")}},
         {("B", "background"): [Normalisation("extra", 0.9, 1.3)]},
     )
-    measurement = SystematicMeasurement(MEASUREMENT, systematics)
+    measurement = measuring(systematics)
     model = measurement.model(templates(jes=(UP, DOWN)))
     nominal, moved = expected(model), expected(model, jes=1.0)
     background = np.asarray(NOMINAL)
@@ -218,9 +225,9 @@ def test_the_bins_of_a_variable_are_treated_as_one():
     bins = Systematics(
         {(name, "background"): {"jes": treatment} for name in names}, bins=[names]
     )
-    measurement = neoskit.Measurement(("signal",), mc_statistics=False)
-    model = SystematicMeasurement(measurement, one).model({"A": whole["A"]})
-    other = SystematicMeasurement(measurement, bins).model(apart)
+    options = {"mc_statistics": False, "floor": 0.0}
+    model = measuring(one, **options).model({"A": whole["A"]})
+    other = measuring(bins, **options).model(apart)
     for jes in (-1.0, 0.3, 1.0):
         found = expected(other, jes=jes)
         np.testing.assert_allclose(
@@ -240,9 +247,7 @@ def test_norm_and_shape_are_read_by_pyhf_alike(tmp_path):
 
     treated = Treatment("maximum", smooth=True, effect="norm+shape")
     systematics = Systematics({(c, "background"): {"jes": treated} for c in "AB"})
-    model = SystematicMeasurement(MEASUREMENT, systematics).model(
-        templates(jes=(UP, DOWN))
-    )
+    model = measuring(systematics).model(templates(jes=(UP, DOWN)))
     fitkit.write_workspace(tmp_path / "w.json", model, fitkit.asimov_data(model, 1.0))
     workspace = pyhf.Workspace(json.loads((tmp_path / "w.json").read_text()))
     theirs = workspace.model(
@@ -264,6 +269,9 @@ def test_norm_and_shape_are_read_by_pyhf_alike(tmp_path):
 def test_negative_bins_are_named():
     down = DOWN.at[3].set(-2.0)
     found = negative_bins(templates(jes=(UP, down)))
+    assert str(found[0]) == (
+        "background (jes:down) in A, bin 3: -2 events, raised to the floor of 0"
+    )
     assert found == (
         NegativeBin("A", "background", "jes:down", 3, -2.0),
         NegativeBin("B", "background", "jes:down", 3, -2.0),

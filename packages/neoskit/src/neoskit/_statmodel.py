@@ -14,15 +14,16 @@ from fitkit import xp
 
 from ._checks import check_names
 from ._custom_types import Yields
-from ._templates import ProcessTemplates, Template, Templates
+from ._systematics import Systematics
+from ._templates import Templates
 
 
 @final
 class Measurement(eqx.Module):
     """What is measured, and what is uncertain.
 
-    Shape systematics are not listed here: every variation of the dataset becomes a
-    `HistoSys` of its name.
+    Shape systematics need not be listed here: every variation of the dataset becomes a
+    `HistoSys` of its name, unless `systematics` says otherwise.
 
     Args:
         signals: the processes that the parameter of interest scales.
@@ -43,6 +44,8 @@ class Measurement(eqx.Module):
         histosys_code: interpolation of shapes, `"0"`, `"2"` or `"4p"`. Code 0 has a
             kink at the nominal point, which hides a shape that moves a bin to the same
             side up and down (arXiv:2203.05570 used it); 4p is smooth.
+        systematics: how variations are treated in single channels, and what scales a
+            process in one channel alone, as the file of an analysis says it.
 
     Example:
         >>> import fitkit
@@ -63,6 +66,7 @@ class Measurement(eqx.Module):
     floor: float = eqx.field(static=True)
     normsys_code: str = eqx.field(static=True)
     histosys_code: str = eqx.field(static=True)
+    systematics: Systematics
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Measurement(eqx.Module):
         floor: float = 0.0,
         normsys_code: str = "4",
         histosys_code: str = "4p",
+        systematics: Systematics | None = None,
     ):
         if isinstance(signals, str):
             raise TypeError(
@@ -91,6 +96,7 @@ class Measurement(eqx.Module):
         self.floor = floor
         self.normsys_code = normsys_code
         self.histosys_code = histosys_code
+        self.systematics = Systematics() if systematics is None else systematics
 
     def __check_init__(self) -> None:
         if not self.signals:
@@ -148,8 +154,8 @@ class Measurement(eqx.Module):
                 [
                     fitkit.Sample(
                         name,
-                        self._floored(process.nominal),
-                        self._modifiers(channel, name, process),
+                        self._floored(process.nominal.yields),
+                        self._modifiers(channel, name, templates),
                     )
                     for name, process in processes.items()
                 ],
@@ -176,35 +182,32 @@ class Measurement(eqx.Module):
             floor=self.floor,
             normsys_code=self.normsys_code,
             histosys_code=self.histosys_code,
+            systematics=self.systematics,
         )
 
     def _modifiers(
-        self, channel: str, name: str, process: ProcessTemplates
+        self, channel: str, name: str, templates: Templates
     ) -> tuple[fitkit.AbstractModifier, ...]:
         """Everything that acts on one process in one channel."""
         # Modifiers of one name share one parameter, in all processes and channels.
         signal = (fitkit.NormFactor(self.poi),) if name in self.signals else ()
-        shapes = tuple(
-            fitkit.HistoSys(shift, lo=self._floored(down), hi=self._floored(up))
-            for shift, (up, down) in process.variations.items()
-        )
+        varied = self.systematics.modifiers(channel, name, templates, self._floored)
         statistics: tuple[fitkit.AbstractModifier, ...] = ()
         if self._has_statistics(name):
             # One name for each channel: the samples of a channel share the uncertainty
             # of their sum (Barlow and Beeston's, one parameter for each bin).
-            error = _root(process.nominal.variance)
+            error = _root(templates[channel][name].nominal.variance)
             statistics = (fitkit.StatError(f"staterror_{channel}", error),)
-        return (*signal, *self.modifiers.get(name, ()), *shapes, *statistics)
+        return (*signal, *self.modifiers.get(name, ()), *varied, *statistics)
 
     def _has_statistics(self, name: str) -> bool:
         if isinstance(self.mc_statistics, bool):
             return self.mc_statistics
         return name in self.mc_statistics
 
-    def _floored(self, template: Template) -> Yields:
+    def _floored(self, yields: Yields) -> Yields:
         # `where`, not `maximum`: at the floor itself the derivative is the yields' own
         # and not half of it.
-        yields = template.yields
         return xp.where(yields < self.floor, self.floor, yields)
 
 

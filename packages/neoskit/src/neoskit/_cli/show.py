@@ -29,6 +29,7 @@ _PLAIN: dict[str, bool] = {"markup": False, "emoji": False, "highlight": False}
 _out = Console(soft_wrap=True, width=_width, **_PLAIN)
 _err = Console(stderr=True, soft_wrap=True, **_PLAIN)
 
+_MOST = 5  # lines about one thing
 _TITLES = {
     "expected_cls": "expected CLs",
     "upper_limit": "95 % limit",
@@ -103,20 +104,42 @@ def results(
     if best:
         table.add_column("best CLs on the way")
     for i, (seed, evaluation) in enumerate(rows):
-        numbers = [_number(evaluation.numbers[name]) for name in _TITLES]
+        numbers = [_with_error(evaluation, name) for name in _TITLES]
         table.add_row(str(seed), *numbers, *([_number(best[i])] if best else []))
     if len(rows) > 1:
+        from .._run.documents import median
+
         medians = [
-            _median([evaluation.numbers[name] for _, evaluation in rows])
+            median([evaluation.numbers[name] for _, evaluation in rows])
             for name in _TITLES
         ]
         if best:
-            medians.append(_median(best))
+            medians.append(median(best))
         table.add_section()
         table.add_row("median", *map(_number, medians), style="bold")
     _out.print(table)
+    if any(evaluation.errors for _, evaluation in rows):
+        line("±: the standard deviation over bootstrap replicas of these events.")
     for seed, evaluation in rows:
-        missing(f"seed {seed}", evaluation.missing)
+        beside(f"seed {seed}", evaluation)
+
+
+def beside(whose: str, evaluation: "Evaluation") -> None:
+    """What belongs to the numbers: objectives, smoothing, raised and missing ones."""
+    for name, value in evaluation.objectives.items():
+        line(f"{whose}: {name} {_pair(value, evaluation.errors.get(name))}")
+    if evaluation.soft:
+        bias = ", ".join(
+            f"{_TITLES.get(name, name)} {value:+.2g}"
+            for name, value in evaluation.smoothing_bias.items()
+        )
+        line(f"{whose}: soft − hard bins: {bias}")
+    for one in evaluation.negative[:_MOST]:
+        line(f"{whose}: {one}")
+    if len(evaluation.negative) > _MOST:
+        more = len(evaluation.negative) - _MOST
+        line(f"{whose}: and {more} more such bins, all in evaluation.json")
+    missing(whose, evaluation.missing)
 
 
 def missing(whose: str, reasons: Mapping[str, str]) -> None:
@@ -173,7 +196,10 @@ def run(folder: "RunFolder", done: "Sequence[Result]") -> None:
     line("")
     if seeds:
         line("On events held out of the training, with hard bins:")
-        results(seeds, _followed(folder, [seed for seed, _ in seeds]))
+        # Of merged bins nothing was followed: the two cannot stand beside each other.
+        merges = folder.config.rebinning is not None
+        best = [] if merges else _followed(folder, [seed for seed, _ in seeds])
+        results(seeds, best)
         merged(folder.config, seeds, done[0].trained.judges.scored)
     pictures = [path for result in done for path in result.pictures]
     if pictures:
@@ -233,6 +259,7 @@ def head_room(room: "HeadRoom", least: float) -> None:
 def comparison(outcome: "Compared") -> None:
     """All trainings per seed, and their differences with two kinds of error."""
     from .._results import verdict
+    from .._run.documents import median
 
     numbers = outcome.comparison.numbers
     table = Table("seed", "trained on", *_TITLES.values())
@@ -242,7 +269,7 @@ def comparison(outcome: "Compared") -> None:
             table.add_row(str(seed), way, *row)
         table.add_section()
     for way in outcome.ways:
-        medians = [_number(_median(numbers[way][name])) for name in _TITLES]
+        medians = [_number(median(numbers[way][name])) for name in _TITLES]
         table.add_row("median", way, *medians, style="bold")
     _out.print(table)
     for way in outcome.ways:
@@ -315,6 +342,16 @@ def inferno(result: "InfernoResult") -> None:
     _out.print(table)
 
 
+def _with_error(evaluation: "Evaluation", name: str) -> str:
+    return _pair(evaluation.numbers[name], evaluation.errors.get(name))
+
+
+def _pair(value: float, error: float | None) -> str:
+    if error is None or not np.isfinite(error):
+        return _number(value)
+    return f"{_number(value)} ± {error:.2g}"
+
+
 def _followed(folder: "RunFolder", seeds: Sequence[int]) -> list[float]:
     """The least expected CLs of each seed on its way, where it was followed."""
     # From the file: of a run that went on it has the steps of before, too.
@@ -332,8 +369,3 @@ def _number(value: float) -> str:
 
 def _least(values: Iterable[float]) -> float:
     return min((value for value in values if np.isfinite(value)), default=np.nan)
-
-
-def _median(values: Sequence[float]) -> float:
-    # Of the seeds that have the number; an infinite limit is one, and the largest.
-    return float(np.median([v for v in values if not np.isnan(v)] or [np.nan]))

@@ -95,7 +95,7 @@ def run_all(task: Task, pictures: bool, animate: bool, progress: bool) -> None:
     from .._run.start import begun
 
     if pictures:
-        _require_plot()
+        require_plot()
     with (
         stopping() as stop,
         begun(
@@ -168,7 +168,12 @@ def end_if_interrupted(stop: "Stop", folder: "RunFolder", command: str) -> None:
     raise typer.Exit(TERMINATED if stop.at_once else INTERRUPTED)
 
 
-def _require_plot() -> None:
+def require_plot() -> None:
+    """Refuses to begin what cannot be drawn in the end.
+
+    Raises:
+        RuntimeError: A package for pictures is missing.
+    """
     # Asked before the training, not after it.
     try:
         from .. import plot  # noqa: F401

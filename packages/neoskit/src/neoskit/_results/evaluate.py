@@ -3,17 +3,22 @@
 Nothing here is differentiated, and recorded data are not looked at.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
 import fitkit
 
+from .._checks import check_count
 from .._events import Dataset
+from .._gradient import AnyObjective
 from .._pipeline import AbstractPipeline
+from .._systematics import NegativeBin, negative_bins
 from .._templates import Templates
-from .numbers import Numbers, numbers_of
+from .numbers import NUMBERS, Numbers, medians_of, numbers_of
+from .sample_errors import sample_errors, soft_templates, values_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +38,15 @@ class Evaluation:
         templates: the hard templates.
         raw_counts: events of positive weight per channel, process and bin.
         missing: for each of `numbers` of which a part does not exist, why.
+        objectives: other objectives that were asked for, by name.
+        errors: of each of `numbers` and `objectives` from the finite sample, the
+            standard deviation over bootstrap replicas of the events; empty without
+            replicas.
+        replicas: how many there were.
+        soft: `numbers` and `objectives` of smooth bins, as the training sees them;
+            empty where they were not asked for.
+        negative: bins of the templates that are below the measurement's `floor`, which
+            the model raises to it.
     """
 
     cls: Float[np.ndarray, " 5"]
@@ -44,6 +58,17 @@ class Evaluation:
     templates: Templates
     raw_counts: dict[str, dict[str, Float[np.ndarray, " bins"]]]
     missing: dict[str, str]
+    objectives: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    replicas: int = 0
+    soft: dict[str, float] = field(default_factory=dict)
+    negative: tuple[NegativeBin, ...] = ()
+
+    @property
+    def smoothing_bias(self) -> dict[str, float]:
+        """Soft minus hard: what the smoothing of bins does to each number."""
+        hard = {**self.numbers, **self.objectives}
+        return {name: value - hard[name] for name, value in self.soft.items()}
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -61,17 +86,32 @@ class Evaluation:
         return "\n".join(
             (
                 f"Expected result at {self.model.poi} = {self.mu:g}, hard bins",
-                f"  CLs                     {band(self.cls)}",
-                f"  95 % upper limit        {band(self.upper_limit)}",
-                f"  uncertainty of {self.model.poi:<9}{self.poi_uncertainty:.4g}",
-                f"  discovery significance  {self.significance:.4g} σ",
+                f"  CLs                     {band(self.cls)}{self._error(0)}",
+                f"  95 % upper limit        {band(self.upper_limit)}{self._error(1)}",
+                f"  uncertainty of {self.model.poi:<9}{self.poi_uncertainty:.4g}"
+                f"{self._error(2)}",
+                f"  discovery significance  {self.significance:.4g} σ{self._error(3)}",
+                *(f"  {name}  {value:.4g}" for name, value in self.objectives.items()),
                 *(f"  no {name}: {why}" for name, why in self.missing.items()),
+                *(f"  {bin_}" for bin_ in self.negative),
             )
         )
 
+    def _error(self, number: int) -> str:
+        error = self.errors.get(NUMBERS[number])
+        return "" if error is None else f"  ± {error:.2g} of the sample"
+
 
 def evaluate(
-    pipeline: AbstractPipeline, dataset: Dataset, *, mu: float = 1.0
+    pipeline: AbstractPipeline,
+    dataset: Dataset,
+    *,
+    mu: float = 1.0,
+    objectives: Mapping[str, AnyObjective] | None = None,
+    replicas: int = 0,
+    seed: int = 0,
+    soft: bool = False,
+    progress: bool | str = False,
 ) -> Evaluation:
     """The expected result of the measurement that a trained pipeline makes.
 
@@ -80,6 +120,14 @@ def evaluate(
         dataset: events that it was not trained on (the second part of `split`; all
             events for a `CrossFit`).
         mu: the signal strength that is tested and assumed.
+        objectives: what else to judge, by name; of the model, of the events, or a sum.
+        replicas: bootstrap replicas of the events that the numbers' errors from the
+            finite sample are of, each at the price of the medians; 0 leaves errors
+            out. The relative error of an error is 1/√(2 replicas).
+        seed: of the replicas.
+        soft: whether the numbers of smooth bins are computed, too; their templates are
+            compiled.
+        progress: whether to show the replicas as they are judged.
 
     Returns:
         The numbers, each judged apart: one that does not exist costs none of the
@@ -88,12 +136,22 @@ def evaluate(
     Raises:
         RuntimeError: float64 is off.
         ValueError: a bin has signal, but no background: what it promises is the luck
-            of a small sample.
+            of a small sample; or there is one replica.
     """
     fitkit.require_float64()
+    if replicas:
+        hint = "Their standard deviation is the error of a number; 0 leaves it out."
+        check_count("evaluate(replicas=...)", replicas, least=2, hint=hint)
+    objectives = {} if objectives is None else dict(objectives)
     templates = hard_templates(pipeline, dataset)
     model = pipeline.measurement.model(templates)
     numbers = numbers_of(model, mu)
+    values, missing = values_of(objectives, model, pipeline, dataset)
+    smooth: dict[str, float] = {}
+    if soft:
+        softened = pipeline.measurement.model(soft_templates(pipeline, dataset))
+        smooth = medians_of(softened, mu).medians
+        smooth |= values_of(objectives, softened, pipeline, dataset)[0]
     return Evaluation(
         cls=numbers.cls,
         upper_limit=numbers.upper_limit,
@@ -106,7 +164,14 @@ def evaluate(
             channel: {name: np.asarray(counts) for name, counts in processes.items()}
             for channel, processes in pipeline.raw_counts(dataset).items()
         },
-        missing=numbers.missing,
+        missing={**numbers.missing, **missing},
+        objectives=values,
+        errors=sample_errors(
+            pipeline, dataset, mu, replicas, seed, objectives, progress
+        ),
+        replicas=replicas,
+        soft=smooth,
+        negative=negative_bins(templates, pipeline.measurement.floor),
     )
 
 

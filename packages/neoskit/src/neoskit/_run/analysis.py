@@ -12,7 +12,6 @@ from .._events import Dataset, Events, SampleKey
 from .._events.event_files import ROWS
 from .._pipeline import Pipeline
 from .._statmodel import Measurement
-from .._systematics import SystematicMeasurement
 from .builders import (
     build_dataset,
     build_measurement,
@@ -117,7 +116,7 @@ class Analysis:
         """
         return build_observed(self.config, self.base)
 
-    def measurement(self) -> Measurement | SystematicMeasurement:
+    def measurement(self) -> Measurement:
         """What is measured, and what is uncertain."""
         return build_measurement(self.config)
 

@@ -9,7 +9,7 @@ from .._train import AbstractKeep, Stage, TrainState, load_checkpoint, save_chec
 from .._train.checkpoint import standing
 from .folder import RunFolder
 from .stop import Stop
-from .writing import CannotWrite, writing
+from .writing import writing
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,14 @@ class Checkpoints:
         """Writes the state of one training.
 
         Raises:
-            CannotWrite: naming the folder, the reason and what is kept.
+            CannotWrite: naming the file and the reason.
         """
         path = self.path(fold)
-        try:
-            # What the metrics say of a step is on disk before the step itself.
-            self.folder.sync_metrics()
-            with writing(path):
-                path.parent.mkdir(exist_ok=True)
-                save_checkpoint(path, state)
-        except CannotWrite as error:
-            raise CannotWrite(f"{error} {self.kept}") from error
+        # What the metrics say of a step is on disk before the step itself.
+        self.folder.sync_metrics()
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            save_checkpoint(path, state)
 
     @property
     def kept(self) -> str:

@@ -4,13 +4,14 @@ All trainings of a seed have the same folds, initial parameters and batches, and
 judged on the same events.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Comparison, HeadRoom, compare, head_room
-from .config import RunConfig
+from .config import EvaluationTable, RunConfig
 from .documents import comparison_document
 from .failure import Failure, noted
 from .folder import RunFolder
@@ -58,6 +59,7 @@ def run_comparison(
     config: RunConfig,
     dataset: Dataset,
     *,
+    draw: bool = True,
     progress: bool = True,
     stop: Stop | None = None,
     tell: Callable[[HeadRoom], None] | None = None,
@@ -72,6 +74,7 @@ def run_comparison(
         folder: Where they are written, in one folder per way.
         config: The description.
         dataset: All events.
+        draw: Whether a picture is drawn (needs the extra `plot`).
         progress: Whether progress is shown.
         stop: Whether it is to end.
         tell: Called with the head-room of the first baseline, before anything is
@@ -97,7 +100,7 @@ def run_comparison(
                 trained = _trained(folder, way, dataset, seed, progress, stop)
                 interrupted = trained.interrupted or stop.requested
                 if not trained.interrupted:
-                    judged = judge(folder.within(way.folder), way.config, trained)
+                    judged = judge(folder.within(way.folder), _quick(way), trained)
                     failures += judged.failures
                     trainings.append(judged.pipeline)
             if interrupted:
@@ -136,8 +139,21 @@ def run_comparison(
             objective=outcome.objective,
             seeds=outcome.seeds,
             head_room=room,
+            least_head_room=config.compare.head_room,
         )
     )
+    if draw:
+        # Here, not above: without pictures a comparison needs no matplotlib.
+        from . import pictures
+
+        with noted(failures, "the picture"):
+            pictures.comparison(
+                folder.picture("comparison.png"),
+                comparison,
+                outcome.objective,
+                outcome.baselines,
+            )
+        outcome = dataclasses.replace(outcome, failures=tuple(failures))
     return outcome
 
 
@@ -162,6 +178,12 @@ def _trained(
     if not trained.interrupted:
         part.save_pipeline(seed, trained.pipeline)
     return trained
+
+
+def _quick(way: Way) -> RunConfig:
+    """Judged without errors: those of the differences come from the same replicas."""
+    nothing = EvaluationTable(bootstrap=0, soft=False)
+    return way.config.model_copy(update={"evaluation": nothing})
 
 
 def compared(folder: RunFolder, config: RunConfig) -> bool:

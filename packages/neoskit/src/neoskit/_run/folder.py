@@ -87,14 +87,16 @@ class RunFolder:
         Raises:
             ConfigError: Where there is none.
         """
-        done = tuple(
-            seed
-            for seed in self.config.training.seeds
-            if self._parameters(seed).exists()
-        )
+        done = self.seeds_of(self.config)
         if not done:
             raise ConfigError(f"{self.path}: holds no trained parameters yet.")
         return done
+
+    def seeds_of(self, config: RunConfig) -> tuple[int, ...]:
+        """The same of a description that is not written here, and none at worst."""
+        return tuple(
+            seed for seed in config.training.seeds if self._parameters(seed).exists()
+        )
 
     @property
     def workspace(self) -> Path:

@@ -12,8 +12,10 @@ from jaxtyping import Array, Float
 
 from .. import plot
 from .._custom_types import PerEvent
-from .._events import Dataset
+from .._events import Dataset, few_events
 from .._pipeline import AbstractPipeline, Pipeline
+from .._results import Comparison, verdict
+from .._results.numbers import NUMBERS
 from .._templates import ProcessTemplates, Templates
 
 # Points along each axis at which a recorded frame knows the observable: one frame
@@ -84,7 +86,10 @@ def _score(pipeline: Pipeline, points: Float[Array, "grid 2"]) -> PerEvent | Non
 def _grid(judges: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Positions along each of the two features, over nearly all events."""
     features = np.concatenate(
-        [np.asarray(events.features) for _, events in judges.scored_samples()]
+        [
+            np.asarray(events.features)
+            for _, events in few_events(judges).scored_samples()
+        ]
     )
     # Quantiles, not extremes: one event far away would make all others a dot.
     low, high = np.quantile(features, [0.001, 0.999], axis=0)
@@ -119,7 +124,7 @@ def draw(
             (x, y, now.score),
             {
                 _spoken(str(key.process), key.shift): np.asarray(events.features)
-                for key, events in judges.scored_samples()
+                for key, events in few_events(judges).scored_samples()
             },
             now.edges,
             signals=signals,
@@ -240,3 +245,61 @@ def _ranges(
 
 def _spoken(process: str, shift: str) -> str:
     return f"{process}, {shift.replace(':', ' ')}" if shift else process
+
+
+_TITLES = {
+    "expected_cls": "expected CL$_s$",
+    "upper_limit": "95 % limit",
+    "poi_uncertainty": r"$\sigma(\mu)$",
+    "significance": "significance",
+}
+
+
+def comparison(
+    path: Path, compared: Comparison, objective: str, baselines: Sequence[str]
+) -> Path:
+    """The PNG of a comparison: every seed of every way, and what is gained.
+
+    Args:
+        path: The file.
+        compared: The numbers.
+        objective: The way that is compared.
+        baselines: Those that it is compared with.
+    """
+    with plot.style():
+        figure = plot.panels(width=12.5, height=6.0)
+        rows = figure.subplots(2, len(NUMBERS))
+        for name, above, below in zip(NUMBERS, *rows, strict=True):
+            values = {way: compared.numbers[way][name] for way in compared.numbers}
+            some = np.concatenate(list(values.values()))
+            some = some[np.isfinite(some)]
+            # Over orders of magnitude, as a CLs; not a limit of 0.9 beside one of 1.1.
+            log = some.size > 0 and some.min() > 0 and some.max() > 10 * some.min()
+            plot.spread(values, ylabel=_TITLES[name], log=bool(log), ax=above)
+            above.tick_params(axis="x", labelrotation=20)
+            for place, baseline in enumerate(baselines):
+                found = verdict(compared, name, objective, baseline)
+                of_seeds = np.nan_to_num(found.seeds)
+                both = float(np.hypot(found.events, of_seeds))
+                for error, width in ((both, 1.0), (found.events, 3.0)):
+                    below.errorbar(
+                        100 * found.improvement,
+                        place,
+                        xerr=100 * error if np.isfinite(error) else None,
+                        fmt="o",
+                        color="C0",
+                        elinewidth=width,
+                    )
+            below.axvline(0.0, color="0.6", lw=1)
+            below.set_yticks(range(len(baselines)), list(baselines))
+            below.set(
+                ylim=(len(baselines) - 0.5, -0.5),
+                xlabel=f"{_TITLES[name]}: improvement in %",
+            )
+            below.yaxis.set_tick_params(which="minor", left=False, right=False)
+            if below is not rows[1][0]:
+                below.set_yticklabels([])
+        figure.suptitle(
+            f"{objective} against its baselines; thick: events, thin: and seeds"
+        )
+        return plot.save(figure, path)

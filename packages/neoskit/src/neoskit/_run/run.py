@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import equinox as eqx
+import jax
+
 from .._events import Dataset, Events
 from .._export import export_workspace
+from .._gradient import AnyObjective, trained_of
 from .._pipeline import AbstractPipeline
 from .._results import (
     Evaluation,
@@ -15,8 +19,10 @@ from .._results import (
     merged_edges,
     unblind,
 )
+from .._results.numbers import NUMBERS
 from .._train import TrainingFailed, TrainState
 from .builders import stage_tables
+from .builders.training import build_objective
 from .config import RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder
@@ -26,7 +32,6 @@ from .seed import untrained as untrained
 from .snapshots import Recording
 from .start import checkpoints
 from .stop import Stop
-from .writing import CannotWrite
 
 if TYPE_CHECKING:
     from .pictures import Recorder
@@ -62,7 +67,9 @@ class Judged:
     failures: tuple[Failure, ...]
 
 
-def judge(folder: RunFolder, config: RunConfig, trained: Trained) -> Judged:
+def judge(
+    folder: RunFolder, config: RunConfig, trained: Trained, *, progress: bool = False
+) -> Judged:
     """The expected result of one seed, written down with its workspace."""
     failures: list[Failure] = []
     pipeline, evaluation = trained.pipeline, None
@@ -70,18 +77,40 @@ def judge(folder: RunFolder, config: RunConfig, trained: Trained) -> Judged:
         pipeline = rebinned(config, trained)
         # Inside: where bins are not merged by the rule, nothing is quoted from them.
         with noted(failures, "the expected result"):
-            evaluation = evaluate(pipeline, trained.judges)
+            evaluation = evaluate(
+                pipeline,
+                trained.judges,
+                objectives=_objectives(config, trained),
+                replicas=config.evaluation.bootstrap,
+                # Of the split, as it is the luck of the events that is drawn again.
+                seed=config.split.seed,
+                soft=config.evaluation.soft,
+                progress=f"seed {trained.seed}, errors" if progress else False,
+            )
             folder.save_evaluation(trained.seed, evaluation)
         with noted(failures, "the workspace"):
-            _export(folder, trained, pipeline)
+            _export(folder, config, trained, pipeline)
     return Judged(pipeline, evaluation, tuple(failures))
 
 
-def _export(folder: RunFolder, trained: Trained, pipeline: AbstractPipeline) -> Path:
+def _objectives(config: RunConfig, trained: Trained) -> dict[str, AnyObjective]:
+    """What the training minimised in the end, unless it is judged anyway."""
+    text = stage_tables(config)[-1].objective
+    if text in NUMBERS:
+        return {}
+    objective = build_objective(text, trained.judges, trained.seed)
+    # An adversary has parameters of its own, which are not kept: it has no value.
+    own = eqx.filter(objective, trained_of(objective))
+    return {} if jax.tree.leaves(own) else {text: objective}
+
+
+def _export(
+    folder: RunFolder, config: RunConfig, trained: Trained, pipeline: AbstractPipeline
+) -> Path:
     # The first seed, not the best: seeds that are chosen by their result flatter it.
     file = folder.of_seed(trained.seed) / "workspace.json"
     export_workspace(file, pipeline, trained.judges)
-    if trained.seed == folder.seeds[0]:
+    if trained.seed == folder.seeds_of(config)[0]:
         folder.workspace.write_bytes(file.read_bytes())
     return file
 
@@ -92,7 +121,11 @@ def unblind_seed(
     """The recorded events, scored and fitted with the bins that were chosen blind."""
     pipeline = rebinned(config, trained)
     # Only now do data and templates meet; bins and network were chosen without them.
-    opened = Dataset(trained.judges.channels, trained.judges.counted, observed)
+    judges = trained.judges
+    if isinstance(judges, Dataset):
+        opened = Dataset(judges.channels, judges.counted, observed)
+    else:
+        opened = judges.with_observed(observed)
     return unblind(pipeline.hard_model(opened), pipeline.observed(opened))
 
 
@@ -166,10 +199,7 @@ def run_seed(
             # Said once, as what fails now fails at each look; the training goes on.
             with noted(missed, "looks at the training"):
                 numbers = {**recording.look(fold, state), **numbers}
-        try:
-            folder.log(seed=seed, **where, **numbers)
-        except CannotWrite as error:
-            raise CannotWrite(f"{error} {states.kept}") from error
+        folder.log(seed=seed, **where, **numbers)
         # A frame that cannot be had is said once, and ends the film, not the training.
         if recorder is not None and not failures:
             with noted(failures, "a frame of the film"):
@@ -197,7 +227,7 @@ def run_seed(
                 folder.log(seed=seed, **line)
     failures += missed
     folder.save_pipeline(seed, trained.pipeline)
-    judged = judge(folder, config, trained)
+    judged = judge(folder, config, trained, progress=progress)
     failures += judged.failures
     pictures: list[Path] = []
     if draw:

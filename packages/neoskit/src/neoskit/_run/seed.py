@@ -20,6 +20,7 @@ from .._train import (
 from .builders import build_keep, build_pipeline, build_stages, stage_tables
 from .checkpoints import Checkpoints
 from .config import ConfigError, RunConfig
+from .writing import CannotWrite
 
 Watch = Callable[[int | None, TrainState, dict[str, float]], None]
 """Called as `watch(fold, state, numbers)` while a seed trains."""
@@ -67,6 +68,10 @@ def train_seed(
         watch: Sees every step that is made.
         checkpoints: Where its states are kept, and where it goes on if it has any.
         progress: Whether progress is shown; a text is put before it.
+
+    Raises:
+        TrainingFailed: A step could not be made; the one before is kept.
+        CannotWrite: The folder cannot be written; what is kept is named.
     """
     stages = build_stages(stage_tables(config), dataset, seed)
     keep, validation = build_keep(config), config.split.validation
@@ -145,6 +150,10 @@ def train_seed(
         if checkpoints is not None and int(failed.training.state.step):
             checkpoints.save(failed.training.state, current)
         raise
+    except CannotWrite as error:
+        if checkpoints is None:
+            raise
+        raise CannotWrite(f"{error} {checkpoints.kept}") from error
     if checkpoints is not None and trained.interrupted:
         # Ctrl-C may have come within a step: the state is that of the step before.
         checkpoints.save(trained.trainings[-1].state, current)

@@ -1,6 +1,5 @@
 """Templates of systematic variations → what the model takes of them."""
 
-from .measurement import SystematicMeasurement as SystematicMeasurement
 from .smoothing import smooth_353qh_twice as smooth_353qh_twice
 from .systematics import NegativeBin as NegativeBin
 from .systematics import Normalisation as Normalisation

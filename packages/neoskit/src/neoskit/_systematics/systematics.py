@@ -151,6 +151,7 @@ class NegativeBin(NamedTuple):
         variation: `""` for the nominal template, else as `"tes:up"`.
         bin: which, from 0.
         yields: what it is.
+        floor: what it is raised to.
     """
 
     channel: str
@@ -158,6 +159,14 @@ class NegativeBin(NamedTuple):
     variation: str
     bin: int
     yields: float
+    floor: float = 0.0
+
+    def __str__(self) -> str:
+        shift = f" ({self.variation})" if self.variation else ""
+        return (
+            f"{self.process}{shift} in {self.channel}, bin {self.bin}: "
+            f"{self.yields:.3g} events, raised to the floor of {self.floor:g}"
+        )
 
 
 def negative_bins(templates: Templates, floor: float = 0.0) -> tuple[NegativeBin, ...]:
@@ -176,7 +185,9 @@ def negative_bins(templates: Templates, floor: float = 0.0) -> tuple[NegativeBin
             for variation, template in of.items():
                 yields = np.asarray(template.yields)
                 found += [
-                    NegativeBin(channel, name, variation, int(i), float(yields[i]))
+                    NegativeBin(
+                        channel, name, variation, int(i), float(yields[i]), floor
+                    )
                     for i in np.flatnonzero(yields < floor)
                 ]
     return tuple(found)

@@ -72,10 +72,10 @@ class Treatment:
         up, down = self._symmetric(nominal, up, down)
         if self.smooth:
             up, down = _smoothed(nominal, up), _smoothed(nominal, down)
-        norms = _factor(nominal, down), _factor(nominal, up)
         if self.effect == "template":
             shapes = self._pruned_shape(nominal, down, up, self.prune_shape)
             return Effect(None, shapes)
+        norms = _factor(nominal, down), _factor(nominal, up)
         norm = self._pruned_norm(*norms) if "norm" in self.effect else None
         shape = None
         if "shape" in self.effect:

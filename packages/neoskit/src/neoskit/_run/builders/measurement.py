@@ -5,17 +5,12 @@ from typing import Any
 import fitkit
 
 from ..._statmodel import Measurement
-from ..._systematics import (
-    Normalisation,
-    SystematicMeasurement,
-    Systematics,
-    Treatment,
-)
+from ..._systematics import Normalisation, Systematics, Treatment
 from ..config import LUMI, FilesTable, RunConfig, SystematicTable
 from .plan import plans, regions
 
 
-def build_measurement(config: RunConfig) -> Measurement | SystematicMeasurement:
+def build_measurement(config: RunConfig) -> Measurement:
     """What is measured, and what is uncertain."""
     table = config.measurement
     modifiers: dict[str, list[Any]] = {}
@@ -31,7 +26,8 @@ def build_measurement(config: RunConfig) -> Measurement | SystematicMeasurement:
     if table.lumi is not None:
         for process in table.lumi.processes:
             act(process, fitkit.Lumi(LUMI, sigma=table.lumi.uncertainty))
-    measurement = Measurement(
+    described = isinstance(config.source, FilesTable) and config.systematics
+    return Measurement(
         table.signals,
         modifiers,
         poi=table.poi,
@@ -39,10 +35,8 @@ def build_measurement(config: RunConfig) -> Measurement | SystematicMeasurement:
         floor=table.floor,
         normsys_code=table.normsys_code,
         histosys_code=table.histosys_code,
+        systematics=build_systematics(config) if described else None,
     )
-    if not isinstance(config.source, FilesTable) or not config.systematics:
-        return measurement
-    return SystematicMeasurement(measurement, build_systematics(config))
 
 
 def build_systematics(config: RunConfig) -> Systematics:

@@ -39,6 +39,7 @@ from .systematics import SystematicTable as SystematicTable
 from .systematics import TemplateTable as TemplateTable
 from .table import ConfigError as ConfigError
 from .table import FileTable as FileTable
+from .training import EvaluationTable as EvaluationTable
 from .training import SplitTable as SplitTable
 from .training import StageTable as StageTable
 from .training import TrainingTable as TrainingTable

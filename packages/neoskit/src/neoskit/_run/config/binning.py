@@ -7,6 +7,10 @@ from pydantic import Discriminator, Field, Tag
 
 from .table import Count, Finite, Positive, Table, Tuple, increasing
 
+MOST_BINS = 1000
+"""A bin is a number in every template and a parameter of the model: nobody measures
+with more, and a slip of the finger must not end in the memory that they would take."""
+
 
 class AnnealedTable(Table):
     """A number that moves from `start` to `end` over the training."""
@@ -32,7 +36,8 @@ class BinningTable(Table):
     """
 
     edges: Tuple[Finite] | None = None
-    bins: Count | None = None  # 4, where there are no `edges` either
+    # 4, where there are no `edges` either
+    bins: Annotated[int, Field(ge=1, le=MOST_BINS)] | None = None
     range: Annotated[tuple[Finite, Finite], Field(strict=False)] = (0.0, 1.0)
     learned: bool = False
     bandwidth: Schedule = 0.1
@@ -46,6 +51,11 @@ class BinningTable(Table):
             raise ValueError("takes `edges` or `bins`, not both")
         if self.edges is not None and len(self.edges) < 2:
             raise ValueError("needs at least two `edges`")
+        if self.edges is not None and len(self.edges) > MOST_BINS + 1:
+            raise ValueError(
+                f"has {len(self.edges)} `edges`; at most {MOST_BINS} bins can be "
+                "trained and fitted"
+            )
         increasing("edges", self.edges or ())
         increasing("range", self.range)
         return self

@@ -1,11 +1,15 @@
 """What looks at the events."""
 
+import itertools
 from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import Field
 
 from .table import Count, Finite, Name, Positive, Table, Tuple
+
+MOST_WEIGHTS = 10**8
+"""Half a gigabyte in the network, its gradient and the optimiser each."""
 
 
 class NetworkTable(Table):
@@ -16,6 +20,18 @@ class NetworkTable(Table):
     standardise: bool = False
     activation: Literal["relu", "tanh", "silu", "gelu"] = "relu"
     dtype: Literal["float32", "float64"] = "float32"
+
+    @pydantic.field_validator("hidden")
+    @classmethod
+    def _fits_into_memory(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
+        weights = sum(a * b for a, b in itertools.pairwise((1, *hidden, 1)))
+        if weights > MOST_WEIGHTS:
+            raise ValueError(
+                f"describes a network of {min(weights, 10**18):.1g} weights or more; "
+                f"at most {MOST_WEIGHTS:.0e} can be trained. Give fewer or narrower "
+                "layers"
+            )
+        return hidden
 
 
 class SoftmaxTable(NetworkTable):

@@ -14,7 +14,7 @@ from .samples import DataTable, SampleTable
 from .source import FilesTable, Source
 from .systematics import SystematicTable
 from .table import Table, Tuple
-from .training import SplitTable, TrainingTable
+from .training import EvaluationTable, SplitTable, TrainingTable
 
 
 class RunConfig(Table):
@@ -31,6 +31,7 @@ class RunConfig(Table):
     measurement: MeasurementTable = MeasurementTable()
     training: TrainingTable = TrainingTable()
     rebinning: RebinningTable | None = None
+    evaluation: EvaluationTable = EvaluationTable()
     compare: ComparisonTable = ComparisonTable()
 
     @pydantic.model_validator(mode="after")

@@ -39,6 +39,26 @@ class SplitTable(Table):
         return self
 
 
+class EvaluationTable(Table):
+    """What is judged beside the numbers themselves.
+
+    `bootstrap` is how many replicas of the events their errors from the finite sample
+    are of, 0 for none; with `soft` the numbers of smooth bins are computed, too.
+    """
+
+    bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 50
+    soft: bool = True
+
+    @pydantic.model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.bootstrap == 1:
+            raise ValueError(
+                "`bootstrap` is 1, and one replica has no standard deviation: give at "
+                "least 2, or 0 for no errors"
+            )
+        return self
+
+
 class StageTable(Table):
     """A number of steps on one objective.
 

@@ -106,6 +106,14 @@ if TYPE_CHECKING:
     from ._profile.scan import scan as scan
     from ._profile.yields import Yields as Yields
     from ._profile.yields import predicted_yields as predicted_yields
+    from ._simplified.build import simplified_likelihood as simplified_likelihood
+    from ._simplified.files import (
+        read_simplified_likelihood as read_simplified_likelihood,
+    )
+    from ._simplified.files import (
+        write_simplified_likelihood as write_simplified_likelihood,
+    )
+    from ._simplified.model import SimplifiedLikelihood as SimplifiedLikelihood
     from ._workspace import UNSET as UNSET
     from ._workspace import Archive as Archive
     from ._workspace import Finding as Finding
@@ -180,6 +188,9 @@ _MODULES = {
     "._profile.breakdown": "breakdown Breakdown",
     "._profile.gof": "goodness_of_fit GoodnessOfFit",
     "._profile.yields": "predicted_yields Yields",
+    "._simplified.model": "SimplifiedLikelihood",
+    "._simplified.build": "simplified_likelihood",
+    "._simplified.files": "read_simplified_likelihood write_simplified_likelihood",
     "._grid.grid": "grid GridResult",
     "._hypotest.counting": "asimov_significance",
     "._numerics.precision": "require_float64",
@@ -245,6 +256,10 @@ __all__ = [
     "read_histfactory_xml",
     "read_hs3",
     "write_hs3",
+    "SimplifiedLikelihood",
+    "simplified_likelihood",
+    "read_simplified_likelihood",
+    "write_simplified_likelihood",
     "fit",
     "fixed_poi_fit",
     "smallest_twice_nll",

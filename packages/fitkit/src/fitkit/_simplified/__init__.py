@@ -1,0 +1,1 @@
+"""Simplified likelihoods: yields with moments in the place of nuisance parameters."""

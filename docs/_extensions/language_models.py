@@ -8,6 +8,7 @@ that they cannot fall behind.
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -29,26 +30,22 @@ def resolved(name: str) -> object:
 
 
 def described(name: str) -> str:
-    """One line: the signature, and what the docstring begins with."""
+    """One line: the call, and what the docstring begins with."""
     value = resolved(name)
-    documented = inspect.isclass(value) or inspect.isroutine(value)
-    doc = (inspect.getdoc(value) or "") if documented else ""
-    first = " ".join(doc.split("\n\n")[0].split())
+    # A type alias has no docstring of its own, and no call.
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return f"- `{name}`"
+    first = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    return f"- `{name}{call(value)}`: {first}"
+
+
+def call(value: Callable) -> str:
+    """Names and defaults of the arguments: what a caller writes."""
     try:
-        signature = str(inspect.signature(value)) if documented else ""
-    except ValueError:  # a class without a signature of its own, as an exception
-        signature = ""
-    parameters = re.sub(r"\s*->.*$", "", ADDRESS.sub("", signature))
-    plain = without_annotations(value, parameters)
-    return f"- `{name}{plain}`" + (f": {first}" if first else "")
-
-
-def without_annotations(value: object, otherwise: str) -> str:
-    """Names and defaults: what a caller writes."""
-    if not otherwise:
+        parameters = inspect.signature(value).parameters.values()
+    except ValueError:  # without a signature of its own, as an exception
         return ""
-    parameters = inspect.signature(value).parameters.values()
-    bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
+    bare = [each.replace(annotation=each.empty) for each in parameters]
     return ADDRESS.sub("", str(inspect.Signature(bare)))
 
 

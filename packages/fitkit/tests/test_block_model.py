@@ -166,6 +166,54 @@ def test_fits_tests_and_covariances_are_the_same(both):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), *asimov)
 
 
+def test_yields_and_their_uncertainties_are_the_same(both):
+    whole, pieces, data = both
+    for observed in (None, data):
+        wanted, got = (
+            fitkit.predicted_yields(model, observed) for model in (whole, pieces)
+        )
+        for field in ("total", "error", "channel_total", "channel_error", "samples"):
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
+                getattr(got, field),
+                getattr(wanted, field),
+            )
+        assert list(got.total) == ["SR0", "SR1", "SR2"]
+
+
+def test_yields_that_are_not_determined_are_told():
+    """Of a signal of which a masked channel alone knows, as of `Model`."""
+    channels = [
+        Channel("A", [Sample("a", np.full(4, 9.0), (NormFactor("mu"),))]),
+        Channel("B", [Sample("b", np.full(4, 30.0), (NormFactor("k"),))]),
+    ]
+    whole, pieces = Model(channels), BlockModel(channels, bins=3)
+    data = whole.data({"A": np.full(4, 10.0), "B": np.full(4, 33.0)})
+    wanted, got = (
+        fitkit.predicted_yields(model.with_masked("A"), data)
+        for model in (whole, pieces)
+    )
+    assert np.isnan(got.error["A"]).all()
+    assert np.isnan(float(got.channel_error["A"]))
+    np.testing.assert_allclose(got.error["B"], wanted.error["B"], **CLOSE)
+
+
+def test_groups_by_kind(both):
+    whole, pieces, _ = both
+    for members in ((NormSys, HistoSys), ("few*", StatError), (NormFactor,)):
+        group = fitkit.parameter_group(pieces, *members)
+        assert set(group) == set(fitkit.parameter_group(whole, *members))
+    with pytest.raises(ValueError, match="ShapeFactor"):
+        fitkit.parameter_group(pieces, ShapeFactor)
+
+
+def test_pieces_are_not_written(both, tmp_path):
+    _, pieces, data = both
+    for write in (fitkit.write_workspace, fitkit.write_hs3):
+        with pytest.raises(TypeError, match=r"Build `Model\(channels"):
+            write(tmp_path / "document.json", pieces, data)
+
+
 def test_settings_of_a_fit_hold(both):
     whole, pieces, data = both
     for change in (

@@ -10,7 +10,7 @@ and those alone, have NaN.
 
 from typing import NamedTuple, final
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._custom_types import Mask, Matrix, Params, Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
@@ -24,7 +24,7 @@ from .._numerics.bordered_matrix import (
     scale_of,
 )
 from .._numerics.compiled import numpy_or_compiled
-from .._numerics.namespace import cond, eigh, freeze, traced, xp
+from .._numerics.namespace import cond, eigh, freeze, take, take_rows, traced, xp
 from .._numerics.precision import require_float64
 from .box import Box
 from .stationarity import stationarity
@@ -65,6 +65,14 @@ class Covariance(NamedTuple):
         """Standard deviations, `[params]`; NaN for all that is not determined."""
         variance = xp.where(self.determined, xp.diagonal(self.table), xp.nan)
         return xp.sqrt(variance)
+
+    def among(self, entries: Int[Array, " some"]) -> "Covariance":
+        """The covariance of some entries, for functions of these alone."""
+        table, flat = (
+            take(take_rows(each, entries), entries) for each in (self.table, self.flat)
+        )
+        of_entries = take(self.scale, entries), take(self.free, entries)
+        return Covariance(table, flat, *of_entries)
 
     def variance_along(self, slopes: Float[Array, "rows params"]) -> Array:
         """The variances of linear functions of the entries, NaN if not determined.

@@ -51,9 +51,8 @@ class BlockModel(AbstractModel):
     of both for that matrix.
 
     For a model of hundreds of parameters, or of few channels in which all of them act,
-    `Model` is as fast, and has more: parameters of a channel are known to
-    `parameter_group`, `predicted_yields` and `write_workspace`. Fits, covariances,
-    tests, limits, profiles are those of any model.
+    `Model` is as fast, and can be written as a document. Fits, covariances, tests,
+    limits, profiles and yields are those of any model.
 
     Args:
         channels, poi, settings, normsys_code, histosys_code, mc_statistics: as of
@@ -174,6 +173,16 @@ class BlockModel(AbstractModel):
         return self.whole.shapes
 
     @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The names of the channels, in order."""
+        return tuple(name for name, _, _ in self.whole.channels)
+
+    @property
+    def sample_names(self) -> dict[str, tuple[str, ...]]:
+        """The names of the samples of each channel, in order."""
+        return {name: samples for name, _, samples in self.whole.channels}
+
+    @property
     def profiled_names(self) -> tuple[str, ...]:
         """The names of the statistical factors that are profiled, no parameters."""
         return tuple(self.whole.factors)
@@ -219,7 +228,7 @@ class BlockModel(AbstractModel):
 
     def with_masked(self, *channels: str) -> "BlockModel":
         """The same model, blind to the counts of some channels; as of `Model`."""
-        names = [name for name, _, _ in self.whole.channels]
+        names = self.channel_names
         masked = {
             each
             for pattern in channels
@@ -238,7 +247,7 @@ class BlockModel(AbstractModel):
     @property
     def masked_channels(self) -> tuple[str, ...]:
         """The names of the channels that `with_masked` took out of the likelihood."""
-        names = [name for name, _, _ in self.whole.channels]
+        names = self.channel_names
         masked = {
             place.channel
             for place, part in zip(self.whole.places, self.parts, strict=True)
@@ -274,10 +283,7 @@ class BlockModel(AbstractModel):
 
     def data(self, main: Mapping[str, ArrayLike]) -> Data:
         """Observed counts together with the nominal auxiliary data; as of `Model`."""
-        known, masked = (
-            [name for name, _, _ in self.whole.channels],
-            self.masked_channels,
-        )
+        known, masked = self.channel_names, self.masked_channels
         data = Data({n: np.asarray(main[n], float) for n in main if n not in masked})
         for name in (*known, *main):
             if name not in masked and (name not in main or name not in known):
@@ -315,7 +321,7 @@ class BlockModel(AbstractModel):
         self, params: Params
     ) -> dict[str, Float[Array, "samples bins"]]:
         """Expected counts by channel, one row for each of its samples; as `Model`."""
-        rows: dict[str, list[Array]] = {name: [] for name, _, _ in self.whole.channels}
+        rows: dict[str, list[Array]] = {name: [] for name in self.channel_names}
         for place, part in zip(self.whole.places, self.parts, strict=True):
             (own,) = part.expected_yields(self._own(params, place, part)).values()
             rows[self.whole.channels[place.channel][0]].append(own)
@@ -334,7 +340,7 @@ class BlockModel(AbstractModel):
         )
 
     def _by_channel(self, of_parts: Sequence[Array]) -> dict[str, Array]:
-        names = [name for name, _, _ in self.whole.channels]
+        names = self.channel_names
         counts: dict[str, list[Array]] = {name: [] for name in names}
         for place, own in zip(self.whole.places, of_parts, strict=True):
             counts[names[place.channel]].append(own)

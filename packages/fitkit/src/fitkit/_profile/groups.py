@@ -1,5 +1,6 @@
 """Which parameters belong together: by name, by pattern, by kind of modifier."""
 
+from .._histfactory.block_model import BlockModel
 from .._histfactory.model import Model
 from .._histfactory.modifiers import AbstractModifier
 from .._model.model import AbstractModel
@@ -15,7 +16,7 @@ def parameter_group(
     `model.with_init(best.params).with_fixed(*group)` at its best fit.
 
     Args:
-        model: any model; kinds of modifiers need a `Model`.
+        model: any model; kinds of modifiers need a `Model` or a `BlockModel`.
         members: names, shell patterns such as `"jes_*"`, and kinds of modifiers such as
             `StatError`, which stand for all parameters with such a modifier.
 
@@ -52,6 +53,16 @@ def parameter_group(
 
 def _of_kind(model: AbstractModel, kind: type[AbstractModifier]) -> set[str]:
     # Only a HistFactory model has modifiers, and tells which parameter belongs to each.
-    if not isinstance(model, Model):
-        return set()
-    return {name for *_, of, name in model.layout.modifiers if of == kind.__name__}
+    match model.underlying:
+        case Model() as whole:
+            parts: tuple[Model, ...] = (whole,)
+        case BlockModel(parts=parts):
+            pass
+        case _:
+            parts = ()
+    return {
+        name
+        for part in parts
+        for *_, of, name in part.layout.modifiers
+        if of == kind.__name__
+    }

@@ -7,14 +7,16 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._custom_types import Params
+from .._custom_types import Params, Vector
 from .._fit.result import FitResult
 from .._fit.uncertainty import Covariance
+from .._histfactory.block_model import BlockModel
 from .._histfactory.data import bins_by_channel
+from .._histfactory.likelihood import HistFactoryLikelihood
 from .._histfactory.model import Model
 from .._model.model import AbstractModel, Data
 from .._numerics.compiled import numpy_or_compiled
-from .._numerics.namespace import traced, xp
+from .._numerics.namespace import add_block, take, traced, xp
 from .._numerics.precision import require_float64
 from .best_fit import best_fit, covariance_at
 from .constraint_widths import prior_covariance, prior_widths
@@ -123,7 +125,7 @@ def predicted_yields(
     )
     samples: dict[str, dict[str, Array]] = {}
     structure = model.underlying
-    if isinstance(structure, Model):
+    if isinstance(structure, Model | BlockModel):
         by_channel = structure.expected_yields(params)
         samples = {
             channel: dict(zip(names, by_channel[channel], strict=True))
@@ -141,6 +143,19 @@ def predicted_yields(
     )
 
 
+def _part_slopes(
+    likelihood: HistFactoryLikelihood, y: Vector, *, fitted: bool
+) -> tuple[Float[Array, "bins params"], Float[Array, " bins"]]:
+    """Derivatives of expected counts, and the variances of factors of one bin each."""
+    _, own = likelihood.factor_variances(y, fitted=fitted)
+    factors = likelihood.arrays.profiled
+    if not fitted and factors is not None:
+        # No data make them follow.
+        held = np.ones(factors.kind.shape, dtype=bool)
+        likelihood = likelihood.with_factors(factors.init, held)
+    return likelihood.slopes(y).T, own
+
+
 def _slopes(
     model: AbstractModel, params: Params, data: Data | None
 ) -> tuple[dict[str, Float[Array, "bins params"]], dict[str, Float[Array, " bins"]]]:
@@ -152,19 +167,39 @@ def _slopes(
     # The structured Jacobian takes one pass, automatic differentiation one for each
     # parameter, and a compilation.
     if isinstance(model, Model):
-        fitted = data is not None
         at = data if data is not None else model.expected_data(params)
         likelihood = model.negative_log_likelihood(at)
-        _, own = likelihood.factor_variances(y, fitted=fitted)
-        if not fitted and model.arrays.profiled is not None:
-            # No data make them follow.
-            factors = model.arrays.profiled
-            held = np.ones(factors.kind.shape, dtype=bool)
-            likelihood = likelihood.with_factors(factors.init, held)
-        slopes = likelihood.slopes(y).T
+        slopes, own = _part_slopes(likelihood, y, fitted=data is not None)
         return tuple(bins_by_channel(model.layout, each) for each in (slopes, own))
     slopes = jax.jacfwd(lambda y: model.expected_data(model.unravel(y)).main)(y)
     return slopes, {name: xp.zeros(each.shape[0]) for name, each in slopes.items()}
+
+
+def _errors_of_parts(
+    model: BlockModel, params: Params, data: Data | None, covariance: Covariance
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Uncertainties by bin and by channel of a model in pieces, a piece at a time."""
+    y = model.ravel(params)
+    at = data if data is not None else model.expected_data(params)
+    likelihood = model.negative_log_likelihood(at)
+    bins: dict[str, list[Array]] = {name: [] for name in model.channel_names}
+    along = {name: xp.zeros(y.shape) for name in bins}
+    beside: dict[str, Array] = {name: xp.zeros(()) for name in bins}
+    for place, part in zip(model.whole.places, likelihood.parts, strict=True):
+        name, entries = model.channel_names[place.channel], part.entries
+        slopes, own = _part_slopes(
+            part.likelihood, take(y, entries), fitted=data is not None
+        )
+        variance = covariance.among(entries).variance_along(slopes) + own
+        bins[name].append(xp.sqrt(variance))
+        along[name] = add_block(along[name], (entries,), xp.sum(slopes, axis=0))
+        beside[name] = beside[name] + xp.sum(own)
+    rows = xp.stack([along[name] for name in bins])
+    variances = covariance.variance_along(rows)
+    return (
+        {name: xp.concatenate(each) for name, each in bins.items()},
+        {n: xp.sqrt(v + beside[n]) for n, v in zip(bins, variances, strict=True)},
+    )
 
 
 @numpy_or_compiled
@@ -172,6 +207,8 @@ def _propagated(
     model: AbstractModel, params: Params, data: Data | None, covariance: Covariance
 ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
     totals = model.expected_data(params).main
+    if isinstance(model, BlockModel):
+        return totals, *_errors_of_parts(model, params, data, covariance)
 
     def error(slope: Array, own: Array) -> Array:
         # Of a sum of bins as well: correlations are in the table.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._histfactory.block_model import BlockModel
 from .._histfactory.data import flat_aux, flat_counts
 from .._histfactory.model import Model
 from .._histfactory.modifiers import ParameterKind
@@ -99,9 +100,15 @@ def check_arguments(model: Any, data: Any, call: str = "write_workspace") -> Non
         WorkspaceError: for traced numbers, or data of another model.
     """
     if not isinstance(model, Model) or not isinstance(data, Data):
+        way_out = (
+            " Build `Model(channels, ...)` from what the `BlockModel` was built from, "
+            'with `mc_statistics="parameters"`: pieces have no place in the format.'
+        )
         raise TypeError(
             f"`{call}` takes a `fitkit.Model` and its `Data`; got "
             f"{type(model).__name__} and {type(data).__name__}."
+            + way_out
+            * isinstance(model, BlockModel)
         )
     if traced(model, data):
         raise WorkspaceError(

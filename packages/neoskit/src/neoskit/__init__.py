@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 # A name is imported when it is first asked for (PEP 562): `neoskit --help` needs no
 # jax, whose import takes longer than all else that it does. Type checkers read this.
 if TYPE_CHECKING:
+    from ._dask import DaskWorkers as DaskWorkers
     from ._events import Dataset as Dataset
     from ._events import Events as Events
     from ._events import Missing as Missing
@@ -113,6 +114,7 @@ _NAMES = {
         *("read_root", "read_parquet", "read_csv", "read_columns", "Missing"),
         *("gaussian_blobs", "inferno_synthetic"),
     ),
+    "_dask": ("DaskWorkers",),
     "_observable": (
         *("AbstractObservable", "AbstractClassifier", "NeuralObservable"),
         *("SoftmaxObservable", "SoftSelection", "Residual", "FeatureScore"),

@@ -126,7 +126,7 @@ class Pipeline(AbstractPipeline):
     def templates(self, dataset: Dataset) -> Templates:
         """Smooth templates, differentiable."""
         if isinstance(dataset, StoredDataset):
-            return dataset.sum(Pipeline.templates, self)
+            return dataset.sum(_smooth_templates, self)
         return templates(dataset, self.observable, self.binning)
 
     def scores(self, dataset: Dataset) -> Scores:
@@ -145,7 +145,8 @@ class Pipeline(AbstractPipeline):
 
     def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
         """Score the events of a dataset once, to fill them with other weights."""
-        _refuse_replicas(dataset)
+        if isinstance(dataset, StoredDataset):
+            return self.hard_templates  # scores are not kept: they would fill memory
         scored = scores(dataset, self.observable, None)
         return lambda same: fill_templates(same, scored, self.binning, hard=True)
 
@@ -260,6 +261,8 @@ class CrossFit(AbstractPipeline):
 
     def templates(self, dataset: Dataset) -> Templates:
         """Smooth templates of all events."""
+        if isinstance(dataset, StoredDataset):
+            return dataset.sum(_smooth_templates, self)
         return self._sum(dataset, Pipeline.templates)
 
     def hard_templates(self, dataset: Dataset) -> Templates:
@@ -268,7 +271,8 @@ class CrossFit(AbstractPipeline):
 
     def hard_filler(self, dataset: Dataset) -> Callable[[Dataset], Templates]:
         """Score the events of a dataset once, to fill them with other weights."""
-        _refuse_replicas(dataset)
+        if isinstance(dataset, StoredDataset):
+            return self.hard_templates
         fillers = {id(fold): fold.hard_filler(dataset) for fold in self.folds}
         return lambda same: self._sum(same, lambda fold, part: fillers[id(fold)](part))
 
@@ -322,9 +326,7 @@ def _sum_of_folds(
     return folds._sum(events, fill)
 
 
-def _refuse_replicas(dataset: Dataset | StoredDataset) -> None:
-    if isinstance(dataset, StoredDataset):
-        raise TypeError(
-            "Replicas are made of events in memory: give `dataset.in_memory()`, or a "
-            "part of it, `dataset.in_memory(100_000)`."
-        )
+@eqx.filter_jit
+def _smooth_templates(pipeline: AbstractPipeline, events: Dataset) -> Templates:
+    """Of one chunk, compiled as one for all of them."""
+    return pipeline.templates(events)

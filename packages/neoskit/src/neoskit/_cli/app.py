@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from . import show
+from .dask import Dask, on_workers
 from .demos import demo
 from .export import export
 from .group import Commands
@@ -21,7 +22,8 @@ from .options import (
     RunPath,
 )
 from .process import stopping
-from .training import end_if_interrupted, run_all, task
+from .report import report
+from .training import end_if_interrupted, require_plot, run_all, task
 
 app = typer.Typer(
     cls=Commands,
@@ -31,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(demo, name="demo")
 app.command()(export)
+app.command()(report)
 app.command()(info)
 
 
@@ -87,13 +90,15 @@ def train(
     animate: Animate = False,
     progress: Progress = True,
     checkpoint_every: CheckpointEvery = None,
+    dask: Dask = None,
 ) -> None:
     """Train what a file describes, once per seed; judge, export and draw it.
 
     A run that was interrupted goes on: by --resume, or by the same command again.
     """
     what = task(config, resume, out, checkpoint_every)
-    run_all(what, pictures, animate, progress)
+    with on_workers(what, dask) as what:
+        run_all(what, pictures, animate, progress)
 
 
 @app.command()
@@ -103,6 +108,7 @@ def evaluate(
         bool,
         typer.Option("--unblind", help="Open the recorded events and fit them."),
     ] = False,
+    progress: Progress = True,
 ) -> None:
     """Compute the expected result of a run again; with --unblind the observed one."""
     from .._run.builders import build_dataset, build_observed
@@ -114,7 +120,9 @@ def evaluate(
     seeds = folder.seeds
     dataset = build_dataset(config, run)
     trained = [load(folder, dataset, seed) for seed in seeds]
-    judged = {one.seed: judge(folder, config, one) for one in trained}
+    judged = {
+        one.seed: judge(folder, config, one, progress=progress) for one in trained
+    }
     rows = [(s, one.evaluation) for s, one in judged.items() if one.evaluation]
     show.results(rows)
     show.merged(config, rows, dataset.scored)
@@ -135,6 +143,7 @@ def compare(
     config: ConfigOrResume = None,
     resume: Resume = None,
     out: Out = None,
+    pictures: Pictures = True,
     progress: Progress = True,
     checkpoint_every: CheckpointEvery = None,
 ) -> None:
@@ -147,6 +156,8 @@ def compare(
     from .._run.start import begun
     from .._run.ways import ways_of
 
+    if pictures:
+        require_plot()
     what = task(config, resume, out, checkpoint_every, suffix="-compare")
     ways_of(what.config)  # asked now, so that a mistake leaves no folder
     with (
@@ -165,6 +176,7 @@ def compare(
             folder,
             what.config,
             what.dataset,
+            draw=pictures,
             progress=progress,
             stop=stop,
             tell=lambda room: show.head_room(room, what.config.compare.head_room),

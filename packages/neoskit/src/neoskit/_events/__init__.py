@@ -2,6 +2,7 @@
 
 from .blobs import gaussian_blobs as gaussian_blobs
 from .dataset import Dataset as Dataset
+from .dataset import EmptySampleError as EmptySampleError
 from .dataset import SampleKey as SampleKey
 from .events import Events as Events
 from .inferno import inferno_synthetic as inferno_synthetic
@@ -25,4 +26,5 @@ from .stored import Chunks as Chunks
 from .stored import StoredDataset as StoredDataset
 from .stored import StoredProcess as StoredProcess
 from .stored import StoredSample as StoredSample
+from .stored import few_events as few_events
 from .view import Missing as Missing

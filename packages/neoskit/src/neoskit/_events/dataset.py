@@ -70,7 +70,8 @@ class Dataset(eqx.Module):
                 )
         check_names("Dataset(channels=...)", self._names())
         for key, events in self.samples():
-            _check_sample(str(key), events, scored=key.channel not in self.counted)
+            check_not_empty(key, events)
+            _check_finite(str(key), events, scored=key.channel not in self.counted)
         for channel, events in self.observed.items():
             where = f"the observed events of channel {channel!r}"
             _check_finite(where, events, scored=channel not in self.counted)
@@ -192,26 +193,34 @@ class Dataset(eqx.Module):
         )
 
 
-def _check_sample(where: str, events: Events, *, scored: bool) -> None:
-    check_not_empty(where, events)
-    _check_finite(where, events, scored=scored)
-
-
-def check_not_empty(where: str, events: Sized) -> None:
-    """A sample has at least one event.
+class EmptySampleError(ValueError):
+    """A sample has no events.
 
     Args:
-        where: it stands.
-        events: its events, in memory or not.
-
-    Raises:
-        ValueError: it has none.
+        key: where it stands.
     """
-    if len(events) == 0:
-        raise ValueError(
+
+    def __init__(self, key: SampleKey):
+        where = str(key)
+        super().__init__(
             f"{where[0].upper()}{where[1:]} has no events. Loosen the selection, or "
             "leave the process out of this channel."
         )
+        self.key = key
+
+
+def check_not_empty(key: SampleKey, events: Sized) -> None:
+    """A sample has at least one event.
+
+    Args:
+        key: where it stands.
+        events: its events, in memory or not.
+
+    Raises:
+        EmptySampleError: it has none.
+    """
+    if len(events) == 0:
+        raise EmptySampleError(key)
 
 
 def _check_finite(where: str, events: Events, *, scored: bool) -> None:

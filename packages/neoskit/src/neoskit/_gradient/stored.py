@@ -51,7 +51,10 @@ def of_stored(
     counted = counted_templates(dataset) if needs_model(objective) else {}
     number, cotangent = _of_sums(summed, counted, objective, model_of, logarithm)
     given = (pipeline, objective, cotangent)
-    return number, dataset.summation.sum(pull_back, given, chunks)
+    gradient = dataset.summation.sum(pull_back, given, chunks)
+    # From another process the functions within come back as other objects.
+    structure = jax.tree.structure(trained_part(pipeline, objective)[0])
+    return number, jax.tree.unflatten(structure, jax.tree.leaves(gradient))
 
 
 def value_of_stored(
@@ -104,6 +107,7 @@ def _of_sums(
 
 def counted_templates(dataset: StoredDataset) -> Templates:
     """The templates of the channels that are only counted, from what is known."""
+    dataset.check_unchanged("value_and_gradient_chunked")
     channels = dataset.channels
     return {
         channel: {

@@ -9,8 +9,8 @@ import numpy as np
 import fitkit
 
 from .._custom_types import Scalar
-from .._events import Dataset, keep_only
-from .._gradient import AbstractEventObjective, AnyObjective, loss
+from .._events import Dataset, StoredDataset, keep_only
+from .._gradient import AbstractEventObjective, AnyObjective, loss, value_of_stored
 from .._gradient.loss import terms_of
 from .._pipeline import AbstractPipeline, CrossFit, Pipeline
 from .._progress import progress_bar
@@ -105,6 +105,8 @@ def soft_templates(pipeline: AbstractPipeline, dataset: Dataset) -> Templates:
 
     Compiled as one: sample by sample, each length of them would be compiled alone.
     """
+    if isinstance(dataset, StoredDataset):
+        return pipeline.templates(dataset)
     if not isinstance(pipeline, CrossFit):
         return _soft(pipeline, dataset)
     folds = pipeline.folds
@@ -145,8 +147,18 @@ def _of_events(
     return float(_loss(pipeline, dataset, objective))
 
 
-@eqx.filter_jit
 def _loss(
+    pipeline: Pipeline,
+    dataset: Dataset | StoredDataset,
+    objective: AbstractEventObjective,
+) -> Scalar:
+    if isinstance(dataset, StoredDataset):
+        return value_of_stored(pipeline, dataset, objective)
+    return _loss_in_memory(pipeline, dataset, objective)
+
+
+@eqx.filter_jit
+def _loss_in_memory(
     pipeline: Pipeline, dataset: Dataset, objective: AbstractEventObjective
 ) -> Scalar:
     return loss(pipeline, dataset, objective)

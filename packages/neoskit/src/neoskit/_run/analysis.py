@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from .._events import Dataset, Events, SampleKey
+from .._events import Dataset, Events, SampleKey, StoredDataset
 from .._events.event_files import ROWS
 from .._pipeline import Pipeline
 from .._statmodel import Measurement
@@ -17,8 +17,10 @@ from .builders import (
     build_measurement,
     build_observed,
     build_pipeline,
+    check_described,
 )
 from .builders.files import parts
+from .builders.stored import stored_dataset
 from .check import Check, check
 from .config import ConfigError, FilesTable, RunConfig, parse_config, read_config
 
@@ -79,13 +81,41 @@ class Analysis:
         """
         return check(self.config, self.base)
 
-    def dataset(self) -> Dataset:
+    def dataset(self) -> Dataset | StoredDataset:
         """All events that training and judgement may see.
+
+        They are on disk where the description says `source.in_memory = false`.
 
         Raises:
             ValueError: as `check`, or a process has no events in a channel.
         """
         return build_dataset(self.config, self.base)
+
+    def stored_dataset(
+        self, folder: str | Path | None = None, *, chunk_size: int | None = None
+    ) -> StoredDataset:
+        """The same events on disk, for as many as there are.
+
+        The files are read once, part by part, and the events that are selected written
+        as the plain numbers that the observable sees. Memory is that of `chunk_size`
+        events of the largest sample, here and in a training.
+
+        Args:
+            folder: where they are written, in a folder of their own; it is found again
+                when the same events are asked for. `source.scratch` if not given, or a
+                temporary folder, which is removed with the dataset.
+            chunk_size: how many events of the largest sample are in memory together;
+                `training.chunk` if not given.
+
+        Raises:
+            ValueError: the source is not of the kind `files`; or as `dataset`.
+            OSError: the folder cannot be written.
+        """
+        self._of_files()
+        place = None if folder is None else Path(folder)
+        stored = stored_dataset(self.config, self.base, place, chunk_size)
+        check_described(self.config, stored)
+        return stored
 
     def parts(self, *, rows: int = ROWS) -> Iterator[tuple[SampleKey, Events]]:
         """The same events part by part, as the files are read.
@@ -101,12 +131,15 @@ class Analysis:
         Raises:
             ValueError: the source is not of the kind `files`; or as `dataset`.
         """
+        self._of_files()
+        return parts(self.config, self.base, rows=rows)
+
+    def _of_files(self) -> None:
         if not isinstance(self.config.source, FilesTable):
             raise ConfigError(
                 f"`source.kind` is {self.config.source.kind!r}: there are no files to "
                 "read part by part; `dataset` gives all events."
             )
-        return parts(self.config, self.base, rows=rows)
 
     def observed(self) -> dict[str, Events]:
         """The recorded events of each channel. This opens the data.

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._events import Dataset, Events
+from .._events import Dataset, Events, StoredSample
 from .builders import files
 from .config import FilesTable, PythonTable, RunConfig, config_document
 
@@ -135,7 +135,9 @@ def _files(config: RunConfig, base: Path) -> Iterator[tuple[str, dict[str, Any]]
         yield str(path), {"bytes": path.stat().st_size, "sha256": digest}
 
 
-def _digest_of(events: Events) -> str:
+def _digest_of(events: Events | StoredSample) -> str:
+    if isinstance(events, StoredSample):
+        return events.digest()
     digest = hashlib.sha256()
     for array in (events.features, events.weights, events.index):
         plain = np.ascontiguousarray(array)

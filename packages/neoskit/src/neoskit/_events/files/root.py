@@ -52,10 +52,11 @@ class RootFile(AbstractEventFile):
     def parts(
         self, names: Sequence[str], rows: int, whole: Sequence[str] = ()
     ) -> Iterator[tuple[int, Columns]]:
-        """Ranges of entries; baskets outside of them are not kept."""
+        """Whole clusters, as many as there is room for; a larger one in parts."""
         names = list(names)
-        for start in range(0, self.entries, rows):
-            stop = min(start + rows, self.entries)
+        with readable(self.path, "ROOT"):
+            ends = self._ends_of_clusters(names)
+        for start, stop in _ranges([*ends, self.entries], rows):
             with readable(self.path, "ROOT"):
                 read = {
                     name: self._source[name].array(entry_start=start, entry_stop=stop)
@@ -64,9 +65,33 @@ class RootFile(AbstractEventFile):
                 columns = {name: as_column(values) for name, values in read.items()}
             yield start, columns
 
+    def _ends_of_clusters(self, names: Sequence[str]) -> list[int]:
+        """Entries between which compressed pieces of all columns lie."""
+        if not hasattr(self._source, "branches"):
+            clusters = self._source.cluster_summaries
+            return [c.num_first_entry + c.num_entries for c in clusters]
+        branches = [self._source[name] for name in names]
+        ends = [{*b.entry_offsets} for b in branches if b.num_baskets]
+        return sorted(set.intersection(*ends)) if ends else []
+
     def close(self) -> None:
         """Gives the file back."""
         self._file.close()
+
+
+def _ranges(ends: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges up to some ends, of at most so many rows, that end there if they can."""
+    start = before = 0
+    for end in ends:
+        if end - start > rows and before > start:
+            yield start, before
+            start = before
+        while end - start > rows:
+            yield start, start + rows
+            start += rows
+        before = max(end, start)
+    if before > start:
+        yield start, before
 
 
 def _trees(file: "uproot.ReadOnlyDirectory") -> list[str]:

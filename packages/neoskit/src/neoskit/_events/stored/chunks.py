@@ -1,14 +1,19 @@
 """A number of rows of every sample at a time, always of the same shapes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..._custom_types import PerEvent
 from ..dataset import Dataset, SampleKey
 from ..events import Events
 from ..process import Process, replaced
 from .sample import StoredSample
+
+Reweighting: TypeAlias = Callable[[SampleKey, Events], PerEvent]
+"""The weights of some events in the place of their own."""
 
 # What it is checked for was checked when the events were written.
 _NOTHING = Dataset({})
@@ -26,11 +31,15 @@ class Chunks:
         counted: channels that the observable does not score.
         rows: of the largest sample in one part, at most; smaller samples are shared out
             over the same number of parts.
+        changes: of the weights, one after the other.
     """
 
     samples: Mapping[SampleKey, StoredSample]
     counted: tuple[str, ...]
     rows: int
+    changes: tuple[Reweighting, ...] = ()
+    # Temporary folders live as long as what is read from them.
+    _alive: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     def __len__(self) -> int:
         most = max(sample.rows for sample in self.samples.values())
@@ -44,7 +53,7 @@ class Chunks:
         for key, sample in self.samples.items():
             shifts = channels.setdefault(key.channel, {}).setdefault(key.process, {})
             shifts[key.shift] = self._part(sample, number, shifts.get(""))
-        return replaced(
+        part = replaced(
             _NOTHING,
             channels={
                 channel: {name: _process(shifts) for name, shifts in processes.items()}
@@ -52,6 +61,9 @@ class Chunks:
             },
             counted=self.counted,
         )
+        for change in self.changes:
+            part = part.with_weights(change)
+        return part
 
     def _part(
         self, sample: StoredSample, number: int, nominal: Events | None

@@ -1,7 +1,6 @@
 """All events of a measurement, on disk: as a `Dataset`, a part in memory at a time."""
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,14 +15,18 @@ from ..dataset import Dataset, SampleKey, check_not_empty
 from ..events import Events
 from ..process import Process
 from ..split import check_fractions, fold_of_index, hash_of_index
-from .chunks import Chunks
+from .chunks import Chunks, Reweighting
 from .partition import thresholds
 from .sample import StoredSample
 from .summation import AbstractSummation, InThisProcess, Program
+from .temporary import TemporaryFolder
 from .write import Writer, read_manifest, save_manifest
 
 CHUNK = 50_000
 """Events of the largest sample that are in memory together if nothing else is said."""
+
+FEW = 20_000
+"""Events of each sample that are enough for a picture."""
 
 _Belongs = Callable[[SampleKey, np.ndarray], np.ndarray]
 
@@ -53,6 +56,7 @@ class StoredDataset:
         summation: how sums over the chunks are made; `DaskWorkers` makes them on many
             machines.
         observed: recorded events, as of `Dataset`; these are in memory.
+        changes: of the weights, whenever events are read.
     """
 
     folder: Path
@@ -61,13 +65,14 @@ class StoredDataset:
     chunk_size: int = CHUNK
     summation: AbstractSummation = field(default_factory=InThisProcess)
     observed: Mapping[str, Events] = field(default_factory=dict)
+    changes: tuple[Reweighting, ...] = ()
     # Temporary folders live as long as a dataset that is in them.
     _alive: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_count("StoredDataset(chunk_size=...)", self.chunk_size)
         for key, sample in self.parts.items():
-            check_not_empty(str(key), sample)
+            check_not_empty(key, sample)
 
     @classmethod
     def write(
@@ -109,8 +114,8 @@ class StoredDataset:
         """
         alive: tuple[Any, ...] = ()
         if folder is None:
-            temporary = tempfile.TemporaryDirectory(prefix="neoskit-events-")
-            folder, alive = temporary.name, (temporary,)
+            temporary = TemporaryFolder("neoskit-events-")
+            folder, alive = temporary.path, (temporary,)
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
@@ -188,11 +193,25 @@ class StoredDataset:
             counted: whether counted channels are among them.
         """
         samples = self.parts if counted else dict(self.scored_samples())
-        return Chunks(samples, self.counted if counted else (), rows or self.chunk_size)
+        return Chunks(
+            samples,
+            self.counted if counted else (),
+            rows or self.chunk_size,
+            self.changes,
+            self._alive,
+        )
 
     def sum(self, program: Program, arguments: Any) -> PyTree:
         """The sum over all chunks of what a program gives of some arguments and one."""
         return self.summation.sum(program, arguments, self.chunks())
+
+    def with_weights(self, change: Reweighting) -> "StoredDataset":
+        """The same events with the weights `change(key, events)` in each sample.
+
+        They are computed whenever a chunk is read. What comes out is judged, and not
+        split.
+        """
+        return dataclasses.replace(self, changes=(*self.changes, change))
 
     def with_chunk_size(self, rows: int) -> "StoredDataset":
         """The same events, so many of the largest sample at a time."""
@@ -257,6 +276,7 @@ class StoredDataset:
     ) -> tuple["StoredDataset", ...]:
         """As the function `split`: the same events in every part, to the last one."""
         check_fractions(fractions)
+        self.check_unchanged("split")
         of_process: dict[str, list[StoredSample]] = {}
         for key, sample in self.scored_samples():
             if not sample.weights_alone:  # else the nominal sample's indices
@@ -278,18 +298,31 @@ class StoredDataset:
 
     def leave_out(self, fold: int, folds: int, *, seed: int = 0) -> "StoredDataset":
         """As the function `leave_out`."""
+        self.check_unchanged("leave_out")
         return self._part(lambda _, index: fold_of_index(index, folds, seed) != fold)
+
+    def check_unchanged(self, call: str) -> None:
+        """What needs the sums of the weights takes those that are on disk.
+
+        Raises:
+            ValueError: other weights were given.
+        """
+        if self.changes:
+            raise ValueError(
+                f"`{call}` takes events with the weights that are on disk, and these "
+                "have others, as a replica has. Give it the dataset itself."
+            )
 
     def _part(self, belongs: _Belongs) -> "StoredDataset":
         """The chosen events of the scored channels, scaled to stand for all of them."""
-        place = tempfile.TemporaryDirectory(prefix="part-", dir=self.folder)
+        place = TemporaryFolder("part-", self.folder)
         done: dict[SampleKey, StoredSample] = {}
         for number, (key, sample) in enumerate(self.parts.items()):
             if key.channel in self.counted:
                 done[key] = sample
                 continue
             target = StoredSample(
-                Path(place.name) / str(number),
+                place.path / str(number),
                 sample.names,
                 weights_alone=sample.weights_alone,
             )
@@ -306,7 +339,7 @@ class StoredDataset:
             done[key] = target.standing_for(sample)
         return dataclasses.replace(
             self,
-            folder=Path(place.name),
+            folder=place.path,
             parts=done,
             _alive=(*self._alive, place),
         )
@@ -320,3 +353,8 @@ class StoredDataset:
             f"process{'es' * (processes > 1)}, {events} events, chunks of "
             f"{self.chunk_size})"
         )
+
+
+def few_events(dataset: Dataset | StoredDataset) -> Dataset:
+    """Events to be looked at: all those in memory, the first ones of those on disk."""
+    return dataset if isinstance(dataset, Dataset) else dataset.in_memory(FEW)

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from ..._events import Dataset, Events, gaussian_blobs, inferno_synthetic
+from ..._events import (
+    Dataset,
+    Events,
+    StoredDataset,
+    gaussian_blobs,
+    inferno_synthetic,
+)
 from ..config import (
     BlobsTable,
     ConfigError,
@@ -11,13 +17,13 @@ from ..config import (
     PythonTable,
     RunConfig,
 )
-from . import files
+from . import files, stored
 from .described import check_described
 from .python_source import called, look_up
 
 
-def build_dataset(config: RunConfig, base: Path) -> Dataset:
-    """All events that training and judgement may see.
+def build_dataset(config: RunConfig, base: Path) -> Dataset | StoredDataset:
+    """All events that training and judgement may see, in memory or on disk.
 
     Args:
         config: The description.
@@ -37,6 +43,9 @@ def build_dataset(config: RunConfig, base: Path) -> Dataset:
             # Only looked up: to call it is to open the data.
             if source.observed is not None:
                 look_up(source, base, source.observed)
+        case FilesTable(in_memory=False):
+            dataset = stored.stored_dataset(config, base)
+            files.check_data(config, base)
         case FilesTable():
             dataset = files.dataset(config, base)
             files.check_data(config, base)
@@ -69,6 +78,12 @@ def absolute(config: RunConfig, base: Path) -> RunConfig:
     if key is None:
         return config
     # The run's folder has a copy of the description and stands elsewhere.
-    place = str((base / getattr(source, key)).resolve())
-    moved = source.model_copy(update={key: place})
+    places = {key: getattr(source, key), "scratch": getattr(source, "scratch", None)}
+    moved = source.model_copy(
+        update={
+            name: str((base / place).resolve())
+            for name, place in places.items()
+            if place is not None
+        }
+    )
     return config.model_copy(update={"source": moved})

@@ -46,16 +46,20 @@ def samples(config: RunConfig, base: Path) -> dict[SampleKey, Events]:
     Raises:
         ConfigError: as `parts`.
     """
-    pieces: dict[SampleKey, list[Events]] = {}
-    for plan in plans(config):
-        key = SampleKey(plan.region.name, plan.process, "")
-        pieces[key] = []
-        for name in plan.varied:
-            for side in SIDES:
-                pieces[key._replace(shift=f"{name}:{side}")] = []
+    pieces: dict[SampleKey, list[Events]] = {key: [] for key in keys(config)}
     for key, events in parts(config, base):
         pieces[key].append(events)
     return _joined(pieces)
+
+
+def keys(config: RunConfig) -> Iterator[SampleKey]:
+    """Every sample that there should be, a nominal one before its variations."""
+    for plan in plans(config):
+        key = SampleKey(plan.region.name, plan.process, "")
+        yield key
+        for name in plan.varied:
+            for side in SIDES:
+                yield key._replace(shift=f"{name}:{side}")
 
 
 def _joined(pieces: Mapping[SampleKey, Sequence[Events]]) -> dict[SampleKey, Events]:
@@ -86,7 +90,7 @@ def dataset(config: RunConfig, base: Path) -> Dataset:
     found = samples(config, base)
     empty = [key for key, events in found.items() if len(events) == 0]
     if empty:
-        raise ConfigError("\n".join(_empty(config, key) for key in empty))
+        raise ConfigError("\n".join(no_events(config, key) for key in empty))
     channels: dict[str, dict[str, Process]] = {}
     for plan in plans(config):
         key = SampleKey(plan.region.name, plan.process, "")
@@ -103,7 +107,8 @@ def dataset(config: RunConfig, base: Path) -> Dataset:
     return Dataset(channels, counted)
 
 
-def _empty(config: RunConfig, key: SampleKey) -> str:
+def no_events(config: RunConfig, key: SampleKey) -> str:
+    """What is said of a sample without events."""
     of = [i for i, sample in enumerate(config.samples) if sample.of == key.process]
     keys = ", ".join(f"`samples.{i}.channels`" for i in of)
     return (

@@ -50,6 +50,21 @@ class RunConfig(Table):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _batches_are_in_memory(self) -> Self:
+        if not isinstance(self.source, FilesTable) or self.source.in_memory:
+            return self
+        named = {"training": self.training}
+        named |= {f"training.stages.{i}": s for i, s in enumerate(self.training.stages)}
+        for key, table in named.items():
+            if table.batch is not None:
+                raise ValueError(
+                    f"`{key}.batch` draws events at random, and `source.in_memory = "
+                    "false` reads them from disk in their order: leave `batch` out for "
+                    "the exact gradient of all events, `chunk` of them at a time"
+                )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _fits_together(self) -> Self:
         # Said before a training, not after it.
         if self.binning.learned and self.split.folds is not None:

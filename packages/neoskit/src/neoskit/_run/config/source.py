@@ -75,7 +75,9 @@ class FilesTable(Table):
     or RNTuple of ROOT files. `columns` are computed from those of the files, and all
     other expressions may use them. `weight` is a factor of the weight of every sample.
     `index` are columns of whole numbers that tell events apart; without them the
-    numbers of file and entry do.
+    numbers of file and entry do. With `in_memory = false` the selected events are
+    written once to the folder `scratch` (a temporary one if not given) and looked at
+    `training.chunk` events of the largest sample at a time.
     """
 
     kind: Literal["files"]
@@ -86,7 +88,18 @@ class FilesTable(Table):
     missing: dict[Name, MissingTable] = Field(default_factory=dict)
     weight: Expressions = ()
     index: Annotated[Names, BeforeValidator(_several)] = ()
+    in_memory: bool = True
+    scratch: Name | None = None
     note: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _scratch_is_used(self) -> Self:
+        if self.scratch is not None and self.in_memory:
+            raise ValueError(
+                "`scratch` is for events that are not in memory: give `in_memory = "
+                "false` as well, or leave it out"
+            )
+        return self
 
     @pydantic.model_validator(mode="after")
     def _missing_are_features(self) -> Self:

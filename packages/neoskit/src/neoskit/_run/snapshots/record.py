@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._events import Dataset, keep_only
+from ..._events import Dataset, few_events, keep_only
 from ..._pipeline import AbstractPipeline
 from ..._results.numbers import medians_of
 from ..._train import TrainState
@@ -49,7 +49,7 @@ class Recording:
 
     @functools.cached_property
     def _plane(self) -> Plane:
-        plane = plane_of(self.judges, self.config.measurement.signals)
+        plane = plane_of(few_events(self.judges), self.config.measurement.signals)
         save_plane(plane, self.place)
         return plane
 

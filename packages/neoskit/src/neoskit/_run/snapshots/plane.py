@@ -108,6 +108,8 @@ def plane_of(dataset: Dataset, signals: tuple[str, ...]) -> Plane:
     # What has few values is no axis, unless there is nothing else.
     many = [c for c in order if len(np.unique(rows[:1000, c])) > 10]
     columns = tuple((many if len(many) > 1 else order)[:_FEATURES])
+    if len(columns) == 2:
+        columns = tuple(sorted(columns))  # one plane: its axes as in the dataset
     # Quantiles, not extremes: one event far away would make all others a dot.
     low, high = np.quantile(rows[:, columns], [0.005, 0.995], axis=0)
     margin = 0.06 * np.where(high > low, high - low, 1.0)

@@ -25,6 +25,7 @@ import signal
 import tempfile
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -35,12 +36,16 @@ import numpy as np
 from _measure import elsewhere, peak_memory, table
 
 import neoskit
+from neoskit._dask import dask_workers
 
 FEATURES = 20
 CHUNK = 20_000
 ROWS = 20_000  # of a row group of the files
 SIGNALS = 0.2  # of the events
-HIDDEN = (64, 64)
+# Layers of the network: a step's price beside cross entropy is that of a usual one; for
+# the size of memory and for Dask a narrow one reads as many events in less time.
+USUAL = (64, 64)
+NARROW = (16,)
 OBJECTIVE = neoskit.expected_cls
 CROSS_ENTROPY = neoskit.BinaryCrossEntropy(variations=True)
 
@@ -65,7 +70,6 @@ up = {{ columns = {{ x0 = "x0 + 0.1" }} }}
 down = {{ columns = {{ x0 = "x0 - 0.1" }} }}
 [observable]
 kind = "network"
-hidden = {hidden}
 [training]
 chunk = {chunk}
 """
@@ -93,7 +97,7 @@ def write(folder: Path, events: int) -> None:
                 file.write_table(
                     pa.table([*columns, weights], schema=schema), row_group_size=ROWS
                 )
-    config = CONFIG.format(features=names, hidden=list(HIDDEN), chunk=CHUNK)
+    config = CONFIG.format(features=names, chunk=CHUNK)
     (folder / "analysis.toml").write_text(config)
 
 
@@ -108,9 +112,11 @@ def size(stored: neoskit.StoredDataset) -> float:
     )
 
 
-def problem(folder: Path):
+def problem(folder: Path, hidden: tuple[int, ...] = NARROW):
     """The pipeline and its events; they are read where they were not."""
-    analysis = neoskit.Analysis.from_toml(folder / "analysis.toml")
+    config = tomllib.loads((folder / "analysis.toml").read_text())
+    config["observable"]["hidden"] = list(hidden)
+    analysis = neoskit.Analysis.from_dict(config, folder)
     stored = analysis.stored_dataset(folder / "scratch")
     return analysis.pipeline(stored), stored
 
@@ -160,7 +166,7 @@ def memory(folder: Path) -> dict:
 
 def ratio(folder: Path, rounds: int) -> dict:
     """Seconds of a step, wall and processor, on the CLs and on the cross entropy."""
-    pipeline, stored = problem(folder)
+    pipeline, stored = problem(folder, USUAL)
     totals = totals_of(stored, pipeline.measurement.signals)
     calls = {
         "CLs": lambda: step(pipeline, stored),
@@ -185,38 +191,51 @@ def _check_entropy(pipeline, stored, found) -> None:
         np.testing.assert_allclose(ours, exact, rtol=1e-3, atol=1e-5)
 
 
-def cluster(folder: Path, workers: int, killed: bool) -> dict:
-    """A step in this process, and on Dask workers; one of them may be killed."""
-    from neoskit._dask import dask_workers
-
+def clusters(folder: Path) -> list[dict]:
+    """A step in this process; on one worker; on two; on two of which one is killed."""
     pipeline, stored = problem(folder)
     few = first_chunks(stored, 16)
     step(pipeline, few)  # compiles
     begin = time.perf_counter()
     value, gradient = step(pipeline, stored)
-    serial = time.perf_counter() - begin
+    alone = time.perf_counter() - begin
+    lines = []
+    for workers, killed in ((1, False), (2, False), (2, True)):
+        found = _on_workers(pipeline, stored, few, workers, killed and alone)
+        lines.append(
+            {
+                "workers": workers,
+                "serial": alone,
+                "seconds": found["seconds"],
+                "value": abs(float(found["value"]) / float(value) - 1),
+                "gradient": _difference(gradient, found["gradient"]),
+                "worker": found["worker"],
+                "data": size(stored),
+                "lost": found["lost"],
+            }
+        )
+    return lines
+
+
+def _on_workers(pipeline, stored, few, workers: int, killed: float) -> dict:
+    """A step on some workers, one of which is killed after a part of these seconds."""
     with dask_workers(f"local:{workers}") as summation:
         client = summation.client
-        there = stored.with_summation(summation)
         client.run(_import)
         for _ in range(2):  # compiles on every worker
             step(pipeline, few.with_summation(summation))
         pids = client.run(os.getpid)
         if killed:
             victim = next(iter(pids.values()))
-            threading.Timer(0.3 * serial, os.kill, (victim, signal.SIGKILL)).start()
+            threading.Timer(0.2 * killed, os.kill, (victim, signal.SIGKILL)).start()
         begin = time.perf_counter()
-        found, elsewhere_gradient = step(pipeline, there)
-        seconds = time.perf_counter() - begin
-        survivors = client.run(os.getpid)
+        value, gradient = step(pipeline, stored.with_summation(summation))
         return {
-            "serial": serial,
-            "seconds": seconds,
-            "value": abs(float(found) / float(value) - 1),
-            "gradient": _difference(gradient, elsewhere_gradient),
+            "seconds": time.perf_counter() - begin,
+            "value": value,
+            "gradient": gradient,
             "worker": max(client.run(peak_memory).values()),
-            "data": size(stored),
-            "lost": len({*pids.values()} - {*survivors.values()}),
+            "lost": len({*pids.values()} - {*client.run(os.getpid).values()}),
         }
 
 
@@ -248,7 +267,7 @@ def _difference(gradient, other) -> float:
 def part(name: str, folder: Path, *options: int) -> None:
     """One measurement, in this process; its numbers as JSON."""
     jax.config.update("jax_enable_x64", True)
-    result = {"memory": memory, "ratio": ratio, "cluster": cluster}[name](
+    result = {"memory": memory, "ratio": ratio, "clusters": clusters}[name](
         folder, *options
     )
     print(json.dumps(jax.tree.map(float, result)))
@@ -294,24 +313,21 @@ def measure(whole: Path, sizes: tuple[int, ...], rounds: int) -> None:
         f"({exact_cpu / entropy_cpu:.3g} in processor's seconds)\n"
     )
     most = sizes[-1]
-    lines = []
-    for workers, killed in ((1, 0), (2, 0), (2, 1)):
-        found = _in_process("cluster", folders[most], workers, killed)
-        lines.append(
-            [
-                f"{workers}, one killed" if killed else workers,
-                most / found["serial"],
-                most / found["seconds"],
-                found["serial"] / found["seconds"],
-                found["value"],
-                found["gradient"],
-                found["worker"],
-                found["worker"] / found["data"],
-                int(found["lost"]),
-            ]
-        )
+    lines = [
+        [
+            f"{found['workers']:.0f}{', one killed' * bool(found['lost'])}",
+            most / found["serial"],
+            most / found["seconds"],
+            found["serial"] / found["seconds"],
+            found["value"],
+            found["gradient"],
+            found["worker"],
+            found["worker"] / found["data"],
+        ]
+        for found in _in_process("clusters", folders[most])
+    ]
     head = ["workers", "serial [ev/s]", "Dask [ev/s]", "serial/Dask", "Δ value"]
-    table([*head, "Δ gradient", "worker [MB]", "worker / data", "lost"], lines)
+    table([*head, "Δ gradient", "worker [MB]", "worker / data"], lines)
 
 
 def _in_process(*options: object) -> dict:

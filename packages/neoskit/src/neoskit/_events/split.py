@@ -6,7 +6,7 @@ copies are always on the same side.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol, Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Array, Bool, Int
@@ -65,8 +65,7 @@ class _OnDisk(Protocol):
     def leave_out(self, fold: int, folds: int, *, seed: int = 0) -> Self: ...
 
 
-_Any = TypeVar("_Any", Dataset, _OnDisk)
-"""In memory or on disk: what comes out is of the kind that came in."""
+_Disk = TypeVar("_Disk", bound=_OnDisk)
 
 
 def hash_of_index(index: EventIndex, seed: int) -> EventIndex:
@@ -104,7 +103,17 @@ def fold_of_index(index: EventIndex, folds: int, seed: int) -> EventFolds:
     return (hash_of_index(index, seed) % np.uint32(folds)).astype(np.int32)
 
 
-def leave_out(dataset: _Any, fold: int, folds: int, *, seed: int = 0) -> _Any:
+@overload
+def leave_out(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Dataset: ...
+
+
+@overload
+def leave_out(dataset: _Disk, fold: int, folds: int, *, seed: int = 0) -> _Disk: ...
+
+
+def leave_out(
+    dataset: Dataset | _OnDisk, fold: int, folds: int, *, seed: int = 0
+) -> Dataset | _OnDisk:
     """The events that are *not* in `fold`: what the network of that fold may see.
 
     The weights are scaled so that every sample keeps its sum of weights. Counted
@@ -156,9 +165,21 @@ def keep_only(dataset: Dataset, fold: int, folds: int, *, seed: int = 0) -> Data
     return replaced(inside, observed=observed)
 
 
+@overload
 def split(
-    dataset: _Any, fractions: Sequence[float], *, seed: int = 0
-) -> tuple[_Any, ...]:
+    dataset: Dataset, fractions: Sequence[float], *, seed: int = 0
+) -> tuple[Dataset, ...]: ...
+
+
+@overload
+def split(
+    dataset: _Disk, fractions: Sequence[float], *, seed: int = 0
+) -> tuple[_Disk, ...]: ...
+
+
+def split(
+    dataset: Dataset | _OnDisk, fractions: Sequence[float], *, seed: int = 0
+) -> tuple[Dataset | _OnDisk, ...]:
     """Parts of a dataset that share no event, each standing for the whole.
 
     An event goes with all its variations into one part, chosen by a seeded hash of

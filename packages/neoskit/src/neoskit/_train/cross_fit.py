@@ -71,7 +71,8 @@ def cross_fit(
     )
     # Whether they can be joined is known now, and not when all have been trained.
     CrossFit(pipelines, partition)
-    if all(stage.batch_size is None for stage in stages_of(stages, pipelines[0])):
+    at_once = all(s.batch_size is None for s in stages_of(stages, pipelines[0]))
+    if at_once and isinstance(dataset, Dataset):
         # Filled up with events of no weight, all folds share what is compiled.
         lengths = lengths_of_folds(dataset, folds)
         seen = [padded(events, lengths) for events in seen]

@@ -1,11 +1,11 @@
 """Descriptions → events."""
 
 from pathlib import Path
+from typing import cast
 
 from ..._events import (
     Dataset,
     Events,
-    StoredDataset,
     gaussian_blobs,
     inferno_synthetic,
 )
@@ -22,8 +22,10 @@ from .described import check_described
 from .python_source import called, look_up
 
 
-def build_dataset(config: RunConfig, base: Path) -> Dataset | StoredDataset:
-    """All events that training and judgement may see, in memory or on disk.
+def build_dataset(config: RunConfig, base: Path) -> Dataset:
+    """All events that training and judgement may see.
+
+    Those on disk, a `StoredDataset`, stand for a `Dataset` wherever it is summed over.
 
     Args:
         config: The description.
@@ -44,7 +46,7 @@ def build_dataset(config: RunConfig, base: Path) -> Dataset | StoredDataset:
             if source.observed is not None:
                 look_up(source, base, source.observed)
         case FilesTable(in_memory=False):
-            dataset = stored.stored_dataset(config, base)
+            dataset = cast(Dataset, stored.stored_dataset(config, base))
             files.check_data(config, base)
         case FilesTable():
             dataset = files.dataset(config, base)

@@ -5,6 +5,7 @@ import json
 import re
 import tarfile
 
+import jax
 import numpy as np
 import pytest
 
@@ -576,6 +577,43 @@ def test_ranges_and_values():
     mu, alpha = (model.parameters[name] for name in ("mu", "alpha_sys"))
     assert (mu.init, mu.lower, mu.upper, bool(mu.fixed)) == (0.5, -1.0, np.inf, False)
     assert (alpha.init, bool(alpha.fixed)) == (2.0, True)
+
+
+@pytest.mark.parametrize("code", [None, "log"])
+def test_modifiers_that_stand_twice_in_a_sample(code):
+    """All factors multiply, all variations add up, as ROOT has it."""
+    said = {} if code is None else {"interpolation": code}
+    again = {"data": {"lo": 0.8, "hi": 1.1}}
+    modifiers = [
+        ALPHA | SIDES | said,
+        {"name": "k", "type": "normfactor"},
+        HISTOSYS,
+        ALPHA | SIDES | said | again,
+        HISTOSYS,
+        {"name": "k", "type": "normfactor"},
+    ]
+    model, data = fitkit.read_hs3(document(modifiers))
+    once, twice = (
+        reference(NormSys("alpha_sys", *sides, "4" if code is None else "1"))[0]
+        for sides in ((0.9, 1.2), (0.8, 1.1))
+    )
+    moved = reference(HistoSys("alpha_sys", [45.0, 55.0], [56.0, 40.0]))[0]
+    nominal = np.array([50.0, 52.0])
+    for alpha in (-1.7, -0.4, 0.3, 2.2):
+        params = {"mu": 0.0, "alpha_sys": alpha}
+        factors, variation = 1.0, 0.0
+        for each in (once, twice):
+            factors = factors * each.expected_data(params).main["SR"] / nominal
+        variation = 2 * (moved.expected_data(params).main["SR"] - nominal)
+        expected = 1.5**2 * factors * (nominal + variation)
+        got = model.expected_data(params | {"k": 1.5}).main["SR"]
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+    likelihood = model.negative_log_likelihood(data)
+    y = model.ravel({"mu": 0.7, "alpha_sys": 0.4, "k": 0.9})
+    at = likelihood.derivatives(y)
+    gradient, hessian = (of(likelihood.value)(y) for of in (jax.grad, jax.hessian))
+    np.testing.assert_allclose(at.gradient, gradient, rtol=1e-10)
+    np.testing.assert_allclose(at.hessian.dense(), hessian, rtol=1e-9, atol=1e-9)
 
 
 # --- what cannot be read --------------------------------------------------------------

@@ -22,6 +22,7 @@ from .codes import code_of
 from .document import Chosen, Hs3Document
 from .errors import Meaning, absolute_errors
 from .parameters import Parameters, parameter_of
+from .repeated import without_repeats
 from .schema import (
     HistoSysPart,
     NormFactorPart,
@@ -135,6 +136,7 @@ class Reading:
                     name = self._parameters.names[self._parameters.entries_at[c, s, m]]
                     word, _ = self._vectors[name]
                     modifiers.append(self._per_bin(part, name, word, c, s, m))
+        modifiers = without_repeats(modifiers, contents)
         return Sample(sample.name, contents, modifiers)
 
     def _per_bin(

@@ -18,8 +18,8 @@ from neoskit._run.documents import comparison_document
 from neoskit._run.folder import RunFolder
 from neoskit._run.snapshots import read_plane, read_snapshots
 
-# Two bins, as the runs of the command line's tests: what they compile is shared. The
-# names are such as would end a script, or be markup.
+# Cross entropy compiles in a moment; what is looked at is the same. The names are such
+# as would end a script, or be markup.
 CONFIG = """
 [source]
 kind = "python"
@@ -38,7 +38,11 @@ steps = 3
 batch = 100
 learning_rate = 1e-2
 warm_start = { steps = 2 }
+objective = "binary_cross_entropy"
 seeds = [3, 4]
+[evaluation]
+bootstrap = 2
+soft = false
 """
 EVENTS = """
 import neoskit
@@ -50,6 +54,9 @@ def dataset(events=300):
     processes["background"] = neoskit.Process(background.nominal, variations)
     return neoskit.Dataset({"</script>": processes})
 """
+
+
+FOLLOWED = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
 
 
 def cli(*arguments):
@@ -65,11 +72,10 @@ def run(tmp_path_factory):
     done = cli("train", folder / "small.toml", "--out", folder / "run", "--no-pictures")
     assert done.exit_code == 0, done.output
     generator = np.random.default_rng(1)
-    names = ("expected_cls", "upper_limit", "poi_uncertainty", "significance")
     ways = ("binary_cross_entropy", "expected_cls")
     comparison = neoskit.Comparison(
-        {way: {n: 1 + generator.random(2) for n in names} for way in ways},
-        {way: {n: 1 + generator.random((2, 9)) for n in names} for way in ways},
+        {way: {n: 1 + generator.random(2) for n in FOLLOWED} for way in ways},
+        {way: {n: 1 + generator.random((2, 9)) for n in FOLLOWED} for way in ways},
     )
     document = comparison_document(
         comparison,
@@ -110,7 +116,7 @@ def test_every_look_has_the_numbers_of_its_step(run, document):
             assert frame["stage"] == line["stage"]
             expected = {n: v for n, v in line.items() if n in frame["numbers"]}
             assert frame["numbers"] == expected
-            assert {"expected_cls", "upper_limit", "poi_uncertainty"} <= set(expected)
+            assert set(FOLLOWED) <= set(expected)
 
 
 def test_the_last_look_is_the_result(run, document):
@@ -118,6 +124,7 @@ def test_the_last_look_is_the_result(run, document):
         file = run.path / f"seed-{one['seed']}" / "evaluation.json"
         evaluation = json.loads(file.read_text())
         last = one["training"]["frames"][-1]
+        assert set(one["numbers"]["errors"]) >= set(FOLLOWED)
         for name, value in one["numbers"]["medians"].items():
             assert value == evaluation[name]
             # The loop and the judgement score by programs of their own.
@@ -231,7 +238,7 @@ def test_what_is_no_run_or_not_trained_is_said(tmp_path, run, monkeypatch):
     assert not (tmp_path / "page.html").exists()
 
 
-# --- in a browser ----------------------------------------------------------------------
+# --- in a browser --------------------------------------------------------------------
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
@@ -326,9 +333,7 @@ def test_the_slider_moves_pictures_and_numbers(opened, run, width, scheme):
                 text if power is None else f"{power[1]}e{power[2].translate(digits)}"
             )
             assert float(number) == pytest.approx(line[name], rel=6e-3)
-        assert {"expected_cls", "upper_limit", "poi_uncertainty"} <= set(
-            shown["numbers"]
-        )
+        assert set(shown["numbers"]) == {*FOLLOWED, "loss"}
         assert shown["point"] == [snapshot.step, line["expected_cls"]]
         stacked = dict(shown["stack"])
         for name, process in snapshot.templates["</script>"].items():

@@ -1,5 +1,6 @@
 """What came out: templates with their variations, yields, soft versus hard."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,12 @@ def yields(evaluation: Evaluation, signals: tuple[str, ...]) -> list[dict[str, A
     return rows
 
 
-def numbers(evaluation: Evaluation) -> dict[str, Any]:
-    """The headline numbers with their bands, and why one does not exist."""
+def numbers(
+    evaluation: Evaluation, errors: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """The headline numbers with bands and errors, and why one does not exist."""
     return {
+        "errors": {name: rounded(e) for name, e in errors.items() if e is not None},
         "medians": {name: _plain(v) for name, v in evaluation.numbers.items()},
         "cls": [_plain(value) for value in evaluation.cls],
         "upper_limit": [_plain(value) for value in evaluation.upper_limit],

@@ -94,7 +94,7 @@ def _seed(
     evaluation = evaluate(pipeline, trained.judges)
     edges = pipeline.edges.tolist() if pipeline.binned else None
     return {
-        "numbers": numbers(evaluation),
+        "numbers": numbers(evaluation, folder.evaluation(seed).get("errors", {})),
         "edges": edges,
         "templates": templates(evaluation.templates, signals),
         "yields": yields(evaluation, signals),

@@ -214,6 +214,11 @@ class RunFolder:
         self._write(file, as_json(evaluation_document(evaluation), indent=1) + "\n")
         return file
 
+    def evaluation(self, seed: int) -> dict[str, Any]:
+        """What `save_evaluation` wrote, or nothing where the seed was not judged."""
+        file = self.path / f"seed-{seed}" / "evaluation.json"
+        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
     def save_comparison(self, document: dict[str, Any]) -> Path:
         """Writes what `comparison_document` gives."""
         file = self.path / "comparison.json"

@@ -353,6 +353,9 @@ function drawResult() {
     card.append(element("div", texts[name][0], { class: "label" }));
     const shown = element("div", number(value) + (name === "significance" && value !== null ? " σ" : ""), { class: "value", id: `card-${name}` });
     if (value !== null) shown.dataset.value = JSON.stringify(value);
+    // From the finite sample of events, by bootstrap.
+    const error = numbers.errors[name];
+    if (error) shown.append(element("span", ` ± ${number(error, 2)}`, { class: "error", title: "from the finite sample, by bootstrap" }));
     card.append(shown, ...texts[name][1].map((text) => element("div", text, { class: "band" })));
     const won = gains(name);
     if (won) card.append(element("div", won.text, { class: `gain ${won.verdict}` }));

@@ -20,7 +20,7 @@ import pyarrow.parquet
 NO_JETS = -999.0
 SCALE = 0.03  # of the energies of jets, one standard deviation
 # Expected events in 100 /fb, before any selection.
-YIELDS = {"signal": 260.0, "top": 9_000.0, "wjets": 14_000.0}
+YIELDS = {"signal": 80.0, "top": 9_000.0, "wjets": 14_000.0}
 
 
 def events(process: str, count: int, seed: int, *, spread: float = 1.0) -> dict:

@@ -193,3 +193,15 @@ def test_an_objective_without_a_value_costs_no_other(rich, control):
     assert np.isnan(evaluation.objectives["impossible"])
     assert evaluation.missing == {"impossible": "no such thing"}
     assert np.isfinite([*evaluation.numbers.values()]).all()
+
+
+def test_a_bin_that_few_events_make_is_named(counted):
+    pipeline, dataset = counted
+    assert evaluate(pipeline, dataset).thin == ()
+    signal = dataset.channels["SR"]["signal"]
+    nine = Process(Events(np.zeros((9, 1)), np.full(9, 2.0)))
+    evaluation = evaluate(pipeline, Dataset({"SR": {"signal": signal, "b": nine}}))
+    (thin,) = evaluation.thin
+    assert thin == ("SR", 0, pytest.approx(20.0), 18.0, 9)
+    said = "20 signal events on a background of 18, known from 9 simulated events"
+    assert said in repr(evaluation)

@@ -14,6 +14,7 @@ import neoskit._atomic as atomic
 import neoskit._cli.app
 from neoskit._run.folder import RunFolder
 from neoskit._run.lock import locked
+from neoskit._train import steps
 from neoskit._train.checkpoint import standing
 
 # Two folds of two stages that compile in a moment, with a memory of what is kept: a
@@ -406,6 +407,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, whole, monkeypatch):
     assert "run: cannot be written: Permission denied." in done.output
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files(whole, tmp_path):
     """As the system itself says it, and not only our own exception."""
     config, result = whole
@@ -437,3 +439,44 @@ def test_nothing_to_train(tmp_path):
     assert "name a TOML file that describes a run" in " ".join(done.output.split())
     done = neoskit_("train", "--resume", tmp_path, "--out", tmp_path)
     assert "leave --out out" in done.output
+
+
+WAYS = SMALL.replace("[split]\nfolds = 2\n", "").replace(
+    "[training]\n",
+    '[compare]\nbootstrap = 2\nbaselines = ["binary_cross_entropy"]\n[training]\n',
+)
+
+
+def test_a_comparison_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "ways.toml").write_text(WAYS)
+
+    def typed(folder):
+        return neoskit_("compare", "ways.toml", "--out", folder, "--no-pictures")
+
+    whole = typed("whole")
+    assert whole.exit_code == 0, whole.output
+    step, made = steps.advance, 0
+
+    def interrupted(*arguments):
+        nonlocal made
+        made += 1
+        # The baseline has 300 steps of a warm start; then comes the objective.
+        if made > 305:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(steps, "advance", interrupted)
+    done = typed("run")
+    assert done.exit_code == 130, done.output
+    assert "goes on with: neoskit compare --resume run" in done.output
+    assert not (tmp_path / "run" / "comparison.json").exists()
+    made = -1000
+    done = typed("run")
+    assert done.exit_code == 0, done.output
+    assert made == -1000 + 3  # what was finished is not trained again
+    for name in ("comparison.json", "binary_cross_entropy/seed-0/parameters.eqx"):
+        written = (tmp_path / "run" / name).read_bytes()
+        assert written == (tmp_path / "whole" / name).read_bytes()
+    # All is done: the same command is another comparison.
+    assert typed("run").exit_code == 0
+    assert (tmp_path / "run-2" / "comparison.json").exists()

@@ -172,19 +172,24 @@ def compare(
             tell=show.note,
         ) as folder,
     ):
-        outcome = run_comparison(
-            folder,
-            what.config,
-            what.dataset,
-            draw=pictures,
-            progress=progress,
-            stop=stop,
-            tell=lambda room: show.head_room(room, what.config.compare.head_room),
-        )
-        show.comparison(outcome)
-        show.line(f"written to {folder.path}")
-        failed = show.failures("left out", outcome.failures)
-    stop.requested |= outcome.interrupted
+        failed = False
+        try:
+            outcome = run_comparison(
+                folder,
+                what.config,
+                what.dataset,
+                draw=pictures,
+                progress=progress,
+                stop=stop,
+                tell=lambda room: show.head_room(room, what.config.compare.head_room),
+            )
+            show.comparison(outcome)
+            show.line(f"written to {folder.path}")
+            failed = show.failures("left out", outcome.failures)
+            stop.requested |= outcome.interrupted
+        # Before the first seed is done there is nothing to compare, but much to keep.
+        except KeyboardInterrupt:
+            stop.requested = True
     end_if_interrupted(stop, folder, "compare")
     if failed:
         raise typer.Exit(1)

@@ -134,11 +134,14 @@ def beside(whose: str, evaluation: "Evaluation") -> None:
             for name, value in evaluation.smoothing_bias.items()
         )
         line(f"{whose}: soft − hard bins: {bias}")
-    for one in evaluation.negative[:_MOST]:
-        line(f"{whose}: {one}")
-    if len(evaluation.negative) > _MOST:
-        more = len(evaluation.negative) - _MOST
-        line(f"{whose}: and {more} more such bins, all in evaluation.json")
+    for bins_ in (evaluation.negative, evaluation.thin):
+        for one in bins_[:_MOST]:
+            line(f"{whose}: {one}")
+        if len(bins_) > _MOST:
+            more = len(bins_) - _MOST
+            line(f"{whose}: and {more} more such bins, all in evaluation.json")
+    if evaluation.thin:
+        line("`[rebinning]` in the description merges bins until none is as thin.")
     missing(whose, evaluation.missing)
 
 

@@ -19,6 +19,7 @@ from .._systematics import NegativeBin, negative_bins
 from .._templates import Templates
 from .numbers import NUMBERS, Numbers, medians_of, numbers_of
 from .sample_errors import sample_errors, soft_templates, values_of
+from .thin_bins import ThinBin, thin_bins
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +48,8 @@ class Evaluation:
             empty where they were not asked for.
         negative: bins of the templates that are below the measurement's `floor`, which
             the model raises to it.
+        thin: bins with signal, whose background is known from fewer than ten simulated
+            events; `merged_edges` merges such bins.
     """
 
     cls: Float[np.ndarray, " 5"]
@@ -63,6 +66,7 @@ class Evaluation:
     replicas: int = 0
     soft: dict[str, float] = field(default_factory=dict)
     negative: tuple[NegativeBin, ...] = ()
+    thin: tuple[ThinBin, ...] = ()
 
     @property
     def smoothing_bias(self) -> dict[str, float]:
@@ -93,7 +97,7 @@ class Evaluation:
                 f"  discovery significance  {self.significance:.4g} σ{self._error(3)}",
                 *(f"  {name}  {value:.4g}" for name, value in self.objectives.items()),
                 *(f"  no {name}: {why}" for name, why in self.missing.items()),
-                *(f"  {bin_}" for bin_ in self.negative),
+                *(f"  {one}" for one in (*self.negative, *self.thin)),
             )
         )
 
@@ -152,6 +156,10 @@ def evaluate(
         softened = pipeline.measurement.model(soft_templates(pipeline, dataset))
         smooth = medians_of(softened, mu).medians
         smooth |= values_of(objectives, softened, pipeline, dataset)[0]
+    raw_counts = {
+        channel: {name: np.asarray(counts) for name, counts in processes.items()}
+        for channel, processes in pipeline.raw_counts(dataset).items()
+    }
     return Evaluation(
         cls=numbers.cls,
         upper_limit=numbers.upper_limit,
@@ -160,10 +168,7 @@ def evaluate(
         mu=mu,
         model=model,
         templates=templates,
-        raw_counts={
-            channel: {name: np.asarray(counts) for name, counts in processes.items()}
-            for channel, processes in pipeline.raw_counts(dataset).items()
-        },
+        raw_counts=raw_counts,
         missing={**numbers.missing, **missing},
         objectives=values,
         errors=sample_errors(
@@ -172,6 +177,7 @@ def evaluate(
         replicas=replicas,
         soft=smooth,
         negative=negative_bins(templates, pipeline.measurement.floor),
+        thin=thin_bins(templates, raw_counts, pipeline.measurement.signals),
     )
 
 

@@ -25,6 +25,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         "soft": evaluation.soft,
         "soft_minus_hard": evaluation.smoothing_bias,
         "negative_bins": [one._asdict() for one in evaluation.negative],
+        "thin_bins": [one._asdict() for one in evaluation.thin],
         "yields": {
             channel: {name: process.nominal.yields for name, process in of.items()}
             for channel, of in evaluation.templates.items()

@@ -39,12 +39,15 @@ Finished = Callable[[RunFolder, RunConfig], bool]
 
 
 def trained(folder: RunFolder, config: RunConfig) -> bool:
-    """Whether every seed of a run is at the end of its training."""
+    """Whether every seed of a run is trained to its end, judged and exported."""
     # One of an earlier version of neoskit, which wrote no checkpoints, is left alone.
     if not any(folder.path.glob("seed-*/checkpoint*.eqx")):
         return any(folder.path.glob("seed-*/parameters.eqx"))
+    results = ("parameters.eqx", "evaluation.json", "workspace.json")
     return all(
-        checkpoints(folder, config, seed).finished for seed in config.training.seeds
+        checkpoints(folder, config, seed).finished
+        and all((folder.path / f"seed-{seed}" / name).is_file() for name in results)
+        for seed in config.training.seeds
     )
 
 

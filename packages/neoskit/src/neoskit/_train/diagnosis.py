@@ -140,8 +140,8 @@ def _first_wrong(values: Float[Array, " bins"] | None) -> int | None:
 
 def _expected(templates: Templates, model_of: TrainingModel) -> str:
     model = model_of(templates)
-    signal = {} if model.poi is None else {model.poi: np.zeros(())}
-    background = model.expected_data({**model.init, **signal}).main
+    none = {model_of.measurement.poi: jax.numpy.zeros(())}
+    background = model.expected_data({**model.init, **none}).main
     both = model.expected_data(model.init).main
     for channel, yields in background.items():
         empty = (np.asarray(yields) <= 0) & (np.asarray(both[channel]) > 0)

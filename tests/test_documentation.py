@@ -23,9 +23,9 @@ PAGES = sorted(
         *ROOT.glob("docs/[!_]*/**/*.md"),
     ]
 )
+# Their outputs are shown: `nox -s docs` runs them, and fails where one of them does.
+EXECUTED_BY_THE_SITE = ("tutorials", "gallery")
 FENCE = re.compile(r"^(?P<ticks>`{3,}) *python\n(?P<code>.*?)^(?P=ticks)$", re.M | re.S)
-# What a page reads of the data that tests share; they are put beside it.
-NEEDS = re.compile(r"^<!-- needs (?P<path>\S+) -->$", re.M)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)(?P<path>[^)#\s]+)")
 
 
@@ -44,15 +44,16 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if FENCE.search(page.read_text())], ids=name_of
-)
-def test_code_runs_as_pasted(page, tmp_path, request):
+def is_run_here(page: Path) -> bool:
+    """Whether a page has code that the build of the site does not execute."""
+    executed = page.parent.name in EXECUTED_BY_THE_SITE
+    return FENCE.search(page.read_text()) is not None and not executed
+
+
+@pytest.mark.parametrize("page", list(filter(is_run_here, PAGES)), ids=name_of)
+def test_code_runs_as_pasted(page, tmp_path):
     """A fresh interpreter, one namespace per page, warnings as errors."""
     warnings = ["-W", "error"]
-    for path in NEEDS.findall(page.read_text()):
-        data = request.getfixturevalue("data_folder") / path
-        (tmp_path / data.name).symlink_to(data)
     if "import pyhf" in page.read_text():  # a class that newer jsonschema deprecates
         warnings += ["-W", "ignore:jsonschema.RefResolver:DeprecationWarning"]
     if "import softjax" in page.read_text():
@@ -75,6 +76,17 @@ def commands(page: Path) -> list[str]:
     blocks = re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line for line in lines if line.startswith("fitkit ")]
+
+
+def test_the_site_executes_the_pages_left_to_it():
+    """In the session that CI runs, and a block that fails ends it."""
+    folder = ROOT / "docs"
+    source = (folder / "_extensions" / "executed_pages.py").read_text()
+    (folders,) = re.findall(r"^FOLDERS = (\(.+\))$", source, re.M)
+    assert ast.literal_eval(folders) == tuple(f"{n}/" for n in EXECUTED_BY_THE_SITE)
+    settings = (folder / "conf.py").read_text()
+    assert "\nnb_execution_raise_on_error = True\n" in settings
+    assert re.search(r"nox -s .*\bdocs\b", (ROOT / ".ci" / "run").read_text())
 
 
 @pytest.mark.slow

@@ -96,7 +96,9 @@ def test_derivatives():
     likelihood = model.negative_log_likelihood(model.data(COUNTS))
     y = np.array([0.7, 0.4, -0.8, 1.1])
     at = likelihood.derivatives(y)
-    gradient, hessian = (of(likelihood.value)(y) for of in (jax.grad, jax.hessian))
+    gradient, hessian = (
+        jax.jit(of(likelihood.value))(y) for of in (jax.grad, jax.hessian)
+    )
     np.testing.assert_allclose(at.gradient, gradient, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(at.hessian.dense(), hessian, rtol=1e-11, atol=1e-12)
     assert np.linalg.eigvalsh(at.convex.dense()).min() > 0

@@ -1,5 +1,8 @@
 """Tests by pseudo-experiments, against exact enumeration and the asymptotic limit."""
 
+import concurrent.futures
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 from scipy import stats
 
 import fitkit
-from fitkit import Channel, Model, NormFactor, Sample, Toys
+from fitkit import Channel, Model, NormFactor, NormSys, Sample, Toys
 from fitkit._fit.poi import poi_mask
 from fitkit._hypotest.statistic import QMuTilde
 from fitkit._hypotest.toys import fit_of_toys, hypotest_by_toys
@@ -219,3 +222,92 @@ class TestFailures:
 def test_bad_numbers():
     with pytest.raises(ValueError, match=r"Toys\(n=...\).*at least 1; got 0"):
         Toys(jax.random.key(0), 0)
+
+
+def _channels():
+    samples = [
+        Sample("signal", [5.0, 9.0], (NormFactor("mu"),)),
+        Sample("background", [40.0, 25.0], (NormSys("xs", 0.85, 1.2),)),
+    ]
+    return [Channel("SR", samples)]
+
+
+def with_nuisances():
+    model = Model(_channels())
+    return model, model.data({"SR": [44.0, 31.0]})
+
+
+def same_tests(model, data, executor, n=24):
+    """All that takes pseudo-experiments, here and by an executor's workers."""
+    told = []
+    ours, theirs = (
+        Toys(jax.random.key(5), n, 10, executor=each, progress=each and tell)
+        for each, tell in ((None, None), (executor, lambda *done: told.append(done)))
+    )
+    for call, field in (
+        (lambda toys: fitkit.hypotest(model, data, 1.0, calculator=toys), "toys_sb"),
+        (lambda toys: fitkit.discovery(model, data, calculator=toys), "toys_b"),
+        (lambda toys: fitkit.goodness_of_fit(model, data, toys=toys), "toys"),
+    ):
+        here, there = (getattr(call(toys), field) for toys in (ours, theirs))
+        assert here.shape == (n,)
+        # To the last bit where both run on NumPy.
+        np.testing.assert_allclose(there, here, rtol=1e-7, atol=1e-9)
+    assert told[-1] == (n, n)
+
+
+class TestExecutors:
+    def test_threads(self):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            same_tests(*with_nuisances(), pool)
+
+    def test_what_a_worker_needs_pickles(self):
+        """As for other processes, without the seconds that these take to start."""
+        model, data = with_nuisances()
+
+        class Pickling(concurrent.futures.ThreadPoolExecutor):
+            def submit(self, function, *args):
+                sent = pickle.dumps((function, args))
+                return super().submit(*_unpickled(sent))
+
+        with Pickling(1) as pool:
+            same_tests(model, data, pool, n=12)
+            same_tests(fitkit.BlockModel(_channels(), bins=1), data, pool, n=12)
+
+    def test_inside_a_jit_there_are_none(self):
+        model, data = with_nuisances()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            toys = Toys(jax.random.key(0), 8, executor=pool)
+
+            def cls(data):
+                return fitkit.hypotest(model, data, 1.0, calculator=toys).cls
+
+            with (
+                jax.enable_x64(True),
+                pytest.raises(ValueError, match="cannot leave this process"),
+            ):
+                jax.jit(cls)(data)
+
+    @pytest.mark.slow
+    def test_workers_of_dask_with_a_card(self, tmp_path):
+        distributed = pytest.importorskip("distributed")
+        card = tmp_path / "card.txt"
+        card.write_text(
+            "bin SR CR\nobservation 14 52\nbin SR SR CR\nprocess ggH tt tt\n"
+            "process 0 1 1\nrate 5 9 50\nlumi lnN 1.02 1.02 -\n"
+            "shape lnN - 0.9/1.2 -\nk rateParam * tt 1 [0,5]\n"
+        )
+        model, data = fitkit.read_combine_card(card)
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+            client.get_executor() as executor,
+        ):
+            same_tests(model, data, executor, n=40)
+
+
+def _unpickled(sent):
+    function, args = pickle.loads(sent)
+    return function, *args

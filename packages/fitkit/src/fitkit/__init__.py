@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from ._hypotest.joint import joint_test as joint_test
     from ._hypotest.limit import MissingLimitWarning as MissingLimitWarning
     from ._hypotest.limit import upper_limit as upper_limit
+    from ._hypotest.pseudo_experiments import Toys as Toys
     from ._hypotest.results import DiscoveryResult as DiscoveryResult
     from ._hypotest.results import HypotestResult as HypotestResult
     from ._hypotest.results import UpperLimit as UpperLimit
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
     from ._hypotest.statistic import QMuTilde as QMuTilde
     from ._hypotest.statistic import TMu as TMu
     from ._hypotest.statistic import TMuTilde as TMuTilde
-    from ._hypotest.toys import Toys as Toys
     from ._model.constraints import Normal as Normal
     from ._model.constraints import Poisson as Poisson
     from ._model.constraints import poisson_logpdf as poisson_logpdf
@@ -170,7 +170,7 @@ _MODULES = {
     ),
     "._hypotest.statistic": "AbstractTestStatistic Q0 QMu QMuTilde TMu TMuTilde",
     "._hypotest.asymptotics": "Asymptotics",
-    "._hypotest.toys": "Toys",
+    "._hypotest.pseudo_experiments": "Toys",
     "._hypotest.asimov": "asimov_data",
     "._hypotest.fits": "ActiveBoundWarning",
     "._hypotest.hypotest": "hypotest",

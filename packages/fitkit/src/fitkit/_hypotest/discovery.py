@@ -10,9 +10,10 @@ from .._numerics.namespace import as_floats
 from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
 from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
+from .pseudo_experiments import Toys
 from .results import DiscoveryResult
 from .statistic import Q0, require_statistic
-from .toys import NO_TOYS, Toys, discovery_by_toys, fit_of_toys
+from .toys import NO_TOYS, discovery_by_toys, fit_of_toys
 
 
 def discovery(

@@ -11,9 +11,10 @@ from .._numerics.namespace import as_floats
 from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
+from .pseudo_experiments import Toys
 from .results import HypotestResult
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
-from .toys import NO_TOYS, Toys, fit_of_toys, hypotest_by_toys
+from .toys import NO_TOYS, fit_of_toys, hypotest_by_toys
 
 
 def hypotest(

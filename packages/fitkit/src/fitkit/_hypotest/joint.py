@@ -27,15 +27,15 @@ from .._numerics.namespace import as_floats, traced, xp
 from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics
 from .fits import succeeded
-from .toys import (
+from .pseudo_experiments import (
+    Chunk,
     Toys,
-    conditional_fits,
     drawn,
     for_each_chunk,
-    free_fits,
     tail_error,
     tail_of,
 )
+from .toys import conditional_fits, free_fits
 
 
 @final
@@ -273,7 +273,7 @@ def _by_toys(common: _Common, points: Array, toys: Toys) -> tuple[Array, ...]:
     for number in range(points.shape[0]):
         # A key of its own for each point: neighbours do not share their luck.
         key = jax.random.fold_in(toys.key, number)
-        of_point = Toys(key, toys.n, toys.chunk, toys.progress)
+        of_point = toys.with_key(key)
         ahead = (points.shape[0] - number - 1) * toys.n
         sample = _toys_at(common, points[number], truths[number], of_point, ahead)
         p = tail_of(sample, q[number])
@@ -290,19 +290,19 @@ def _toys_at(
     later: int,
 ) -> Float[Array, " toys"]:
     """The statistic of pseudo-experiments at one point; NaN where a fit failed."""
-    likelihood, size = common.likelihood, common.masks.shape[1]
     free = common.parameters.without_default_bounds(common.mask).starting_at(truth)
-    fixed = common.fixed_at(point)
+    fits = common.likelihood, free, common.fixed_at(point), truth
+    return for_each_chunk(toys, _statistics, fits, later=later)
 
-    def some(numbers: np.ndarray, tell: Any, ahead: int) -> Array:
-        data = drawn(likelihood, truth, toys.key, numbers)
-        # Twice as many fits as pseudo-experiments.
-        y, at_best = free_fits((likelihood, free), data, size, None, ahead + later)
-        members = data, y
-        at_tested = conditional_fits(
-            (likelihood, fixed), members, size, tell, ahead + later
-        )
-        return _statistic(at_tested, at_best)
 
+def _statistics(
+    common: tuple, chunk: Chunk, progress: Any = None, ahead: int = 0
+) -> Float[Array, " some"]:
+    """The statistic of some pseudo-experiments, two fits each."""
+    likelihood, free, fixed, truth = common
+    data, size = drawn(likelihood, truth, chunk.key, chunk.numbers), truth.shape[0]
+    y, at_best = free_fits((likelihood, free), data, size, None, ahead)
+    members = data, y
+    at_tested = conditional_fits((likelihood, fixed), members, size, progress, ahead)
     with np.errstate(invalid="ignore"):
-        return for_each_chunk(toys, some)
+        return _statistic(at_tested, at_best)

@@ -35,10 +35,11 @@ from .fits import (
     succeeded,
     warn_of_active_bounds,
 )
+from .pseudo_experiments import Toys
 from .results import UpperLimit, names_of_missing
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
 from .toy_limit import TESTED_VALUES, limits_by_toys
-from .toys import Toys, fit_of_toys
+from .toys import fit_of_toys
 
 # A signal strength at which the width of the best fit is found.
 _FIRST = 1.0

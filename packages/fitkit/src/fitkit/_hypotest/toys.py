@@ -1,8 +1,7 @@
 r"""Distributions of the test statistics by pseudo-experiments.
 
 Both hypotheses are taken at the best fit to the data with the parameter of interest
-fixed; counts and auxiliary data fluctuate (the LHC convention). What an experiment
-gives depends on the key and its number alone, not on how many are made at once.
+fixed; counts and auxiliary data fluctuate (the LHC convention).
 
 References:
     ATL-PHYS-PUB-2011-11, section 2.
@@ -12,7 +11,6 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -23,56 +21,27 @@ from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
 from .._numerics import random
 from .._numerics.batch import Batched
-from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
+from .._numerics.compiled import runs_on_numpy
 from .._numerics.namespace import as_floats, xp
 from .fits import free_parameters, pick, succeeded
+from .pseudo_experiments import (
+    Chunk,
+    Toys,
+    drawn,
+    for_each_chunk,
+    ratio,
+    tail_error,
+    tail_of,
+)
 from .results import DiscoveryResult, HypotestResult
 from .statistic import AbstractTestStatistic
 
 # The outcomes of the expected band, as probabilities of a normal distribution.
 _BAND = np.array([math.erfc(-k / math.sqrt(2)) / 2 for k in range(-2, 3)])
-# Two values of a statistic that differ by less than this, relative and absolute, are
-# the same outcome: fits of equal counts differ by rounding.
-_SAME = 1e-9
 # How often a distribution is resampled for the error of its quantiles.
 _RESAMPLINGS = 100
 
 NO_TOYS = np.zeros(0)
-
-
-@final
-class Toys(eqx.Module):
-    """The distributions of a test statistic by pseudo-experiments.
-
-    Attributes:
-        key: random key.
-        n: pseudo-experiments for each of the two hypotheses.
-        chunk: how many are in memory together; changes no result.
-        progress: called with how many of how many are done; by default nothing is told.
-
-    Example:
-        >>> import jax
-        >>> Toys(jax.random.key(0), 500).n
-        500
-    """
-
-    key: PRNGKeyArray
-    n: int = eqx.field(static=True, default=2000)
-    chunk: int = eqx.field(static=True, default=10_000)
-    progress: Callable[[int, int], object] | None = eqx.field(static=True, default=None)
-
-    def __check_init__(self) -> None:
-        for name in ("n", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"`Toys({name}=...)` must be at least 1; got {getattr(self, name)}."
-                )
-
-    def of_hypotheses(self) -> tuple["Toys", "Toys"]:
-        """Those of the tested hypothesis and of the alternative."""
-        sb, b = jax.random.split(self.key)
-        rest = self.n, self.chunk, self.progress
-        return Toys(sb, *rest), Toys(b, *rest)
 
 
 @final
@@ -146,25 +115,6 @@ def fit_of_toys(
     return fits._replace(free=free)
 
 
-@numpy_or_compiled
-def drawn(
-    likelihood: AbstractNegativeLogLikelihood,
-    truth: Vector,
-    key: PRNGKeyArray,
-    numbers: Array,
-) -> Any:
-    """The observations of pseudo-experiments, with a leading axis."""
-    if runs_on_numpy(likelihood, truth, key):
-        each = [
-            likelihood.sample(random.generator(key, int(number)), truth)
-            for number in numbers
-        ]
-        return jax.tree.map(lambda *x: np.stack(x), *each)
-    return jax.vmap(
-        lambda number: likelihood.sample(jax.random.fold_in(key, number), truth)
-    )(numbers)
-
-
 def _free_minimum(common: tuple, observations: Any) -> tuple[Array, Array]:
     likelihood, parameters = common
     # A failed fit must not raise for the others: `minimise` only tells.
@@ -186,16 +136,22 @@ free_fits = Batched(_free_minimum)
 conditional_fits = Batched(_conditional_minimum)
 
 
-def for_each_chunk(toys: Toys, function: Callable[..., Any]) -> Any:
-    """Call `function(numbers, progress, ahead)` for chunks of pseudo-experiments."""
-    parts = []
-    for first in range(0, toys.n, toys.chunk):
-        numbers = np.arange(first, min(first + toys.chunk, toys.n))
-        tell = toys.progress and (
-            lambda done, _, first=first: toys.progress(first + done, toys.n)
-        )
-        parts.append(function(numbers, tell, toys.n - numbers[-1] - 1))
-    return jax.tree.map(lambda *x: xp.concatenate(x), *parts)
+def _free_chunk(
+    common: tuple, chunk: Chunk, progress: Any = None, ahead: int = 0
+) -> tuple[Array, Array]:
+    likelihood, parameters, truth = common
+    data = drawn(likelihood, truth, chunk.key, chunk.numbers)
+    size = truth.shape[0]
+    return free_fits((likelihood, parameters), data, size, progress, ahead)
+
+
+def _conditional_chunk(
+    common: tuple, chunk: Chunk, progress: Any = None, ahead: int = 0
+) -> Array:
+    likelihood, parameters, truth = common
+    data = drawn(likelihood, truth, chunk.key, chunk.numbers)
+    members, size = (data, chunk.known), truth.shape[0]
+    return conditional_fits((likelihood, parameters), members, size, progress, ahead)
 
 
 def free_minima(fits: ToyFits, truth: Vector, toys: Toys, later: int = 0) -> FreeMinima:
@@ -208,13 +164,8 @@ def free_minima(fits: ToyFits, truth: Vector, toys: Toys, later: int = 0) -> Fre
         later: how many will be fitted in the same way afterwards.
     """
     parameters = free_parameters(fits.parameters, fits.poi, fits.statistic)
-    common = fits.likelihood, parameters.starting_at(truth)
-
-    def some(numbers: np.ndarray, tell: Any, ahead: int) -> tuple[Array, Array]:
-        data = drawn(fits.likelihood, truth, toys.key, numbers)
-        return free_fits(common, data, fits.poi.size, tell, ahead + later)
-
-    return FreeMinima(*for_each_chunk(toys, some))
+    common = fits.likelihood, parameters.starting_at(truth), truth
+    return FreeMinima(*for_each_chunk(toys, _free_chunk, common, later=later))
 
 
 def statistics_of_toys(
@@ -239,16 +190,8 @@ def statistics_of_toys(
         `[toys]`; NaN where a fit finds no minimum.
     """
     free = free_minima(fits, truth, toys, later) if free is None else free
-    common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested)
-
-    def some(numbers: np.ndarray, tell: Any, ahead: int) -> Array:
-        data = drawn(fits.likelihood, truth, toys.key, numbers)
-        here = slice(numbers[0], numbers[-1] + 1)
-        return conditional_fits(
-            common, (data, free.y[here]), fits.poi.size, tell, ahead + later
-        )
-
-    at_tested = for_each_chunk(toys, some)
+    common = fits.likelihood, fits.parameters.fixed_at(fits.poi, tested), truth
+    at_tested = for_each_chunk(toys, _conditional_chunk, common, free.y, later)
     best = xp.sum(xp.where(fits.poi, free.y, 0.0), axis=-1)
     with np.errstate(invalid="ignore"):
         q = fits.statistic.ratio(best, tested, at_tested, free.value)
@@ -330,29 +273,6 @@ class ToyTest(NamedTuple):
                 bands.append(of(self._replace(sb=self.sb[sb], b=self.b[b])))
             return np.std(np.stack(bands), axis=0)
         return xp.std(jax.lax.map(one, np.arange(_RESAMPLINGS)), axis=0)
-
-
-def ratio(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """a / b, NaN where b is 0."""
-    empty = b == 0
-    return xp.where(empty, xp.nan, a / xp.where(empty, 1.0, b))
-
-
-def tail_of(toys: Float[Array, " toys"], value: Float[Array, "..."]) -> Array:
-    """The part of the toys at or above each value; a failed toy does not count."""
-    ordered = xp.sort(toys)  # NaN last
-    count = xp.sum(~xp.isnan(toys))
-    at_least = value - _SAME * (1 + xp.abs(value))
-    at_least = xp.where(value == np.inf, np.inf, at_least)
-    below = xp.searchsorted(ordered, at_least, side="left")
-    tail = ratio(count - xp.minimum(below, count), 1.0 * count)
-    return xp.where(xp.isnan(value), xp.nan, tail)
-
-
-def tail_error(toys: Float[Array, " toys"], p: Array) -> Array:
-    """The binomial error of a tail."""
-    count = 1.0 * xp.sum(~xp.isnan(toys))
-    return xp.maximum(xp.sqrt(ratio(p * (1 - p), count)), ratio(1.0, count))
 
 
 def test_by_toys(fits: ToyFits, tested: Float[Array, ""]) -> ToyTest:

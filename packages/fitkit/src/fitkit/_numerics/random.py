@@ -21,10 +21,15 @@ _LARGE = 1e5
 
 def generator(key: PRNGKeyArray, number: int | None = None) -> np.random.Generator:
     """NumPy's generator for a concrete key, or for one of a series by its number."""
-    data = np.asarray(jax.random.key_data(key)) if _typed(key) else np.asarray(key)
+    data = raw(key)
     spawn = () if number is None else (number,)
     seed = np.random.SeedSequence([int(x) for x in data.reshape(-1)], spawn_key=spawn)
     return np.random.Generator(np.random.PCG64(seed))
+
+
+def raw(key: PRNGKeyArray) -> np.ndarray:
+    """The numbers of a concrete key."""
+    return np.asarray(jax.random.key_data(key) if _typed(key) else key)
 
 
 def _typed(key: Any) -> bool:

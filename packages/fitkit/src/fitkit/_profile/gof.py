@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._custom_types import Mask
-from .._hypotest.toys import Toys, drawn, for_each_chunk, tail_error, tail_of
+from .._hypotest.pseudo_experiments import (
+    Chunk,
+    Toys,
+    drawn,
+    for_each_chunk,
+    tail_error,
+    tail_of,
+)
 from .._model.model import AbstractModel, Data
 from .._numerics.batch import Batched
 from .._numerics.namespace import traced, xp
@@ -134,13 +141,17 @@ def goodness_of_fit(
 def _refitted(best: BestFit, factors: Mask, toys: Toys) -> Float[Array, " toys"]:
     """The value at the best fit of each pseudo-experiment, NaN where there is none."""
     truth = best.minimum.y
-    common = best.likelihood, best.parameters.starting_at(truth), factors
+    parameters = best.parameters.starting_at(truth)
+    common = best.likelihood, parameters, factors, truth
+    return for_each_chunk(toys, _chunk_of_values, common)
 
-    def some(numbers: np.ndarray, progress: Any, ahead: int) -> Array:
-        data = drawn(best.likelihood, truth, toys.key, numbers)
-        return _values(common, data, truth.shape[0], progress, ahead)
 
-    return for_each_chunk(toys, some)
+def _chunk_of_values(
+    common: tuple, chunk: Chunk, progress: Any = None, ahead: int = 0
+) -> Float[Array, " some"]:
+    *fit, truth = common
+    data = drawn(fit[0], truth, chunk.key, chunk.numbers)
+    return _values(tuple(fit), data, truth.shape[0], progress, ahead)
 
 
 def _value(common: tuple, observations: Any) -> Float[Array, ""]:

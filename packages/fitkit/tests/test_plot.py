@@ -1,6 +1,9 @@
 """What is drawn is what the results say; on whose axes; with nothing left behind."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import equinox as eqx
 import jax
@@ -453,3 +456,22 @@ def test_long_names_are_shortened_but_stay_apart(results):
     assert drawn[1] == f"{names[1][:20]}…{names[1][-19:]}"
     # These two would read alike.
     assert drawn[::2] == [names[0], names[2]]
+
+
+def test_what_a_backend_sets_for_the_session_stays(tmp_path):
+    """A notebook's turns interactive mode on when it is loaded, by the first figure."""
+    backend = "from matplotlib.backends.backend_agg import *\n"
+    backend += "import matplotlib\nmatplotlib.interactive(True)\n"
+    (tmp_path / "a_notebooks.py").write_text(backend)
+    script = """
+import matplotlib
+from fitkit.plot._look import one_axes, styled
+styled(one_axes)(None)
+assert matplotlib.is_interactive()
+"""
+    env = os.environ | {"MPLBACKEND": "module://a_notebooks", "PYTHONPATH": os.pathsep.join(
+        [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

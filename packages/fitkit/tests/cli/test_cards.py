@@ -77,6 +77,25 @@ def test_strengths_by_a_map(card, answer, error):
     )
 
 
+def test_statistics_of_simulation_are_profiled_unless_told(folder, answer):
+    uproot = pytest.importorskip("uproot")
+    edges = np.array([0.0, 1.0, 2.0])
+    with uproot.recreate(folder / "shapes.root") as file:
+        for name, values in (("data_obs", [12, 7]), ("s", [2, 3]), ("b", [10, 4])):
+            file[name] = np.array(values, dtype=float), edges
+    (folder / "shapes.txt").write_text(
+        "shapes * * shapes.root $PROCESS\nbin SR\nobservation -1\nbin SR SR\n"
+        "process s b\nprocess 0 1\nrate -1 -1\nSR autoMCStats 0\n"
+    )
+    profiled, written = (
+        answer("fit", "shapes.txt", *options)
+        for options in ((), ("--mc-statistics", "parameters"))
+    )
+    assert [each["name"] for each in profiled["parameters"]] == ["r"]
+    assert len(written["parameters"]) == 3
+    assert np.isclose(written["twice_nll"], profiled["twice_nll"], rtol=1e-10)
+
+
 def test_options_that_do_not_fit(card, error):
     assert "--mass is for datacards" in error("fit", "w.json", "--mass", "125")
     assert "datacard of CMS Combine" in error("fit", card, "--patch", "double.json")

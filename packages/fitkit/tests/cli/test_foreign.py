@@ -49,6 +49,28 @@ def xml(folder):
     return "analysis"
 
 
+def test_statistics_of_simulation_by_an_option(folder, hs3, xml, document, answer):
+    """Profiled factors are no parameters, and change no number of the others."""
+    (folder / "plain.json").write_text(json.dumps(document))
+    for source in ("plain.json", hs3, xml):
+        written, profiled = (
+            answer("fit", source, "--mc-statistics", way)
+            for way in ("parameters", "profiled")
+        )
+        assert np.isclose(written["twice_nll"], profiled["twice_nll"], rtol=1e-10)
+        names = [
+            [each["name"] for each in content["parameters"]]
+            for content in (written, profiled)
+        ]
+        assert set(names[1]) < set(names[0])
+        assert answer("fit", source)["parameters"] == written["parameters"]
+    limits = [
+        answer("limit", hs3, "--mc-statistics", way)["observed"]
+        for way in ("parameters", "profiled")
+    ]
+    np.testing.assert_allclose(*limits, rtol=1e-6)
+
+
 COMMANDS = (
     ("hypotest", "--mu", "0.8"),
     ("limit",),

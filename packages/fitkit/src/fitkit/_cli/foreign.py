@@ -21,12 +21,15 @@ class AbstractForeign(abc.ABC):
     kind: str
 
     @abc.abstractmethod
-    def read(self, measurement: str | None, poi: Any) -> tuple[Any, Any]:
+    def read(
+        self, measurement: str | None, poi: Any, options: Mapping[str, str]
+    ) -> tuple[Any, Any]:
         """The model and the data.
 
         Args:
             measurement: what `--measurement` says.
             poi: what `--poi` says, or `fitkit.UNSET`.
+            options: for the reader, those that all formats have.
 
         Raises:
             WorkspaceError: for a file that cannot be used, with its name.
@@ -42,7 +45,7 @@ class AbstractForeign(abc.ABC):
 
         from .._workspace.write import workspace_document
 
-        return workspace_document(*self.read(None, fitkit.UNSET))
+        return workspace_document(*self.read(None, fitkit.UNSET, {}))
 
     @abc.abstractmethod
     def measurements(self) -> list[dict[str, str]]:
@@ -58,11 +61,15 @@ class Hs3(AbstractForeign):
     content: Any
     kind: str = "an HS3 document"
 
-    def read(self, measurement: str | None, poi: Any) -> tuple[Any, Any]:
+    def read(
+        self, measurement: str | None, poi: Any, options: Mapping[str, str]
+    ) -> tuple[Any, Any]:
         import fitkit
 
         try:
-            return fitkit.read_hs3(self.content, analysis=measurement, poi=poi)
+            return fitkit.read_hs3(
+                self.content, analysis=measurement, poi=poi, **options
+            )
         except fitkit.WorkspaceError as error:
             raise fitkit.WorkspaceError(f"{self.name}: {error}") from None
 
@@ -83,10 +90,14 @@ class Xml(AbstractForeign):
     name: str
     kind: str = "HistFactory XML"
 
-    def read(self, measurement: str | None, poi: Any) -> tuple[Any, Any]:
+    def read(
+        self, measurement: str | None, poi: Any, options: Mapping[str, str]
+    ) -> tuple[Any, Any]:
         import fitkit
 
-        return fitkit.read_histfactory_xml(self.name, measurement=measurement, poi=poi)
+        return fitkit.read_histfactory_xml(
+            self.name, measurement=measurement, poi=poi, **options
+        )
 
     def measurements(self) -> list[dict[str, str]]:
         from .._formats.histfactory_xml.read import measurements_of
@@ -112,13 +123,15 @@ class Card(AbstractForeign):
     poi_map: Mapping[str, str] | None = None
     kind: str = "a datacard of CMS Combine"
 
-    def read(self, measurement: str | None, poi: Any) -> tuple[Any, Any]:
+    def read(
+        self, measurement: str | None, poi: Any, options: Mapping[str, str]
+    ) -> tuple[Any, Any]:
         import fitkit
 
         if measurement is not None:
             raise Mistake("--measurement: a datacard has no measurements.")
         return fitkit.read_combine_card(
-            self.name, mass=self.mass, poi_map=self.poi_map, poi=poi
+            self.name, mass=self.mass, poi_map=self.poi_map, poi=poi, **options
         )
 
     def document(self) -> Any:

@@ -19,6 +19,7 @@ from .options import (
     Input,
     Level,
     Mask,
+    McStatistics,
     Measurement,
     Member,
     Output,
@@ -69,6 +70,7 @@ def grid(
     measurement: Measurement = None,
     poi: Poi = None,
     mask: Mask = None,
+    mc_statistics: McStatistics = None,
     limit: Annotated[
         bool, typer.Option("--limit", help="Upper limits, not CLs of one value.")
     ] = False,
@@ -107,7 +109,8 @@ def grid(
         names = line.names
     patches = [source.points[name] for name in names]
     # Else a mistake in an option would be the message of each of two hundred points.
-    first = _first(source, patches, Choice(measurement, poi, mask), settings)
+    choice = Choice(measurement, poi, mask, mc_statistics)
+    first = _first(source, patches, choice, settings)
     require_poi(first.model, "grid")
     calculator = calculator_of(expected, PseudoExperiments())
     tested = {"level": level} if limit else {"poi_value": mu}
@@ -118,6 +121,7 @@ def grid(
             fitkit.upper_limit if limit else fitkit.hypotest,
             measurement=measurement,
             poi=fitkit.UNSET if poi is None else poi,
+            **choice.reading(),
             # As a function, for each point has a model of its own.
             settings=functools.partial(chosen_model, mask=mask, settings=settings),
             folder=folder,

@@ -73,6 +73,23 @@ Poi = Annotated[
         help="The parameter of interest; by default the measurement's.",
     ),
 ]
+
+
+class BinFactors(StrEnum):
+    """What the statistics of simulated samples are in a model."""
+
+    parameters = "parameters"
+    profiled = "profiled"
+
+
+McStatistics = Annotated[
+    BinFactors | None,
+    typer.Option(
+        help="Factors of single bins: parameters, or profiled in closed form. By "
+        "default parameters; of a datacard profiled, as Combine does.",
+        show_default=False,
+    ),
+]
 Mask = Annotated[
     list[str] | None,
     typer.Option(
@@ -136,6 +153,7 @@ class Choice:
     measurement: Measurement = None
     poi: Poi = None
     mask: Mask = None
+    mc_statistics: McStatistics = None
     asimov: Annotated[
         float | None,
         typer.Option(
@@ -153,6 +171,11 @@ class Choice:
             "but for masked channels, and not nominal.",
         ),
     ] = False
+
+    def reading(self) -> dict[str, str]:
+        """What a reader of any format is told: nothing where its default is meant."""
+        way = self.mc_statistics
+        return {} if way is None else {"mc_statistics": way.value}
 
 
 @final

@@ -45,7 +45,7 @@ def read_problem(
         import fitkit
 
         poi = fitkit.UNSET if choice.poi is None else choice.poi
-        model, data = foreign.read(choice.measurement, poi)
+        model, data = foreign.read(choice.measurement, poi, choice.reading())
         return Problem(foreign.measurements(), *_chosen(model, data, choice, settings))
     document = source.patched(chosen_point(source, given.point))
     return of_document(source.name, document, choice, settings)
@@ -68,6 +68,7 @@ def of_document(
             document,
             measurement=choice.measurement,
             poi=fitkit.UNSET if choice.poi is None else choice.poi,
+            **choice.reading(),
         )
     except fitkit.WorkspaceError as error:
         raise fitkit.WorkspaceError(f"{name}: {error}") from None

@@ -26,6 +26,7 @@ def read_histfactory_xml(
     folder: str | Path | None = None,
     normsys_code: str = "4",
     histosys_code: str = "4p",
+    mc_statistics: Literal["parameters", "profiled"] = "parameters",
 ) -> tuple[Model, Data]:
     """The model and the observed data of HistFactory XML with its ROOT files.
 
@@ -44,6 +45,8 @@ def read_histfactory_xml(
             given, that of the file, or the one above, whichever has them.
         normsys_code: interpolation of `OverallSys`, "4" (as ROOT) or "1".
         histosys_code: interpolation of `HistoSys`, "4p" (as ROOT), "2" or "0".
+        mc_statistics: whether `StatError` and `ShapeSys` are `"parameters"` or
+            `"profiled"` in closed form; see `Model`.
 
     Returns:
         `(model, data)`: a `Model`, and `Data` with the observations and the nominal
@@ -81,7 +84,12 @@ def read_histfactory_xml(
         poi,
         settings,
     )
-    model = _model(channels, interest, settings, normsys_code, histosys_code, top)
+    options = {
+        "normsys_code": normsys_code,
+        "histosys_code": histosys_code,
+        "mc_statistics": mc_statistics,
+    }
+    model = _model(channels, interest, settings, options, top)
     if without:
         warn(without)
     counts = {each.channel.name: each.counts for each in channels}
@@ -221,18 +229,11 @@ def _model(
     channels: list[ChannelContent],
     poi: str | Sequence[str] | None,
     settings: dict[str, ParameterSettings],
-    normsys_code: str,
-    histosys_code: str,
+    options: dict[str, Any],
     top: Node,
 ) -> Model:
     try:
-        return Model(
-            [each.channel for each in channels],
-            poi,
-            settings,
-            normsys_code=normsys_code,
-            histosys_code=histosys_code,
-        )
+        return Model([each.channel for each in channels], poi, settings, **options)
     except SpecificationError as error:
         raise WorkspaceError(f"{top.file}: {error}") from None
     except ValueError as error:  # a code that does not exist

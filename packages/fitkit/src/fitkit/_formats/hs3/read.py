@@ -26,6 +26,7 @@ def read_hs3(
     poi: str | Sequence[str] | Literal[Unset.UNSET] | None = UNSET,
     shapesys_errors: Literal["absolute", "relative"] | None = None,
     staterror_constraint: type[Normal] | type[Poisson] | None = None,
+    mc_statistics: Literal["parameters", "profiled"] = "parameters",
 ) -> tuple[Model, Data]:
     """The model and the observed data of an HS3 document.
 
@@ -45,6 +46,8 @@ def read_hs3(
             By default the ranges of its parameters tell, or who wrote the document.
         staterror_constraint: the class `Normal` or `Poisson` for a staterror that names
             no constraint.
+        mc_statistics: whether `staterror` and `shapesys` are `"parameters"` or
+            `"profiled"` in closed form; see `Model`.
 
     Returns:
         `(model, data)`: a `Model`, and `Data` with the observations and the nominal
@@ -95,7 +98,7 @@ def read_hs3(
             [*parameters.scalars, *parameters.vectors],
         )
         reading = Reading(document, about, parameters, terms, shapesys_errors)
-        model = reading.model(interest)
+        model = reading.model(interest, mc_statistics)
     except RecursionError:
         raise WorkspaceError(
             f"{name}the document is nested too deeply. It is none that can be read."

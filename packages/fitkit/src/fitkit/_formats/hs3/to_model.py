@@ -1,7 +1,7 @@
 """From the channels of an HS3 likelihood to the model that a user would write."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 from ..._histfactory.model import Model
 from ..._histfactory.modifiers import (
@@ -59,7 +59,11 @@ class Reading:
         self._scalars = {n: terms.of_scalar(n) for n in parameters.scalars}
         self._vectors = {n: terms.of_vector(v) for n, v in parameters.vectors.items()}
 
-    def model(self, poi: str | Sequence[str] | None) -> Model:
+    def model(
+        self,
+        poi: str | Sequence[str] | None,
+        mc_statistics: Literal["parameters", "profiled"],
+    ) -> Model:
         """The model of all channels.
 
         Raises:
@@ -67,7 +71,8 @@ class Reading:
         """
         try:
             channels = [self._channel(c) for c in range(len(self._parameters.channels))]
-            return Model(channels, poi, self._all_settings())
+            settings = self._all_settings()
+            return Model(channels, poi, settings, mc_statistics=mc_statistics)
         except SpecificationError as error:
             match error.keys:
                 case ("channels", int(c), *keys):

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import jax
+import jax.export
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from neoskit._cli import show
 from neoskit._cli.app import app
+from neoskit._run.builders import build_dataset
 from neoskit._run.folder import RunFolder
-from neoskit._run.run import untrained
+from neoskit._run.run import load, untrained
 from neoskit._train import steps as step_module
 
 # All runs have two bins: they share what is compiled for the fits.
@@ -221,6 +224,34 @@ def test_export_writes_the_same_workspace(run):
     done = neoskit("export", folder)
     assert done.exit_code == 0, done.output
     assert (folder / "workspace.json").read_bytes() == before
+
+
+def test_export_writes_what_others_read(run):
+    for package in ("uproot", "hist", "yaml"):
+        pytest.importorskip(package)
+    folder, _ = run
+    kinds = ("--root", "--uhi", "--hepdata", "--observable")
+    done = neoskit("export", folder, "--seed", 4, *kinds)
+    assert done.exit_code == 0, done.output
+    seed = folder / "seed-4"
+    for name in (
+        "templates.root",
+        "templates.json",
+        "hepdata/submission.yaml",
+        "observable/observable.stablehlo",
+        "observable/score.py",
+    ):
+        assert (seed / name).is_file()
+    # Events that the file scores are as many in each bin as the result says.
+    opened = RunFolder(folder)
+    judges = load(opened, build_dataset(opened.config, folder), 4).judges
+    file = (seed / "observable" / "observable.stablehlo").read_bytes()
+    observable = jax.export.deserialize(bytearray(file))
+    for name, yields in evaluation(folder, 4)["yields"]["SR [x]"].items():
+        events = judges.channels["SR [x]"][name].nominal
+        bins = np.asarray(observable.call(np.asarray(events.features))["bin"])
+        counts = np.bincount(bins, np.asarray(events.weights), len(yields))
+        assert counts == pytest.approx(yields)
 
 
 def test_a_run_never_overwrites_another(tmp_path):

@@ -28,6 +28,7 @@ def report(
     from .._run.folder import RunFolder
 
     folder = RunFolder.open(run)
-    _ = folder.seeds  # asked before events are read: is anything trained?
-    dataset = build_dataset(folder.config, run)
-    show.line(str(write_report(folder, dataset, out, compared=compared)))
+    written = write_report(
+        folder, lambda: build_dataset(folder.config, run), out, compared=compared
+    )
+    show.line(str(written))

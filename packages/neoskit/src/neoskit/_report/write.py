@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import fitkit
 from .._events import Dataset
 from .._results import evaluate
 from .._run.builders import stage_tables
-from .._run.config import RunConfig
+from .._run.config import ConfigError, RunConfig
 from .._run.folder import RunFolder
 from .._run.run import load, rebinned
 from .comparison import comparison
@@ -24,7 +25,7 @@ from .training import training
 
 def write_report(
     folder: RunFolder,
-    dataset: Dataset,
+    events: Callable[[], Dataset],
     path: Path | None = None,
     *,
     compared: Path | None = None,
@@ -36,7 +37,7 @@ def write_report(
 
     Args:
         folder: a run with at least one trained seed.
-        dataset: its events.
+        events: reads its events; called when it is known that there is a run to show.
         path: the HTML file; `report.html` in the folder by default. Replaced if it
             exists.
         compared: the folder of a comparison; by default one that belongs to the run.
@@ -53,20 +54,32 @@ def write_report(
     fitkit.require_float64()
     library = _plotly()
     path = folder.path / "report.html" if path is None else Path(path)
-    document = report_document(folder, dataset, compared=compared)
+    document = report_document(folder, events, compared=compared)
     path.write_text(_page(document, library), encoding="utf-8")
     return path
 
 
 def report_document(
-    folder: RunFolder, dataset: Dataset, *, compared: Path | None = None
+    folder: RunFolder,
+    events: Callable[[], Dataset],
+    *,
+    compared: Path | None = None,
 ) -> dict[str, Any]:
     """Everything that the page shows, as plain JSON values."""
     config = folder.config
-    metrics = folder.metrics()
+    if (folder.path / "comparison.json").is_file() and not any(
+        folder.path.glob("seed-*")
+    ):
+        raise ConfigError(
+            f"{folder.path}: is a comparison and no run. Show it in the report of the "
+            f"run beside it: `neoskit report RUN --compared {folder.path}`."
+        )
+    # Mistakes that can be known before events are read, which may take minutes.
+    seeds, found = folder.seeds, comparison(folder, compared)
+    metrics, dataset = folder.metrics(), events()
     return {
         "name": folder.path.resolve().name,
-        "settings": _settings(config),
+        "settings": {**_settings(config), "counted": list(dataset.counted)},
         "seeds": [
             {
                 "seed": seed,
@@ -78,9 +91,10 @@ def report_document(
                     config.measurement.signals,
                 ),
             }
-            for seed in folder.seeds
+            for seed in seeds
         ],
-        "comparison": comparison(folder, compared),
+        "untrained": [s for s in config.training.seeds if s not in seeds],
+        "comparison": found,
         "repeat": repeat(folder, config),
     }
 

@@ -106,10 +106,7 @@ function binAxis(count, edges, extra = {}) {
   return axis({ range: [-0.5, count - 0.5], showgrid: false, ...marks, ...extra });
 }
 const ofChannel = (channel, edges) => (counted(channel) ? null : edges);
-const counted = (channel) => {
-  const [first] = Object.values(data.seeds[0].templates[channel].processes);
-  return first.yields.length === 1;
-};
+const counted = (channel) => data.settings.counted.includes(channel);
 function sum(parts, count) {
   const total = Array(count).fill(0);
   for (const part of parts) part.forEach((y, i) => { total[i] += y; });
@@ -615,6 +612,7 @@ function begin() {
   at("summary").textContent = `Trained on ${settings.stages.map((s) => objective(s.objective)).join(", then ")}`
     + ` · ${settings.stages.reduce((n, s) => n + s.steps, 0)} steps`
     + (settings.folds ? ` · ${settings.folds} folds` : "") + ` · ${data.seeds.length} seed${data.seeds.length > 1 ? "s" : ""}`;
+  if (data.untrained.length) at("summary").textContent += ` · not trained: seed ${data.untrained.join(", ")}`;
   if (data.repeat.note) { at("note").textContent = data.repeat.note; at("note").hidden = false; }
   for (const title of document.querySelectorAll("section h2")) {
     at("contents").append(element("a", title.textContent, { href: `#${title.parentElement.id}` }));

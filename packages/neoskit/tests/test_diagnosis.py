@@ -50,6 +50,7 @@ def test_a_bin_without_background_is_named(pipeline):
     assert "Channel 'SR', bin 1: 50 signal events and no background." in said
 
 
+@pytest.mark.slow
 def test_a_bin_with_an_infinite_derivative_is_named(wide, blobs):
     said, _ = failing(wide, blobs, lambda model: log_background(model).sum())
     assert "Channel 'SR', process 'background', bin 2: it has the derivative" in said
@@ -66,6 +67,7 @@ def test_an_observable_that_is_not_finite_is_named(pipeline, blobs):
     assert "process 'background' in the channel 'SR'" in said
 
 
+@pytest.mark.slow
 def test_a_derivative_that_does_not_exist_is_laid_at_the_first_bin(pipeline, blobs):
     def nothing(model):
         return jnp.nan * model.expected_data(model.init).main["SR"].sum()

@@ -11,6 +11,7 @@ import pytest
 import fitkit
 import neoskit
 from neoskit import Dataset, Events, Process, evaluate, export_workspace
+from neoskit._results.sample_errors import soft_templates, values_of
 
 
 @pytest.fixture
@@ -205,3 +206,26 @@ def test_a_bin_that_few_events_make_is_named(counted):
     assert thin == ("SR", 0, pytest.approx(20.0), 18.0, 9)
     said = "20 signal events on a background of 18, known from 9 simulated events"
     assert said in repr(evaluation)
+
+
+def test_folds_are_judged_together(pipeline, blobs):
+    """Of one pipeline in both folds the whole is the pipeline's own."""
+    both = neoskit.CrossFit((pipeline, pipeline))
+    jax.tree.map(
+        # Sums of a few hundred weights in another order.
+        lambda ours, whole: np.testing.assert_allclose(ours, whole, rtol=1e-12),
+        soft_templates(both, blobs),
+        soft_templates(pipeline, blobs),
+    )
+    objectives = {"bce": neoskit.binary_cross_entropy}
+    values, missing = values_of(objectives, both.hard_model(blobs), both, blobs)
+    parts = [
+        float(
+            neoskit.loss(
+                pipeline, neoskit.keep_only(blobs, k, 2), neoskit.binary_cross_entropy
+            )
+        )
+        for k in range(2)
+    ]
+    assert values["bce"] == pytest.approx(np.mean(parts))
+    assert missing == {}

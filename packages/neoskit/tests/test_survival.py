@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import neoskit._atomic as atomic
 import neoskit._cli.app
+from neoskit._run.compare import compared
 from neoskit._run.folder import RunFolder
 from neoskit._run.lock import locked
 from neoskit._train import steps
@@ -177,8 +179,11 @@ def assert_same(run, whole):
 
 def child(moment, *arguments):
     """The command in a process of its own, at its moment."""
+    # Beside the description, which all tests share: compiled once for all of them.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(arguments[1].parent / "jax")}
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, moment, *map(str, arguments)],
+        env=cache | os.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -252,7 +257,11 @@ def test_killed_at_any_other_moment(moment, whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+    ("number", "status"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_it_after_the_step(number, status, whole, tmp_path):
     config, result = whole
@@ -269,10 +278,11 @@ def test_a_signal_ends_it_after_the_step(number, status, whole, tmp_path):
     assert_same(run, result)
 
 
-@pytest.fixture
-def interrupted(whole, tmp_path, monkeypatch):
-    """A description and its run, ended by Ctrl-C in its second fold."""
+@pytest.fixture(scope="module")
+def ended(whole, tmp_path_factory):
+    """A run that Ctrl-C ended in its second fold."""
     config, _ = whole
+    run = tmp_path_factory.mktemp("ended") / "run"
     log = RunFolder.log
 
     def interrupt(self, **numbers):
@@ -280,12 +290,19 @@ def interrupted(whole, tmp_path, monkeypatch):
         if numbers["fold"] == 1 and numbers["step"] == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(RunFolder, "log", interrupt)
-    done = neoskit_(*command(config, tmp_path / "run"))
-    monkeypatch.setattr(RunFolder, "log", log)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "log", interrupt)
+        done = neoskit_(*command(config, run))
     assert done.exit_code == 130, done.output
-    assert kept_steps(tmp_path / "run") == {"0": 8, "1": 3}
-    return config, tmp_path / "run"
+    assert kept_steps(run) == {"0": 8, "1": 3}
+    return run
+
+
+@pytest.fixture
+def interrupted(whole, ended, tmp_path):
+    """Its description, and a copy of it."""
+    shutil.copytree(ended, tmp_path / "run")
+    return whole[0], tmp_path / "run"
 
 
 def test_a_run_of_another_description_is_refused_by_its_keys(
@@ -477,6 +494,6 @@ def test_a_comparison_goes_on(tmp_path, monkeypatch):
     for name in ("comparison.json", "binary_cross_entropy/seed-0/parameters.eqx"):
         written = (tmp_path / "run" / name).read_bytes()
         assert written == (tmp_path / "whole" / name).read_bytes()
-    # All is done: the same command is another comparison.
-    assert typed("run").exit_code == 0
-    assert (tmp_path / "run-2" / "comparison.json").exists()
+    # All is done: the same command would be another comparison.
+    folder = RunFolder(tmp_path / "run")
+    assert compared(folder, folder.config)

@@ -30,8 +30,8 @@ SCRIPTS = sorted(path.stem for path in HERE.glob("[a-z]*.py"))
 # Each asks one question of PERFORMANCE's kind; together they end in three minutes on
 # two cores.
 QUICK = {
-    "first_answer": "--only S --rounds 1 --limit 20",
-    "fits": "--threads 1 --limit 20 S",
+    "first_answer": "--only S --rounds 1 --limit 60",
+    "fits": "--threads 1 --limit 60 S",
     "hypotests": "hypotest toys --models S --toys 200 --peer-toys 5",
     "cold": "--rounds 1 S",
     "grids": "--sample 2 --repeats 1 1Lbb",

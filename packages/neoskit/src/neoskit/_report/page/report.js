@@ -384,7 +384,8 @@ function setUpTemplates() {
   const channels = Object.keys(state.seed.templates);
   state.channel = options("channel", channels, state.channel ?? channels.find((c) => !counted(c)));
   const names = Object.keys(state.seed.templates[state.channel].processes);
-  const varied = names.find((n) => Object.keys(state.seed.templates[state.channel].processes[n].variations).length);
+  const hasSome = (n) => Object.keys(state.seed.templates[state.channel].processes[n].variations).length;
+  const varied = names.find((n) => hasSome(n) && !data.settings.signals.includes(n)) ?? names.find(hasSome);
   state.process = options("process", names, names.includes(state.process) ? state.process : varied);
   const variations = Object.keys(state.seed.templates[state.channel].processes[state.process].variations);
   state.variation = options("variation", ["all", ...variations], state.variation);
@@ -399,10 +400,10 @@ function drawTemplates() {
     barmode: "overlay", xaxis: binAxis(count, edges),
     yaxis: axis({ type: "log", range: range.map(Math.log10), title: titled("expected events"), exponentformat: "power", dtick: 1 }),
   }));
-  // Half a bin on both sides: steps reach the edges.
-  const x = [-0.5, ...[...Array(count).keys()], count - 0.5];
-  const wide = (y) => [y[0], ...y, y[count - 1]];
-  const line = (y, name, look, extra = {}) => ({ x, y: wide(y), name, mode: "lines", line: { shape: "hvh", width: 1.8, ...look }, hoverinfo: "skip", ...extra });
+  // Both edges of each bin: a bin without a value is a gap, and not half of one.
+  const x = [...Array(count).keys()].flatMap((i) => [i - 0.5, i + 0.5]);
+  const wide = (y) => y.flatMap((v) => [v, v]);
+  const line = (y, name, look, extra = {}) => ({ x, y: wide(y), name, mode: "lines", line: { width: 1.8, ...look }, hoverinfo: "skip", ...extra });
   const ratio = (y) => y.map((v, i) => (process.yields[i] ? v / process.yields[i] : null));
   const relative = process.errors.map((e, i) => (process.yields[i] ? Math.abs(e / process.yields[i]) : 0));
   const traces = [line(process.yields, "nominal", { color: variable("--text") })];
@@ -495,7 +496,7 @@ function drawGain() {
   const whose = own ? "this observable" : found.baselines[0];
   at("gain-lead").textContent = (room.missing ? `There is no head-room: ${room.missing} `
     : `σ(${POI}) of ${objective(whose)}: ${number(room.poi_uncertainty)} with all uncertainties, ${number(room.statistical)} without any. `
-      + `An observable that avoided them all, and lost nothing by it, would be ${(100 * (room.ratio - 1)).toFixed(1)} % better. `)
+      + `An observable that avoided them all, and lost nothing by it, would be ${number(100 * (room.ratio - 1), 2)} % better. `)
     + (found ? "" : "Whether the training beats a classifier is told by `neoskit compare CONFIG.toml`.");
   at("costs-title").textContent = `What each uncertainty costs ${own ? "this observable" : objective(whose)}`;
   if (!room.missing) {

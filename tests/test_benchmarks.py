@@ -64,6 +64,38 @@ def test_ratios_are_those_of_the_tables(page):
     assert told["training step on CLs"] == []
 
 
+def test_the_page_has_everything_that_was_recorded(page):
+    table = {
+        "head": ["model", "seconds", "fitkit fit / pyhf"],
+        "rows": [["S", "processor", 0.75], ["S", "wall", 0.5]],
+    }
+    result = {
+        "date": "2026-11-30",
+        "asked": "nox -s bench -- --quick",
+        "commit": "abc1234",
+        "machine": {"cores": 2, "memory": "23 GiB"},
+        "versions": {"fitkit": "0.5.0"},
+        "measurements": [
+            {
+                "script": "cold",
+                "command": "nox -s bench -- cold --rounds 1 S",
+                "seconds": 6.4,
+                "status": 1,
+                "tables": [table],
+                "printed": "a line that it printed   \n",
+            }
+        ],
+    }
+    text = page.page(result)
+    ratio = "| a whole process, `fitkit fit` | `pyhf fit` | S | 0.75 | ≤ 1.5 for S | "
+    assert ratio + "`nox -s bench -- cold --rounds 1 S` |" in text
+    assert "0.5 |" not in text  # the wall's clock, which other work disturbs
+    for said in ("2026-11-30", "`abc1234`", "| cores | 2 |", "| fitkit | 0.5.0 |"):
+        assert said in text
+    assert "\na line that it printed\n```\n" in text
+    assert "6 s, ended with 1:" in text
+
+
 def run_of(measurement):
     return {"measurements": [measurement]}
 

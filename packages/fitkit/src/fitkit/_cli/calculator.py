@@ -50,6 +50,12 @@ def calculator_of(
     )
 
 
+def made(pseudo: PseudoExperiments, band: str) -> dict[str, Any]:
+    """How a test was made, as the answers to all tests tell it."""
+    calculator = "toys" if pseudo.toys else "asymptotics"
+    return {"calculator": calculator, "band": band}
+
+
 def way(content: dict[str, Any]) -> str:
     """How the answer was worked out, in words."""
     if content["calculator"] != "toys":

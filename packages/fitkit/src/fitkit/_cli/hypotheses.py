@@ -8,6 +8,7 @@ from .calculator import (
     SIGMAS,
     calculator_of,
     experiments,
+    made,
     print_band,
     reasons,
     statistic_of,
@@ -56,21 +57,13 @@ def hypotest(
     ] = Statistic.qtilde,
 ) -> None:
     """CLs of one value, observed and expected."""
-    import fitkit
-
     from . import show
 
     problem = read_problem(given, choice, settings)
     require_poi(problem.model, "hypotest")
     with show.counting("testing", output) as progress:
-        result = fitkit.hypotest(
-            problem.model,
-            problem.data,
-            mu,
-            statistic=statistic_of(statistic),
-            calculator=calculator_of(expected, pseudo, progress),
-            throw=False,
-        )
+        calculator = calculator_of(expected, pseudo, progress)
+        result = _tested(problem, mu, statistic, calculator)
     # The keys are the attributes of the library's result.
     content = {
         **_of_test(result, problem, pseudo),
@@ -112,6 +105,20 @@ def hypotest(
     _require(result, "hypotest", problem, mu)
 
 
+def _tested(problem: Problem, mu: float, statistic: Statistic, calculator: Any) -> Any:
+    """The library's test of one value."""
+    import fitkit
+
+    return fitkit.hypotest(
+        problem.model,
+        problem.data,
+        mu,
+        statistic=statistic_of(statistic),
+        calculator=calculator,
+        throw=False,
+    )
+
+
 def _of_test(
     result: Any, problem: Problem, pseudo: PseudoExperiments
 ) -> dict[str, Any]:
@@ -119,8 +126,7 @@ def _of_test(
     content = {
         "status": "ok" if result.converged else "failed",
         "poi": problem.model.poi,
-        "calculator": "toys" if pseudo.toys else "asymptotics",
-        "band": result.band,
+        **made(pseudo, result.band),
         "best": result.best,
         "observed_statistic": result.statistic,
     }
@@ -212,22 +218,13 @@ def toys(
     """
     import numpy as np
 
-    import fitkit
-
     from . import show
 
     problem = read_problem(given, choice, settings)
     require_poi(problem.model, "toys")
     pseudo = PseudoExperiments(n, seed)
     with show.counting("fitting pseudo-experiments", output) as progress:
-        result = fitkit.hypotest(
-            problem.model,
-            problem.data,
-            mu,
-            statistic=statistic_of(statistic),
-            calculator=experiments(pseudo, progress),
-            throw=False,
-        )
+        result = _tested(problem, mu, statistic, experiments(pseudo, progress))
     content = {
         **_of_test(result, problem, pseudo),
         "mu": mu,

@@ -8,6 +8,7 @@ import typer
 from .calculator import (
     SIGMAS,
     calculator_of,
+    made,
     print_band,
     reasons,
     statistic_of,
@@ -69,8 +70,7 @@ def limit(
         "poi": problem.model.poi,
         "level": level,
         "statistic": statistic.value,
-        "calculator": "toys" if pseudo.toys else "asymptotics",
-        "band": limits.band,
+        **made(pseudo, limits.band),
         "observed": limits.observed,
         "expected": limits.expected,
         "converged": limits.converged,

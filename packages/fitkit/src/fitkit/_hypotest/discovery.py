@@ -3,13 +3,17 @@
 import numpy as np
 
 from .._fit.diagnose import checked
-from .._fit.poi import free_poi_mask
 from .._model.model import AbstractModel, Data
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import as_floats
-from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails, safe_sqrt
-from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
+from .fits import (
+    ConditionalFits,
+    FreeFits,
+    fits_of_test,
+    question,
+    warn_of_active_bounds,
+)
 from .pseudo_experiments import Toys
 from .results import DiscoveryResult
 from .statistic import Q0, require_statistic
@@ -64,19 +68,11 @@ def discovery(
             "`discovery` needs the statistic `Q0(...)`; got "
             f"{type(statistic).__name__}. The test of a signal strength is `hypotest`."
         )
-    poi = free_poi_mask(model, "discovery")
-    likelihood, parameters = (
-        model.negative_log_likelihood(data),
-        model.parameter_vectors(),
-    )
-    require_float64(likelihood, parameters)
+    asked = question(model, data, "discovery")
     if isinstance(calculator, Toys):
-        fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)
-        result = discovery_by_toys(fits)
+        result = discovery_by_toys(fit_of_toys(*asked, statistic, calculator))
     else:
-        free, conditional = fits_of_test(
-            likelihood, parameters, poi, np.zeros(()), statistic, calculator
-        )
+        free, conditional = fits_of_test(*asked, np.zeros(()), statistic, calculator)
         result = result_of_fits(free, conditional, statistic, calculator)
     warn_of_active_bounds(model, result.best, statistic, "discovery")
     return checked(result, result.converged, "discovery") if throw else result
@@ -88,10 +84,8 @@ def result_of_fits(
 ) -> DiscoveryResult:
     """What the fits of the test say; arguments as in `hypotest.result_of_fits`."""
     none = np.zeros(())
-    q = statistic.ratio(free.best, none, conditional.data, free.at_best)
-    q_asimov = statistic.ratio(
-        free.asimov_best, none, conditional.asimov, free.asimov_at_best
-    )
+    values = conditional.data, conditional.asimov
+    q, q_asimov = free.statistics(statistic, none, *values)
     return DiscoveryResult(
         signal=as_floats(statistic.asimov_poi),
         statistic=q,

@@ -9,15 +9,52 @@ from jaxtyping import Array, Bool, Float
 
 from .._custom_types import Mask, Vector
 from .._fit.minimise import Minimum, minimise
+from .._fit.poi import free_poi_mask
 from .._fit.search import IMPOSSIBLE
 from .._model.likelihood import AbstractNegativeLogLikelihood
-from .._model.model import AbstractModel
+from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import factorise, substitute
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import as_floats, choose, freeze, scan, traced, xp
+from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics
 from .statistic import AbstractTestStatistic
+
+
+@final
+class Question(NamedTuple):
+    """What is tested, and with which data.
+
+    Attributes:
+        likelihood: at the data.
+        parameters: of every fit.
+        poi: the entry of the parameter of interest.
+    """
+
+    likelihood: AbstractNegativeLogLikelihood
+    parameters: ParameterVectors
+    poi: Mask
+
+
+def question(model: AbstractModel, data: Data, call: str, *others: Any) -> Question:
+    """The question that a test puts to a model and its data.
+
+    Args:
+        model: any model with a parameter of interest.
+        data: observed or expected data.
+        call: for messages.
+        others: what is computed with beside them, in double precision too.
+
+    Raises:
+        ValueError: where there is no parameter of interest, or it is fixed.
+        RuntimeError: traced, where float64 is off.
+    """
+    poi = free_poi_mask(model, call)
+    likelihood = model.negative_log_likelihood(data)
+    parameters = model.parameter_vectors()
+    require_float64(likelihood, parameters, *others)
+    return Question(likelihood, parameters, poi)
 
 
 @final
@@ -40,6 +77,25 @@ class FreeFits(NamedTuple):
     near: "Near"
     asimov_near: "Near"
     converged: Bool[Array, ""]
+
+    def statistics(
+        self,
+        statistic: AbstractTestStatistic,
+        tested: Array,
+        data: Array,
+        asimov: Array,
+    ) -> tuple[Array, Array]:
+        """The statistics of the data and of the Asimov data.
+
+        Args:
+            statistic: which statistic.
+            tested: values of the parameter of interest.
+            data, asimov: values at the conditional fits there.
+        """
+        return (
+            statistic.ratio(self.best, tested, data, self.at_best),
+            statistic.ratio(self.asimov_best, tested, asimov, self.asimov_at_best),
+        )
 
 
 @final

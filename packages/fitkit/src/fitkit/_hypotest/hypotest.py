@@ -4,13 +4,17 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .._fit.diagnose import checked
-from .._fit.poi import free_poi_mask
 from .._model.model import AbstractModel, Data
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import as_floats
-from .._numerics.precision import require_float64
 from .asymptotics import Asymptotics, expected_tails, observed_tails
-from .fits import ConditionalFits, FreeFits, fits_of_test, warn_of_active_bounds
+from .fits import (
+    ConditionalFits,
+    FreeFits,
+    fits_of_test,
+    question,
+    warn_of_active_bounds,
+)
 from .pseudo_experiments import Toys
 from .results import HypotestResult
 from .statistic import AbstractTestStatistic, QMuTilde, require_statistic
@@ -70,20 +74,13 @@ def hypotest(
             "`hypotest` tests a signal; the test of its absence is `discovery(model, "
             f"data, statistic={type(statistic).__name__}())`."
         )
-    poi = free_poi_mask(model, "hypotest")
-    likelihood, parameters = (
-        model.negative_log_likelihood(data),
-        model.parameter_vectors(),
-    )
     tested = as_floats(poi_value)
-    require_float64(likelihood, parameters, tested)
+    asked = question(model, data, "hypotest", tested)
     if isinstance(calculator, Toys):
-        fits = fit_of_toys(likelihood, parameters, poi, statistic, calculator)
+        fits = fit_of_toys(*asked, statistic, calculator)
         result = hypotest_by_toys(fits, tested)
     else:
-        free, conditional = fits_of_test(
-            likelihood, parameters, poi, tested, statistic, calculator
-        )
+        free, conditional = fits_of_test(*asked, tested, statistic, calculator)
         result = result_of_fits(tested, free, conditional, statistic, calculator)
     warn_of_active_bounds(model, result.best, statistic, "hypotest")
     return checked(result, result.converged, "hypotest") if throw else result
@@ -104,10 +101,8 @@ def result_of_fits(
         free, conditional: of `fits_of_test`.
         statistic, calculator: as in `hypotest`.
     """
-    q = statistic.ratio(free.best, tested, conditional.data, free.at_best)
-    q_asimov = statistic.ratio(
-        free.asimov_best, tested, conditional.asimov, free.asimov_at_best
-    )
+    values = conditional.data, conditional.asimov
+    q, q_asimov = free.statistics(statistic, tested, *values)
     observed = observed_tails(statistic, q, q_asimov)
     expected = expected_tails(statistic, q_asimov, calculator)
     none = np.zeros(np.shape(tested))

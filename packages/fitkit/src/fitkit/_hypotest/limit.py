@@ -10,7 +10,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._custom_types import Mask
 from .._fit.diagnose import checked
-from .._fit.poi import free_poi_mask
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
@@ -24,7 +23,6 @@ from .._numerics.namespace import (
     traced,
     xp,
 )
-from .._numerics.precision import require_float64
 from .._numerics.roots import falling_roots
 from .asymptotics import Asymptotics, expected_tails, observed_tails
 from .fits import (
@@ -32,6 +30,7 @@ from .fits import (
     FreeFits,
     conditional_fit,
     fits_of_test,
+    question,
     succeeded,
     warn_of_active_bounds,
 )
@@ -121,12 +120,7 @@ def upper_limit(
             "`upper_limit(level=...)` is one minus the confidence level, between 0 and "
             f"1, such as 0.05; got {float(level):g}."
         )
-    poi = free_poi_mask(model, "upper_limit")
-    likelihood, parameters = (
-        model.negative_log_likelihood(data),
-        model.parameter_vectors(),
-    )
-    require_float64(likelihood, parameters, level)
+    likelihood, parameters, poi = question(model, data, "upper_limit", level)
     # Toys start their search at the asymptotic limits.
     formulae = Asymptotics() if isinstance(calculator, Toys) else calculator
     limits, converged, best = asymptotic_limits(

@@ -86,6 +86,19 @@ def test_what_names_no_workers(where):
         pass
 
 
+def test_events_in_memory_are_seen_by_no_worker(blobs, tmp_path):
+    pytest.importorskip("typer", reason="needs the extra `neoskit[cli]`")
+    from neoskit._cli.dask import on_workers
+    from neoskit._cli.training import Task
+
+    task = Task(None, tmp_path, blobs, tmp_path / "run")
+    with pytest.raises(ValueError, match="in_memory = false"):  # noqa: SIM117
+        with on_workers(task, "local:1"):
+            pass
+    with on_workers(task, None) as alone:
+        assert alone is task
+
+
 def test_without_distributed_the_extra_is_named():
     code = (
         "import sys; sys.modules['distributed'] = None\n"

@@ -1,6 +1,7 @@
 """All events of a measurement, on disk: as a `Dataset`, a part in memory at a time."""
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,6 +69,13 @@ class StoredDataset:
     changes: tuple[Reweighting, ...] = ()
     # Temporary folders live as long as a dataset that is in them.
     _alive: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    # Parts that somebody still has: who asks for the same ones need not wait for them.
+    _made: weakref.WeakValueDictionary = field(
+        default_factory=weakref.WeakValueDictionary,
+        init=False,
+        repr=False,
+        compare=False,
+    )
 
     def __post_init__(self) -> None:
         check_count("StoredDataset(chunk_size=...)", self.chunk_size)
@@ -277,6 +285,10 @@ class StoredDataset:
         """As the function `split`: the same events in every part, to the last one."""
         check_fractions(fractions)
         self.check_unchanged("split")
+        names = [(*fractions, seed, part) for part in range(len(fractions))]
+        made = [part for name in names if (part := self._made.get(name)) is not None]
+        if len(made) == len(names):
+            return tuple(made)
         of_process: dict[str, list[StoredSample]] = {}
         for key, sample in self.scored_samples():
             if not sample.weights_alone:  # else the nominal sample's indices
@@ -292,14 +304,21 @@ class StoredDataset:
             mixed = hash_of_index(index, seed).astype(np.uint64)
             return np.searchsorted(ends[key.process], mixed, side="right") == part
 
-        return tuple(
-            self._part(partial(belongs, part)) for part in range(len(fractions))
-        )
+        parts = [self._part(partial(belongs, i)) for i in range(len(fractions))]
+        self._made.update(zip(names, parts, strict=True))
+        return tuple(parts)
 
     def leave_out(self, fold: int, folds: int, *, seed: int = 0) -> "StoredDataset":
         """As the function `leave_out`."""
         self.check_unchanged("leave_out")
-        return self._part(lambda _, index: fold_of_index(index, folds, seed) != fold)
+        name = ("without", fold, folds, seed)
+        part = self._made.get(name)
+        if part is None:
+            part = self._part(
+                lambda _, index: fold_of_index(index, folds, seed) != fold
+            )
+            self._made[name] = part
+        return part
 
     def check_unchanged(self, call: str) -> None:
         """What needs the sums of the weights takes those that are on disk.

@@ -328,7 +328,7 @@ def demo(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, in `docs/_build/html`, with executed tutorials; its links lead."""
     session.install(*everything(), *tools("docs"))
-    builder = ("sphinx-build", "-W", "--keep-going", "-b", "html")
+    builder = ("sphinx-build", "-W", "--keep-going", "-j", "auto", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
     session.run("python", "docs/_scripts/internal_links.py", "docs/_build/html")
 

@@ -33,7 +33,7 @@ exclude_patterns = ["_build"]
 # Tutorials and the gallery are executed, once for each change of a page; a block that
 # fails fails the build.
 nb_execution_mode = "cache"
-nb_execution_cache_path = "_build/executed"
+nb_execution_cache_path = str(pathlib.Path(__file__).parent / "_build" / "executed")
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300

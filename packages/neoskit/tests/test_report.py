@@ -220,6 +220,19 @@ def test_the_comparison_beside_a_run_is_found(run, document, tmp_path):
     assert f"neoskit report RUN --compared {tmp_path}" in done.output
 
 
+def test_a_run_without_a_result_is_shown_with_the_reason(run, monkeypatch):
+    def fails(*args):
+        raise ValueError("Channel 'SR', bin 1: 20 signal events and no background")
+
+    monkeypatch.setattr("neoskit._report.write.evaluate", fails)
+    shown = report_document(run, lambda: build_dataset(run.config, run.path))
+    (one, _) = shown["seeds"]
+    assert "no background" in one["numbers"]["missing"]["result"]
+    assert "no background" in one["fit"]["missing"]
+    assert one["training"]["frames"]
+    assert one["yields"][0]["yield"] == pytest.approx(20.0)
+
+
 def test_one_file_that_asks_for_nothing(page, document):
     text = page.read_text(encoding="utf-8")
     assert not re.search(

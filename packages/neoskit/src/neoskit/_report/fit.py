@@ -9,7 +9,7 @@ import fitkit
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import head_room
-from .plain import rounded
+from .plain import message, rounded
 
 
 def fit(model: fitkit.Model, mu: float) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def fit(model: fitkit.Model, mu: float) -> dict[str, Any]:
         ranked = fitkit.ranking(model, data)
     # What fitkit raises where a fit has no minimum, or a model no answer.
     except (ArithmeticError, RuntimeError, ValueError) as error:
-        return {"missing": str(error).split("\n---")[0]}
+        return {"missing": message(error)}
     return {
         "mu": mu,
         "pulls": [
@@ -64,7 +64,7 @@ def costs(pipeline: AbstractPipeline, judges: Dataset) -> dict[str, Any]:
     try:
         room = head_room(pipeline, judges)
     except (ArithmeticError, RuntimeError, ValueError) as error:
-        return {"missing": str(error).split("\n---")[0]}
+        return {"missing": message(error)}
     return {
         "ratio": rounded(room.ratio),
         "poi_uncertainty": rounded(room.poi_uncertainty),

@@ -1,4 +1,4 @@
-"""Numbers as the page takes them: short, and `None` where there is none."""
+"""Numbers and messages as the page takes them."""
 
 import math
 from typing import Any
@@ -14,3 +14,8 @@ def rounded(values: ArrayLike, digits: int = 7) -> Any:
         return [rounded(value, digits) for value in array]
     number = float(array)
     return float(f"{number:.{digits}g}") if math.isfinite(number) else None
+
+
+def message(error: Exception) -> str:
+    """What an error says to a reader, without equinox's advice to developers."""
+    return str(error).split("\n---")[0].strip()

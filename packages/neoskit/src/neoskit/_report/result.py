@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from .._custom_types import Yields
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Evaluation
-from .._results.numbers import medians_of
+from .._results.numbers import NUMBERS, medians_of
 from .._templates import Template, Templates
 from .plain import rounded
 from .training import stack
@@ -41,10 +42,12 @@ def templates(found: Templates, signals: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def yields(evaluation: Evaluation, signals: tuple[str, ...]) -> list[dict[str, Any]]:
+def yields(
+    hard: Templates, raw_counts: dict[str, dict[str, Yields]], signals: tuple[str, ...]
+) -> list[dict[str, Any]]:
     """A row for each process of each channel: yield, error, events."""
     rows = []
-    for channel, processes in evaluation.templates.items():
+    for channel, processes in hard.items():
         for name, process in processes.items():
             total = float(np.sum(process.nominal.yields))
             variance = float(np.sum(process.nominal.variance))
@@ -55,7 +58,7 @@ def yields(evaluation: Evaluation, signals: tuple[str, ...]) -> list[dict[str, A
                     "signal": name in signals,
                     "yield": rounded(total),
                     "error": rounded(np.sqrt(variance)),
-                    "raw": rounded(evaluation.raw_counts[channel][name].sum()),
+                    "raw": rounded(np.sum(raw_counts[channel][name])),
                     "effective": rounded(total**2 / variance if variance else 0.0, 4),
                     "shifts": {
                         systematic: [
@@ -81,6 +84,22 @@ def numbers(
         "missing": evaluation.missing,
         "mu": evaluation.mu,
         "poi": evaluation.model.poi,
+    }
+
+
+def no_numbers(why: str, poi: str) -> dict[str, Any]:
+    """The same, and the fit, where nothing may be quoted."""
+    return {
+        "numbers": {
+            "errors": {},
+            "medians": dict.fromkeys(NUMBERS),
+            "cls": [None] * 5,
+            "upper_limit": [None] * 5,
+            "missing": {"result": why},
+            "mu": 1.0,
+            "poi": poi,
+        },
+        "fit": {"missing": why},
     }
 
 

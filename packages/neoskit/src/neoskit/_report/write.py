@@ -18,8 +18,9 @@ from .._run.folder import RunFolder
 from .._run.run import load, rebinned
 from .comparison import comparison
 from .fit import costs, fit
+from .plain import message
 from .repeat import repeat
-from .result import numbers, soft_versus_hard, templates, yields
+from .result import no_numbers, numbers, soft_versus_hard, templates, yields
 from .training import training
 
 
@@ -104,17 +105,28 @@ def _seed(
 ) -> dict[str, Any]:
     signals = config.measurement.signals
     trained = load(folder, dataset, seed)
-    pipeline = rebinned(config, trained)
-    evaluation = evaluate(pipeline, trained.judges)
-    edges = pipeline.edges.tolist() if pipeline.binned else None
+    pipeline, judges = trained.pipeline, trained.judges
+    try:
+        pipeline = rebinned(config, trained)
+        evaluation = evaluate(pipeline, judges)
+    # Signal without background in a bin, bins that cannot be merged: as the run itself
+    # said. The training and the templates are there nevertheless, and tell why.
+    except ValueError as error:
+        found = no_numbers(message(error), pipeline.measurement.poi)
+    else:
+        errors = folder.evaluation(seed).get("errors", {})
+        found = {
+            "numbers": numbers(evaluation, errors),
+            "fit": fit(evaluation.model, evaluation.mu),
+        }
+    hard = pipeline.hard_templates(judges)
     return {
-        "numbers": numbers(evaluation, folder.evaluation(seed).get("errors", {})),
-        "edges": edges,
-        "templates": templates(evaluation.templates, signals),
-        "yields": yields(evaluation, signals),
-        "fit": fit(evaluation.model, evaluation.mu),
-        "costs": costs(pipeline, trained.judges),
-        "soft": soft_versus_hard(trained.pipeline, trained.judges, signals),
+        **found,
+        "edges": pipeline.edges.tolist() if pipeline.binned else None,
+        "templates": templates(hard, signals),
+        "yields": yields(hard, pipeline.raw_counts(judges), signals),
+        "costs": costs(pipeline, judges),
+        "soft": soft_versus_hard(trained.pipeline, judges, signals),
     }
 
 

@@ -13,9 +13,12 @@ from typer.testing import CliRunner
 
 import neoskit._atomic as atomic
 import neoskit._cli.app
+from neoskit._run.builders import absolute, build_dataset
 from neoskit._run.compare import compared
+from neoskit._run.config import parse_config
 from neoskit._run.folder import RunFolder
 from neoskit._run.lock import locked
+from neoskit._run.start import begun
 from neoskit._train import steps
 from neoskit._train.checkpoint import standing
 
@@ -497,3 +500,20 @@ def test_a_comparison_goes_on(tmp_path, monkeypatch):
     # All is done: the same command would be another comparison.
     folder = RunFolder(tmp_path / "run")
     assert compared(folder, folder.config)
+
+
+def test_a_file_that_changed_is_named(tmp_path):
+    """Also where the events that come out of it are the same."""
+    (tmp_path / "events.py").write_text(
+        "import neoskit\n\ndef dataset():\n    return neoskit.gaussian_blobs(50)\n"
+    )
+    source = {"kind": "python", "file": "events.py"}
+    config = absolute(parse_config({"source": source}), tmp_path)
+    dataset = build_dataset(config, tmp_path)
+    with begun(tmp_path / "run", config, tmp_path, dataset) as folder:
+        assert folder.provenance["files"].keys() == {str(tmp_path / "events.py")}
+    with (tmp_path / "events.py").open("a") as file:
+        file.write("# a note\n")
+    again = begun(tmp_path / "run", config, tmp_path, dataset, resume=True)
+    with pytest.raises(ValueError, match=r"the file .*events\.py differs"), again:
+        pass

@@ -276,7 +276,8 @@ def comparison(
             # Over orders of magnitude, as a CLs; not a limit of 0.9 beside one of 1.1.
             log = some.size > 0 and some.min() > 0 and some.max() > 10 * some.min()
             plot.spread(values, ylabel=_TITLES[name], log=bool(log), ax=above)
-            above.tick_params(axis="x", labelrotation=20)
+            for label in above.get_xticklabels():
+                label.set(rotation=25, ha="right", rotation_mode="anchor")
             for place, baseline in enumerate(baselines):
                 found = verdict(compared, name, objective, baseline)
                 of_seeds = np.nan_to_num(found.seeds)

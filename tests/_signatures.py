@@ -131,7 +131,8 @@ def untold(package: str, root: Path = ROOT) -> list[str]:
     What a new class has needs no line of its own, nor what one had that is gone.
     """
     before, after = read(package, RELEASED, root), read(package, NOW, root)
-    told = _changelog.names(_changelog.sections(package, root)[_changelog.UNRELEASED])
+    sections = _changelog.sections(package, root)
+    told = _changelog.names(sections.get(_changelog.UNRELEASED, ""))
     stays = {*map(symbol, before)} & {*map(symbol, after)}
     names = changed(before, after) - told
     return sorted(

@@ -469,9 +469,9 @@ from fitkit.plot._look import one_axes, styled
 styled(one_axes)(None)
 assert matplotlib.is_interactive()
 """
-    env = os.environ | {"MPLBACKEND": "module://a_notebooks", "PYTHONPATH": os.pathsep.join(
-        [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )}
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    env["MPLBACKEND"] = "module://a_notebooks"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

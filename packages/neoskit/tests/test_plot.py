@@ -1,5 +1,9 @@
 """Pictures: what is drawn, on whose axes, and that an animation moves."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -93,3 +97,23 @@ def test_animation(tmp_path):
     assert plt.get_fignums() == []
     with pytest.raises(ValueError, match="at least one frame"):
         plot.animate(draw, [], tmp_path / "empty.gif")
+
+
+def test_what_a_backend_sets_for_the_session_stays(tmp_path):
+    """A notebook's turns interactive mode on when it is loaded, by the first figure."""
+    backend = "from matplotlib.backends.backend_agg import *\n"
+    backend += "import matplotlib\nmatplotlib.interactive(True)\n"
+    (tmp_path / "a_notebooks.py").write_text(backend)
+    script = """
+import matplotlib
+from neoskit import plot
+with plot.style():
+    plot.history({"loss": ([0, 1], [2.0, 1.0])})
+assert matplotlib.is_interactive()
+"""
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    env["MPLBACKEND"] = "module://a_notebooks"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

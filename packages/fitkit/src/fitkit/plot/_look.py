@@ -1,6 +1,7 @@
 """The look of all pictures: settings, colours, new axes, names as text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import matplotlib as mpl
 import mplhep
@@ -57,9 +58,19 @@ ONE_SIGMA, TWO_SIGMA = "#607641", "#f5bb54"
 LETTERS = 40
 
 
+@contextmanager
+def look() -> Iterator[None]:
+    """The look for the duration of a drawing, and the session's settings after it."""
+    # Loads the backend. One that is loaded by the first figure, within the look, loses
+    # what it sets for the session: notebooks would show that figure and no other.
+    plt.draw_if_interactive()
+    with mpl.rc_context(LOOK):
+        yield
+
+
 def styled(function):
     """Draw in the look, and leave the settings of the session as they are."""
-    return mpl.rc_context(LOOK)(function)
+    return look()(function)
 
 
 def one_axes(

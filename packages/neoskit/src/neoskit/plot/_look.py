@@ -24,6 +24,9 @@ def style() -> AbstractContextManager[None]:
         >>> with plot.style():
         ...     ax = plot.history({"train": ([0, 1, 2], [1e-2, 1e-4, 1e-5])})
     """
+    # Loads the backend. One that is loaded by the first figure, within the context,
+    # loses what it sets for the session: notebooks would show no other figure.
+    plt.draw_if_interactive()
     return mpl.rc_context(
         {
             "font.size": 10,

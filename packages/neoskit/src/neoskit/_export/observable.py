@@ -81,11 +81,11 @@ def _of_one(pipeline: Pipeline) -> Callable[[Features], Outputs]:
             bins = jnp.argmax(scored.membership, axis=-1)
         else:  # selected events are counted in one bin
             bins = jnp.zeros(features.shape[0], jnp.int32)
-        given = {}
+        given: Outputs = {}
         if scored.value is not None:
-            given["score"] = scored.value
+            given["score"] = jnp.asarray(scored.value)
         if scored.weight is not None:
-            given["weight"] = scored.weight
+            given["weight"] = jnp.asarray(scored.weight)
             bins = jnp.where(scored.weight > 0, bins, -1)
         return {**given, "bin": bins.astype(jnp.int32)}
 
@@ -232,7 +232,9 @@ def _inputs(
     pipeline: AbstractPipeline, features: Sequence[str]
 ) -> list[tuple[str, tuple[int, ...], Any]]:
     """Name, shape of one event and type of each argument."""
-    arguments = [("features", (len(features),), jnp.float32)]
+    arguments: list[tuple[str, tuple[int, ...], Any]] = [
+        ("features", (len(features),), jnp.float32)
+    ]
     if isinstance(pipeline, CrossFit):
         arguments.append(("fold", (), jnp.int32))
     return arguments

@@ -94,14 +94,19 @@ const CONFIG = {
 };
 const narrow = () => innerWidth < 720;
 function draw(id, traces, look) {
-  Plotly.react(at(id), traces, look, { ...CONFIG, displayModeBar: narrow() ? false : "hover" });
+  // Paper has other sizes than the screen, and nobody resizes a window before printing.
+  const size = { width: at(id).offsetWidth, height: at(id).offsetHeight };
+  Plotly.react(at(id), traces, { ...look, ...size }, { ...CONFIG, displayModeBar: narrow() ? false : "hover" });
 }
 
 // --- bins ----------------------------------------------------------------------------
 const short = (x) => String(Number(x.toPrecision(3)));
 function binAxis(count, edges, extra = {}) {
+  // Of many bins every other edge, or fewer, so that the numbers stay upright.
+  const every = Math.ceil(count / (narrow() ? 6 : 8));
+  const chosen = [...Array(count + 1).keys()].filter((i) => i % every === 0 || i === count);
   const marks = edges && edges.length === count + 1
-    ? { tickvals: edges.map((_, i) => i - 0.5), ticktext: edges.map(short), title: titled("edges of the observable's bins") }
+    ? { tickvals: chosen.map((i) => i - 0.5), ticktext: chosen.map((i) => short(edges[i])), tickangle: 0, title: titled("edges of the observable's bins") }
     : { tickvals: [...Array(count).keys()], title: titled("bin") };
   return axis({ range: [-0.5, count - 0.5], showgrid: false, ...marks, ...extra });
 }
@@ -242,7 +247,7 @@ function drawCurve() {
   draw("plot-curve", traces, layout({
     margin: { l: 52, r: 14, t: 24, b: 44 }, shapes, annotations,
     xaxis: axis({ title: titled("step"), range: [-0.02 * found.steps.at(-1), 1.03 * found.steps.at(-1)] }),
-    yaxis: axis({ title: titled(escaped(TITLES[state.curve])), type: log ? "log" : "linear", range, exponentformat: "power", dtick: log && range[1] - range[0] > 1.2 ? Math.max(1, Math.ceil((range[1] - range[0]) / 7)) : undefined }),
+    yaxis: axis({ title: titled(escaped(TITLES[state.curve])), type: log ? "log" : "linear", range, exponentformat: "power", dtick: !log ? undefined : range[1] - range[0] > 1.6 ? Math.max(1, Math.ceil((range[1] - range[0]) / 7)) : "D2" }),
   }));
   at("curve-remark").textContent = state.curve === "loss"
     ? "What is minimised: smooth bins, the events of each step" + (data.settings.folds ? ", of the first fold." : ".")
@@ -264,7 +269,8 @@ function drawNow() {
   at("now-step").dataset.step = now.step;
   at("now-step").title = stage.objective;
   for (const name of [...NUMBERS, "loss"]) {
-    if (!(name in run().curves)) continue;
+    // With folds each has a loss of its own, at the steps of all there is none.
+    if (!(name in run().curves) || (name === "loss" && data.settings.folds)) continue;
     const value = now.numbers[name];
     const box = element("div");
     box.append(element("dt", TITLES[name]));
@@ -299,6 +305,7 @@ function play() {
 function setUpTraining() {
   const has = run().frames.length > 0;
   at("no-training").hidden = has;
+  at("training-lead").hidden = !has || !data.settings.rebinned;
   at("with-training").hidden = !has;
   if (!has) return;
   const { plane, frames, curves } = run();

@@ -589,7 +589,7 @@ function drawRepeat() {
   const { repeat } = data;
   at("command").textContent = repeat.command;
   at("config").textContent = repeat.config;
-  const seeds = Object.entries(repeat.seeds).map(([name, value]) => [`seed: ${name}`, Array.isArray(value) ? value.join(", ") : String(value)]);
+  const seeds = Object.entries(repeat.seeds).filter(([, value]) => value !== null).map(([name, value]) => [`seed: ${name}`, Array.isArray(value) ? value.join(", ") : String(value)]);
   for (const [name, value] of [...Object.entries(repeat.versions), ...seeds]) {
     const pair = element("div");
     pair.append(element("dt", name), element("dd", value));

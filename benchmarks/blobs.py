@@ -192,12 +192,11 @@ def ablation(seeds: int, counts: list[int]) -> None:
     bare = dataclasses.replace(last, pseudo_events=0.0)
     scratch = dataclasses.replace(bare, steps=400, optimiser=WARM)
     variants = {
-        "from scratch": [scratch],
-        "from scratch, pseudo-events": [
-            dataclasses.replace(scratch, pseudo_events=1.0)
-        ],
-        "warm start": [entropy, bare],
-        "warm start, pseudo-events: the recipe": [entropy, last],
+        "from scratch, κ = 0": [scratch],
+        "from scratch, κ = 1": [dataclasses.replace(scratch, pseudo_events=1.0)],
+        "warm start, κ = 0": [entropy, bare],
+        "warm start, κ = 1: the recipe": [entropy, last],
+        "κ = 0.3": [entropy, dataclasses.replace(last, pseudo_events=0.3)],
         "κ = 3": [entropy, dataclasses.replace(last, pseudo_events=3.0)],
         "without logarithm": [entropy, dataclasses.replace(last, logarithm=False)],
         "300 steps": [entropy, dataclasses.replace(last, steps=300)],

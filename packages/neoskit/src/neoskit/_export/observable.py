@@ -87,7 +87,7 @@ def _of_one(pipeline: Pipeline) -> Callable[[Features], Outputs]:
         if scored.weight is not None:
             given["weight"] = jnp.asarray(scored.weight)
             bins = jnp.where(scored.weight > 0, bins, -1)
-        return {**given, "bin": bins.astype(jnp.int32)}
+        return {**given, "bin": jnp.asarray(bins, jnp.int32)}
 
     return outputs
 

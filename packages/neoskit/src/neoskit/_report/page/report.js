@@ -27,7 +27,7 @@ function number(value, digits = 3) {
 }
 const whole = (x) => Math.round(x).toLocaleString("en").replaceAll(",", "\u202f");
 const percent = (x, digits = 1) =>
-  x === null || !Number.isFinite(x) ? "–" : `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).toFixed(digits)} %`;
+  x === null || !Number.isFinite(x) ? "–" : `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).toFixed(digits)}\u00a0%`;
 const bare = (id) => { const node = at(id); node.replaceChildren(); return node; };
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
@@ -44,7 +44,8 @@ function options(id, values, chosen, words = (x) => x) {
 function table(id, head, rows) {
   const node = bare(id);
   const first = node.createTHead().insertRow();
-  for (const cell of head) first.append(element("th", cell));
+  const left = rows[0]?.left ?? 1;
+  head.forEach((cell, i) => first.append(element("th", cell, i < left ? { class: "text" } : {})));
   const body = node.createTBody();
   for (const { cells, kind = "", left = 1 } of rows) {
     const row = body.insertRow();
@@ -492,7 +493,8 @@ function gains(name) {
   const [baseline] = found.baselines, { mean, verdict } = found.difference[baseline][name];
   const scale = median(found.numbers[baseline][name].map((v) => (v === null ? null : Math.abs(v))));
   if (mean === null || !scale) return null;
-  return { verdict, text: `${verdict} than ${objective(baseline)}: ${percent(mean / scale)}` };
+  const word = verdict === "equal" ? "equal within errors to" : `${verdict} than`;
+  return { verdict, text: `${word} ${objective(baseline)}: ${percent(mean / scale)}` };
 }
 function drawGain() {
   const found = data.comparison, room = found?.head_room ?? state.seed.costs;
@@ -537,7 +539,7 @@ function drawGain() {
         number(one.mean), number(one.bootstrap_error, 2), number(one.seed_spread, 2), scale ? percent(one.mean / scale) : "–", one.verdict], left: 2,
     };
   }));
-  table("gain-table", ["number", "baseline", "baseline", objective(found.objective), "difference", "± events", "± seeds", "relative", "verdict"], rows);
+  table("gain-table", ["number", "baseline", "its median", `median of ${objective(found.objective)}`, "difference", "± events", "± seeds", "relative", "verdict"], rows);
   for (const row of at("gain-table").tBodies[0].rows) row.lastChild.className = row.lastChild.textContent;
 }
 
@@ -577,7 +579,6 @@ function drawYields() {
     rows.push({ cells: [channel, "all backgrounds", number(total, 4), number(error, 2), whole(background.reduce((s, row) => s + row.raw, 0)), number(error ? (total / error) ** 2 : 0, 4), ""], kind: "total", left: 2 });
   }
   table("yields-table", ["channel", "process", "yield", "± finite sample", "raw events", "effective events", "largest change of the yield"], rows);
-  for (const cell of at("yields-table").tHead.rows[0].cells) if (["channel", "process"].includes(cell.textContent)) cell.className = "text";
 }
 function worst(row) {
   const shifts = Object.entries(row.shifts).map(([name, sides]) => [name, sides.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)]);

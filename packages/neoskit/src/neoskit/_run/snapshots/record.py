@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._events import Dataset, few_events, keep_only
-from ..._pipeline import AbstractPipeline
+from ..._events import Dataset, StoredDataset, few_events, keep_only
+from ..._pipeline import AbstractPipeline, Pipeline
 from ..._results.numbers import medians_of
+from ..._templates import Templates
 from ..._train import TrainState
 from ..builders import stage_tables
 from ..config import RunConfig
@@ -39,7 +40,7 @@ class Recording:
     folder: RunFolder
     config: RunConfig
     seed: int
-    judges: Dataset
+    judges: Dataset | StoredDataset
     partition: int = 0
 
     @property
@@ -71,20 +72,25 @@ class Recording:
             What it says of the result, by the names of the metrics: nothing of one of
             several folds, which alone has no result.
         """
-        judges = self.judges
-        if fold is not None:
-            folds = self.config.split.folds or 1
-            judges = keep_only(judges, fold, folds, seed=self.partition)
         pipeline = state.pipeline
         shot = Snapshot(
             int(state.step),
             int(state.stage),
-            pipeline.hard_templates(judges),
+            self._templates(pipeline, fold),
             np.asarray(pipeline.edges) if pipeline.binned else None,
             self._plane.places(pipeline),
         )
         shot.save(self.place if fold is None else self.place / f"fold-{fold}")
         return {} if fold is not None else _numbers(pipeline, shot)
+
+    def _templates(self, pipeline: Pipeline, fold: int | None) -> Templates:
+        """Hard templates of the events that this pipeline has not seen."""
+        if fold is None:
+            return pipeline.hard_templates(self.judges)
+        given = (pipeline, fold, self.config.split.folds or 1, self.partition)
+        if isinstance(self.judges, StoredDataset):
+            return self.judges.sum(_of_fold, given)
+        return _of_fold(given, self.judges)
 
     def join(self, pipeline: AbstractPipeline) -> Iterator[dict[str, float]]:
         """Adds up the looks of the folds, step by step; for each what it says.
@@ -105,6 +111,11 @@ class Recording:
             shot.save(self.place)
             where = {"stage": shot.stage, "step": step}
             yield {**where, **_numbers(pipeline, shot)}
+
+
+def _of_fold(given: tuple[Pipeline, int, int, int], events: Dataset) -> Templates:
+    pipeline, fold, folds, partition = given
+    return pipeline.hard_templates(keep_only(events, fold, folds, seed=partition))
 
 
 def _numbers(pipeline: AbstractPipeline, shot: Snapshot) -> dict[str, float]:

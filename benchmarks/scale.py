@@ -4,8 +4,8 @@ Models of the kind that measurements of the W mass have: few samples, thousands 
 systematics that each change some of the bins, and the statistics of the simulation,
 profiled. Nothing of them is in a file: they are generated. For each size, in a process
 of its own: reading, a fit to fluctuated data, the covariance, and the impacts of all
-parameters and of groups from that covariance, without another fit. Times and memory are
-fitted with power laws.
+parameters and of groups from that covariance, without another fit. Times are of the
+processor; they and the memory are fitted with power laws.
 
     scale.py [--quick] [--one PARAMETERS BINS]
 
@@ -83,9 +83,9 @@ def one(parameters: int, bins: int) -> None:
     times = {}
 
     def timed(name, call):
-        start = time.perf_counter()
+        start = time.process_time()
         result = call()
-        times[name] = time.perf_counter() - start
+        times[name] = time.process_time() - start
         return result
 
     channels = specification(parameters, bins)

@@ -108,11 +108,12 @@ def _model_of(known: _Document) -> tuple[SimplifiedLikelihood, Data]:
     channels = {each.name: each.bins for each in known.channels or ()}
     if len(channels) < len(known.channels or ()):
         raise ValueError("`channels` has a name twice.")
+    third = known.third_moment
     model = SimplifiedLikelihood(
-        known.signal,
-        known.background,
+        np.array(known.signal),
+        np.array(known.background),
         table,
-        known.third_moment,
+        None if third is None else np.array(third),
         channels=channels or None,
         poi=known.poi,
     )

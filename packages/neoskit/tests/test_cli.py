@@ -18,6 +18,7 @@ from neoskit._run.builders import build_dataset
 from neoskit._run.folder import RunFolder
 from neoskit._run.run import load, untrained
 from neoskit._train import steps as step_module
+from neoskit._train.checkpoint import standing
 
 # All runs have two bins: they share what is compiled for the fits.
 SMALL = """
@@ -359,7 +360,11 @@ def test_a_training_that_fails_keeps_its_good_steps_and_the_other_seeds(
     assert done.exit_code == 1
     assert "not trained: seed 0: Training stopped at step 0" in done.output
     assert "seed 1: the training: Training stopped at step 2" in done.output
-    assert not (tmp_path / "run" / "seed-0").exists()
+    kept = files(tmp_path / "run")
+    assert "seed-0/parameters.eqx" not in kept
+    # The start of a training is in its description; what was trained is kept.
+    assert "seed-0/checkpoint.eqx" not in kept
+    assert standing(tmp_path / "run" / "seed-1" / "checkpoint.eqx").step == 2
     assert evaluation(tmp_path / "run", 1)["expected_cls"] < 1
 
 

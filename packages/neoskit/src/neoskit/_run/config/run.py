@@ -8,7 +8,7 @@ from .binning import BinningTable, RebinningTable
 from .channels import ChannelTable
 from .compare import ComparisonTable
 from .measurement import MeasurementTable
-from .observable import NetworkTable, Observable
+from .observable import NetworkTable, Observable, SoftmaxTable
 from .references import check_references
 from .samples import DataTable, SampleTable
 from .source import FilesTable, Source
@@ -78,7 +78,7 @@ class RunConfig(Table):
                 "`rebinning` merges neighbouring bins, and an observable of the kind "
                 f"{kind!r} has none: leave one of them out"
             )
-        softmax = self.observable.kind == "softmax"
+        softmax = isinstance(self.observable, SoftmaxTable)
         if softmax and (self.binning.edges or self.binning.learned):
             raise ValueError(
                 "`binning.edges` and `binning.learned` are of a value, and an "

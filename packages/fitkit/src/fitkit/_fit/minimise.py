@@ -15,8 +15,14 @@ from .._numerics.namespace import choose, concrete, freeze, traced, xp
 from .._numerics.threads import one_thread
 from .box import Box
 from .implicit import Found, minimum_point, minimum_value
-from .search import CONVERGED, MAX_STEPS, Search, search_on_numpy
+from .scatter import even_directions, natural_widths, possible_start
+from .search import CONVERGED, IMPOSSIBLE, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
+
+
+# Starts from which a fit that was given up is tried again, how far they scatter in
+# natural widths, and the most steps from each.
+_OTHER_STARTS, _REACH, _STEPS = 6, 1.0, 300
 
 
 @final
@@ -99,7 +105,8 @@ def _searched(
     lower, upper = parameters.lower, parameters.upper
     inside = parameters.declared_init if inside is None else inside
     inside = xp.where(movable, xp.clip(inside, lower, upper), inside)
-    if runs_on_numpy(likelihood, parameters, inside):
+    on_numpy = runs_on_numpy(likelihood, parameters, inside)
+    if on_numpy:
         search = search_on_numpy
     else:
         # Only a traced fit needs optimistix, which takes a while to import.
@@ -117,6 +124,34 @@ def _searched(
             xp.isnan(found.at.value) & ~xp.isnan(other.at.value)
         )
         found = choose(better, other, found)
+    if on_numpy and found.status not in (CONVERGED, IMPOSSIBLE):
+        found = _from_elsewhere(likelihood, parameters, inside, found, max_steps)
+    return found
+
+
+def _from_elsewhere(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    inside: Vector,
+    found: Search,
+    max_steps: int,
+) -> Search:
+    """The first minimum that a search from another start arrives at, or `found`.
+
+    Far from what the data allow, strengths of 10 and 50, a likelihood may be so ragged
+    that a search ends between two walls, with a minimum elsewhere. On NumPy alone:
+    compiled, a batch would pay for what one of its members needs.
+    """
+    movable = parameters.start()[1]
+    box = Box(parameters.lower, parameters.upper, movable, 1.0)
+    widths = _REACH * natural_widths(likelihood, parameters)
+    # The first direction is none: that start was tried.
+    for direction in even_directions(_OTHER_STARTS + 1, len(widths))[1:]:
+        start = possible_start(likelihood, parameters, widths * direction)
+        most = min(_STEPS, max_steps)
+        other = search_on_numpy(likelihood, start, inside, box, most)
+        if other.status == CONVERGED:
+            return other
     return found
 
 

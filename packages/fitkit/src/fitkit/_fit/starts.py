@@ -20,12 +20,11 @@ from .._numerics.precision import require_float64
 from .diagnose import FitError
 from .minimise import Minimum, minimise
 from .result import FitResult, result_of
+from .scatter import even_directions, natural_widths, possible_start
 
 # How far starts scatter, in natural widths at the nominal start: a parameter that a
 # unit normal distribution constrains is tried to three of its standard deviations.
 _REACH = 3.0
-# Halvings of a start whose likelihood is zero, back towards the nominal one.
-_HALVINGS = 6
 # Minima are the same where -2 log L agrees to this and no entry differs by more than
 # this part of its width.
 _SAME_VALUE, _SAME_PLACE = 1e-5, 1e-2
@@ -109,7 +108,7 @@ def fit_from_many_starts(
     )
     require_float64(likelihood, parameters)
     common = likelihood, parameters, _reach(likelihood, parameters)
-    directions = _even(starts, model)
+    directions = even_directions(starts, model.parameter_shapes.size)
     minima = concrete(_minima_from(common, directions, directions.shape[1]))
     found = [
         result_of(jax.tree.map(lambda x, i=i: x[i], minima), model)
@@ -132,30 +131,12 @@ def fit_from_many_starts(
     return minima
 
 
-def _even(starts: int, model: AbstractModel) -> Float[np.ndarray, "starts params"]:
-    """Points that fill the cube [-1, 1]^params evenly, the first at its centre."""
-    size = model.parameter_shapes.size
-    # Multiples of irrational numbers modulo 1: roots of different primes.
-    roots = np.sqrt(_primes(size)) % 1.0
-    return 2 * ((0.5 + np.arange(starts)[:, None] * roots) % 1.0) - 1
-
-
-def _primes(count: int) -> np.ndarray:
-    sieve = np.ones(max(20, 20 * count), dtype=bool)
-    sieve[:2] = False
-    for n in range(2, int(len(sieve) ** 0.5) + 1):
-        sieve[n * n :: n] = False
-    return np.flatnonzero(sieve)[:count].astype(float)
-
-
 @numpy_or_compiled
 def _reach(
     likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
 ) -> Vector:
     """How far starts scatter from the nominal one, `[params]`."""
-    nominal, movable = parameters.start()
-    at = likelihood.derivatives(nominal)
-    return xp.where(movable, _REACH / scale_of(at.convex), 0.0)
+    return _REACH * natural_widths(likelihood, parameters)
 
 
 def _minimise_from(
@@ -164,19 +145,8 @@ def _minimise_from(
 ) -> Minimum:
     """The fit from a start in some direction from the nominal one."""
     likelihood, parameters, reach = common
-    nominal, movable = parameters.start()
-
-    def place(part: Array) -> Vector:
-        moved = nominal + part * reach * direction
-        inside = xp.clip(moved, parameters.lower, parameters.upper)
-        return xp.where(movable, inside, nominal)
-
-    # The longest that is possible; the nominal start where none is.
-    longest = np.float64(0.0)
-    for part in 0.5 ** np.arange(_HALVINGS, -1, -1.0):
-        possible = xp.isfinite(likelihood.value(place(part)))
-        longest = xp.where(possible, part, longest)
-    return minimise(likelihood, parameters.starting_at(place(longest)))
+    start = possible_start(likelihood, parameters, reach * direction)
+    return minimise(likelihood, parameters.starting_at(start))
 
 
 _minima_from = Batched(_minimise_from)

@@ -19,7 +19,6 @@ from .scatter import even_directions, natural_widths, possible_start
 from .search import CONVERGED, IMPOSSIBLE, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
 
-
 # Starts from which a fit that was given up is tried again, how far they scatter in
 # natural widths, and the most steps from each.
 _OTHER_STARTS, _REACH, _STEPS = 6, 1.0, 300

@@ -6,7 +6,6 @@ from typing import final
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float
 
 from .._custom_types import Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
@@ -15,7 +14,7 @@ from .._model.parameters import ParameterVectors, entry_names
 from .._numerics.batch import Batched
 from .._numerics.bordered_matrix import scale_of
 from .._numerics.compiled import numpy_or_compiled
-from .._numerics.namespace import concrete, xp
+from .._numerics.namespace import concrete
 from .._numerics.precision import require_float64
 from .diagnose import FitError
 from .minimise import Minimum, minimise

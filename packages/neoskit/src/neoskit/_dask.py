@@ -118,7 +118,7 @@ class DaskWorkers(AbstractSummation):
             if time.monotonic() - alone_since > self.patience:
                 self.client.cancel(futures)
                 raise RuntimeError(
-                    f"The Dask cluster at {self.client.scheduler.address} has had no "
+                    f"The Dask cluster at {self.address} has had no "
                     f"worker for {self.patience:g} s. Start workers, and go on with "
                     "the training from its last checkpoint."
                 )
@@ -132,8 +132,14 @@ class DaskWorkers(AbstractSummation):
                 "Python), or workers more memory."
             ) from error
 
+    @property
+    def address(self) -> str:
+        """Of the scheduler; that it was reached at last, where it is gone."""
+        scheduler = self.client.scheduler
+        return "no longer connected" if scheduler is None else str(scheduler.address)
+
     def __repr__(self) -> str:
-        return f"DaskWorkers({self.client.scheduler.address})"
+        return f"DaskWorkers({self.address})"
 
 
 @contextlib.contextmanager

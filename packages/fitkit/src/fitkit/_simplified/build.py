@@ -153,13 +153,12 @@ def _known(
     """What is known of the parameters without the data of some channels."""
     if others:
         fitted = fixed_poi_fit(model.with_masked(*names), data, 0.0)
-        centre, movable = fitted.y, fitted.movable & ~poi
+        centre, movable = fitted.y, np.asarray(fitted.movable) & ~poi
         covariance = fitted.full_covariance
         known, table = covariance.determined, covariance.table
     else:
         centre, table = prior_centres(model), prior_covariance(model)
-        _, movable = model.parameter_vectors().start()
-        movable = movable & ~poi
+        movable = np.asarray(model.parameter_vectors().start()[1]) & ~poi
         known = np.diagonal(table) > 0
     if (unknown := movable & ~known).any():
         entries = entry_names(model.parameter_shapes)

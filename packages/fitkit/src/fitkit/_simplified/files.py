@@ -94,7 +94,7 @@ def _model_of(known: _Document) -> tuple[SimplifiedLikelihood, Data]:
         )
     rows = known.covariance
     flat = bool(rows) and not isinstance(rows[0], list)
-    if not flat and any(len(row) != size for row in rows):  # type: ignore[arg-type]
+    if not flat and any(len(row) != size for row in rows):
         raise ValueError(f"`covariance` must have {size} rows of {size} numbers.")
     table = np.array(rows, dtype=float)
     if flat:

@@ -58,9 +58,9 @@ class SimplifiedLikelihood(AbstractModel):
 
     layout: tuple[tuple[str, int], ...] = eqx.field(static=True)
     poi: str = eqx.field(static=True)
-    moments: tuple[Array, Array, Array | None]
+    moments: tuple[np.ndarray, np.ndarray, np.ndarray | None]
     expectation: Expectation
-    counted: Array
+    counted: np.ndarray
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class SimplifiedLikelihood(AbstractModel):
         return Data(counts, self.nominal_aux)
 
     @property
-    def nominal_aux(self) -> dict[str, Array]:
+    def nominal_aux(self) -> dict[str, Any]:
         """The auxiliary data of the directions: 0."""
         return {"theta": np.zeros(self.expectation.root.shape[1])}
 
@@ -206,7 +206,14 @@ class SimplifiedLikelihood(AbstractModel):
         return SimplifiedNLL(self.expectation, observed, self.counted)
 
 
-def _check_shapes(size: int, signal: Any, *moments: np.ndarray | None) -> None:
+def _check_shapes(
+    size: int,
+    signal: Any,
+    mean: np.ndarray,
+    table: np.ndarray,
+    third: np.ndarray | None,
+) -> None:
+    moments = mean, table, third
     words = ("background", "covariance", "third_moment")
     shapes: Sequence[tuple[int, ...]] = ((size,), (size, size), (size,))
     if signal.shape != (size,):
@@ -224,7 +231,6 @@ def _check_shapes(size: int, signal: Any, *moments: np.ndarray | None) -> None:
             )
         if not np.isfinite(value).all():
             raise ValueError(f"`SimplifiedLikelihood({word}=...)` is not finite.")
-    table = moments[1]
     variance = np.diagonal(table)
     if (variance < 0).any():
         bin = int(np.argmin(variance))

@@ -30,9 +30,9 @@ def read_columns(
             `"mt_1 < 30 and q_1 * q_2 < 0"`; all of them by default.
 
     Returns:
-        One array `(entries,)` per item of `branches`, of the file's own type, and `"entry"`: the
-        number of each kept entry in the file, which tells events apart for good
-        (for hashing, for matching an event with its shifted copy).
+        One array `(entries,)` per item of `branches`, of the file's own type, and
+        `"entry"`: the number of each kept entry in the file, which tells events apart
+        for good (for hashing, for matching an event with its shifted copy).
 
     Raises:
         FileNotFoundError: No such file.

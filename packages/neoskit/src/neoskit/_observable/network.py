@@ -13,7 +13,7 @@ import relaxed
 
 from .._checks import check_count
 from .._custom_types import Features, PerEvent, Scalar
-from .._events import Dataset, StoredDataset
+from .._events import Dataset, Events, StoredDataset
 from .observable import AbstractClassifier, AbstractObservable, Fixed, Scored
 
 Standardisation = tuple[Float[Array, " features"], Float[Array, " features"]]
@@ -270,7 +270,7 @@ def standardisation(dataset: Dataset | StoredDataset) -> Standardisation:
     nominal = [
         np.asarray(events.features, np.float64)
         for key, events in dataset.scored_samples()
-        if not key.shift
+        if not key.shift and isinstance(events, Events)
     ]
     if not nominal:
         raise ValueError(

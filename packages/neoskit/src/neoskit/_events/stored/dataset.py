@@ -302,7 +302,8 @@ class StoredDataset:
 
         def belongs(part: int, key: SampleKey, index: np.ndarray) -> np.ndarray:
             mixed = hash_of_index(index, seed).astype(np.uint64)
-            return np.searchsorted(ends[key.process], mixed, side="right") == part
+            parts = np.searchsorted(ends[key.process], mixed, side="right")
+            return np.asarray(parts == part)
 
         parts = [self._part(partial(belongs, i)) for i in range(len(fractions))]
         self._made.update(zip(names, parts, strict=True))
@@ -315,7 +316,7 @@ class StoredDataset:
         part = self._made.get(name)
         if part is None:
             part = self._part(
-                lambda _, index: fold_of_index(index, folds, seed) != fold
+                lambda _, index: np.asarray(fold_of_index(index, folds, seed)) != fold
             )
             self._made[name] = part
         return part

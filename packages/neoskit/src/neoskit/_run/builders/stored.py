@@ -82,7 +82,7 @@ def digest_of_source(config: RunConfig, base: Path) -> str:
     """Of all that decides which events there are: the description, and the files."""
     document: dict[str, Any] = config_document(config)
     tables = {name: document.get(name) for name in _TABLES}
-    source = {k: v for k, v in tables["source"].items() if k not in _WITHOUT_EFFECT}
+    source = {k: v for k, v in document["source"].items() if k not in _WITHOUT_EFFECT}
     text = json.dumps([tables | {"source": source}, list(_files(config, base))])
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -153,11 +153,12 @@ def _known(
     """What is known of the parameters without the data of some channels."""
     if others:
         fitted = fixed_poi_fit(model.with_masked(*names), data, 0.0)
-        centre, movable = fitted.y, np.asarray(fitted.movable) & ~poi
+        centre, movable = np.asarray(fitted.y), np.asarray(fitted.movable) & ~poi
         covariance = fitted.full_covariance
-        known, table = covariance.determined, covariance.table
+        known, table = np.asarray(covariance.determined), np.asarray(covariance.table)
     else:
-        centre, table = prior_centres(model), prior_covariance(model)
+        centre = np.asarray(prior_centres(model))
+        table = np.asarray(prior_covariance(model))
         movable = np.asarray(model.parameter_vectors().start()[1]) & ~poi
         known = np.diagonal(table) > 0
     if (unknown := movable & ~known).any():

@@ -1,7 +1,7 @@
 """Draws the pictures of docs/neoskit/does-it-pay.md from the numbers beside it.
 
-The numbers, `does-it-pay.json`, are what `inferno.py`, `blobs.py map` and
-`neoskit compare examples/cms_htautau.toml` give.
+The numbers, `does-it-pay.json`, are what `inferno.py`, `blobs.py map`, `blobs.py
+ablation` and `neoskit compare examples/cms_htautau.toml` give.
 
     does_it_pay.py [FOLDER]     docs/neoskit by default
 """
@@ -60,6 +60,20 @@ def htautau(ax: Any, numbers: dict[str, Any]) -> None:
     ax.legend()
 
 
+def ablation(ax: Any, numbers: dict[str, Any]) -> None:
+    """Limit against significance, of each variant of the recipe."""
+    for events, filled in (("200", "none"), ("2000", "full")):
+        found = numbers[events]
+        for number, name in enumerate(numbers["variants"]):
+            x, y = found["significance"][number], found["limit"][number]
+            label = name if filled == "full" else None
+            style = {"marker": MARKERS[number], "color": f"C{number}"}
+            ax.plot(x, y, fillstyle=filled, ls="none", label=label, **style)
+    ax.set(xlabel="significance", ylabel="95 % limit on μ")
+    ax.legend(fontsize="x-small", title="open: 200 events; full: 2000")
+
+
+MARKERS = "osD^v<>Ph"
 QUANTITIES = {
     "expected_cls": "CLs",
     "upper_limit": "limit",
@@ -71,6 +85,7 @@ QUANTITIES = {
 def main(folder: Path) -> None:
     numbers = json.loads((folder / "does-it-pay.json").read_text())
     drawn = {"inferno": inferno, "blobs": blobs, "htautau": htautau}
+    drawn["ablation"] = ablation
     with plot.style():
         for name, draw in drawn.items():
             figure = plot.panels(width=6.0)

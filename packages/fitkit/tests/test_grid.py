@@ -373,7 +373,7 @@ class TestExecutors:
         distributed = pytest.importorskip("distributed")
         with (
             distributed.LocalCluster(
-                n_workers=1, processes=False, dashboard_address=None
+                n_workers=1, processes=False, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
             client.get_executor() as executor,
@@ -422,7 +422,7 @@ def dask():
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=4, threads_per_worker=1, dashboard_address=None
+            n_workers=4, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

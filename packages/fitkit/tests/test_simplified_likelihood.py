@@ -240,7 +240,7 @@ def test_all_that_takes_a_model_takes_it(tmp_path):
     )
     path = tmp_path / "fit.npz"
     best.save(path, model, data)
-    again = fitkit.FitResult.load(path)
+    again = fitkit.FitResult.load(path, model, data)
     np.testing.assert_array_equal(again.y, best.y)
     assert 0 < float(fitkit.goodness_of_fit(model, data).p_value) < 1
 

@@ -119,7 +119,9 @@ def test_the_size_of_a_chunk_changes_nothing(uncertain):
         toys = Toys(jax.random.key(5), 30, chunk)
         return hypotest_by_toys(fits_of(uncertain, toys), np.asarray(1.0)).toys_sb
 
-    np.testing.assert_array_equal(statistics(7), statistics(1000))
+    # Rounding alone: which engine computes the rest of them depends on the time that
+    # the first ones took.
+    np.testing.assert_allclose(statistics(7), statistics(1000), rtol=1e-9, atol=1e-9)
 
 
 def test_free_fits_serve_every_tested_value(uncertain):
@@ -300,7 +302,7 @@ class TestExecutors:
         model, data = fitkit.read_combine_card(card)
         with (
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None
+                n_workers=2, threads_per_worker=1, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
             client.get_executor() as executor,

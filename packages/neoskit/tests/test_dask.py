@@ -37,7 +37,7 @@ def workers():
             processes=False,
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
         ) as client,
     ):
         yield DaskWorkers(client)
@@ -71,7 +71,7 @@ def test_a_worker_that_does_not_see_the_events(workers, stored, pipeline, tmp_pa
 def test_a_cluster_without_workers_is_not_waited_for_in_vain(stored, pipeline):
     with (
         distributed.LocalCluster(
-            n_workers=0, processes=False, dashboard_address=None
+            n_workers=0, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -1,5 +1,6 @@
 """The command in a process of its own."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -48,7 +49,6 @@ atexit.register(lambda: print({_HEAVY} & set(sys.modules), file=sys.stderr))
         (["fit", "-x"], 2),
         (["fti", "w.json"], 2),
         (["hypotest", "w.json", "--mu", "one"], 2),
-        (["info", "--json"], 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -58,6 +58,13 @@ def test_what_computes_nothing_imports_nothing(folder, arguments, code):
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1] == "set()"
+
+
+def test_what_tells_of_the_threads_imports_the_linear_algebra_alone(folder):
+    command = [sys.executable, "-c", _LIGHT, "info", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "jax" in done.stdout
+    assert not {"jax", "equinox"} & ast.literal_eval(done.stderr.splitlines()[-1])
 
 
 def test_completion_imports_nothing():

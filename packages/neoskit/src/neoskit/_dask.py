@@ -181,7 +181,7 @@ def dask_workers(where: str) -> Iterator[DaskWorkers]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.ERROR,
             env=_ENVIRONMENT,
         ) as cluster,

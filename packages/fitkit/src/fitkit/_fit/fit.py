@@ -11,7 +11,7 @@ from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
 from .diagnose import explain_failure
-from .minimise import minimised, searched_on_host, smallest_value
+from .minimise import minimised_from_anywhere, searched_on_host, smallest_value
 from .poi import fixed_pois
 from .result import FitResult, result_of
 
@@ -159,5 +159,5 @@ def _run(
     # By its class: of a bound method equinox makes a new object each time.
     likelihood = type(model).negative_log_likelihood(model, data)
     require_float64(likelihood, parameters)
-    result = result_of(minimised(likelihood, parameters), model)
+    result = result_of(minimised_from_anywhere(likelihood, parameters), model)
     return explain_failure(result, model, data) if throw else result

@@ -21,7 +21,7 @@ from .stationarity import Stationarity
 
 # Starts from which a fit that was given up is tried again, how far they scatter in
 # natural widths, and the most steps from each.
-_OTHER_STARTS, _REACH, _STEPS = 6, 1.0, 300
+_OTHER_STARTS, _REACH, _STEPS = 12, 2.0, 400
 
 
 @final
@@ -93,6 +93,44 @@ def minimise(
 minimised = numpy_or_compiled(minimise)
 
 
+@numpy_or_compiled
+def minimised_from_anywhere(
+    likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
+) -> Minimum:
+    """As `minimise`; on NumPy a fit that is given up is tried again from elsewhere.
+
+    For a fit that somebody asked for. Searches for limits, which make many where no
+    minimum may be, do without.
+    """
+    found = minimise(likelihood, parameters)
+    on_numpy = runs_on_numpy(likelihood, parameters)
+    if not on_numpy or found.status in (CONVERGED, IMPOSSIBLE):
+        return found
+    return _from_elsewhere(likelihood, parameters, found)
+
+
+def _from_elsewhere(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    found: Minimum,
+) -> Minimum:
+    """The first minimum that a search from another start arrives at, or `found`.
+
+    Far from what the data allow, strengths of 10 and 50, a likelihood may be so ragged
+    that a search ends between two walls, with a minimum elsewhere. On NumPy alone:
+    compiled, a batch would pay for what one of its members needs.
+    """
+    widths = _REACH * natural_widths(likelihood, parameters)
+    # The first direction is none: that start was tried.
+    for direction in even_directions(_OTHER_STARTS + 1, len(widths))[1:]:
+        start = possible_start(likelihood, parameters, widths * direction)
+        elsewhere = parameters.starting_at(start)
+        other = minimise(likelihood, elsewhere, max_steps=_STEPS)
+        if other.converged:
+            return other
+    return found
+
+
 def _searched(
     likelihood: AbstractNegativeLogLikelihood,
     parameters: ParameterVectors,
@@ -104,8 +142,7 @@ def _searched(
     lower, upper = parameters.lower, parameters.upper
     inside = parameters.declared_init if inside is None else inside
     inside = xp.where(movable, xp.clip(inside, lower, upper), inside)
-    on_numpy = runs_on_numpy(likelihood, parameters, inside)
-    if on_numpy:
+    if runs_on_numpy(likelihood, parameters, inside):
         search = search_on_numpy
     else:
         # Only a traced fit needs optimistix, which takes a while to import.
@@ -123,34 +160,6 @@ def _searched(
             xp.isnan(found.at.value) & ~xp.isnan(other.at.value)
         )
         found = choose(better, other, found)
-    if on_numpy and found.status not in (CONVERGED, IMPOSSIBLE):
-        found = _from_elsewhere(likelihood, parameters, inside, found, max_steps)
-    return found
-
-
-def _from_elsewhere(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    inside: Vector,
-    found: Search,
-    max_steps: int,
-) -> Search:
-    """The first minimum that a search from another start arrives at, or `found`.
-
-    Far from what the data allow, strengths of 10 and 50, a likelihood may be so ragged
-    that a search ends between two walls, with a minimum elsewhere. On NumPy alone:
-    compiled, a batch would pay for what one of its members needs.
-    """
-    movable = parameters.start()[1]
-    box = Box(parameters.lower, parameters.upper, movable, 1.0)
-    widths = _REACH * natural_widths(likelihood, parameters)
-    # The first direction is none: that start was tried.
-    for direction in even_directions(_OTHER_STARTS + 1, len(widths))[1:]:
-        start = possible_start(likelihood, parameters, widths * direction)
-        most = min(_STEPS, max_steps)
-        other = search_on_numpy(likelihood, start, inside, box, most)
-        if other.status == CONVERGED:
-            return other
     return found
 
 

@@ -56,6 +56,8 @@ ENVIRONMENT = {
     # jax's CPU Cholesky calls OpenBLAS, whose threads only get in each other's way.
     "OPENBLAS_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
+    # XLA tells of each program that it reads from the cache.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
 

@@ -184,18 +184,23 @@ def child(moment, *arguments):
     """The command in a process of its own, at its moment."""
     # Beside the description, which all tests share: compiled once for all of them.
     cache = {"JAX_COMPILATION_CACHE_DIR": str(arguments[1].parent / "jax")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, moment, *map(str, arguments)],
-        env=cache | os.environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # Into a file: the messages of XLA would fill a pipe that nobody reads.
+    run = arguments[arguments.index("--out") + 1]
+    said = run.with_name("stderr.txt")
+    with said.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, moment, *map(str, arguments)],
+            env=cache | os.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+        )
     for line in process.stdout:
         if line.strip() == f"MOMENT {moment}":
             return process
-    pytest.fail(f"never at {moment!r}: {process.communicate()[1]}")
+    process.wait()
+    pytest.fail(f"never at {moment!r}: {said.read_text()}")
 
 
 def kept_steps(run):
@@ -271,7 +276,8 @@ def test_a_signal_ends_it_after_the_step(number, status, whole, tmp_path):
     run = tmp_path / "run"
     process = child("step 5", *command(config, run))
     process.send_signal(number)
-    _, said = process.communicate("\n")
+    process.communicate("\n")
+    said = (tmp_path / "stderr.txt").read_text()
     assert process.returncode == status, said
     assert f"goes on with: neoskit train --resume {run}" in said
     assert kept_steps(run) == {"0": 5}  # of no multiple of `checkpoint_every`

@@ -1,5 +1,6 @@
 """Minima of a likelihood in a box: flat vectors, without names."""
 
+import itertools
 from typing import Any, NamedTuple, final
 
 import jax
@@ -19,9 +20,9 @@ from .scatter import even_directions, natural_widths, possible_start
 from .search import CONVERGED, IMPOSSIBLE, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
 
-# Starts from which a fit that was given up is tried again, how far they scatter in
-# natural widths, and the most steps from each.
-_OTHER_STARTS, _REACH, _STEPS = 12, 2.0, 400
+# Starts from which a fit that was given up is tried again, and how far they scatter in
+# natural widths, in turn.
+_OTHER_STARTS, _REACHES = 12, (2.0, 4.0)
 
 
 @final
@@ -120,12 +121,12 @@ def _from_elsewhere(
     that a search ends between two walls, with a minimum elsewhere. On NumPy alone:
     compiled, a batch would pay for what one of its members needs.
     """
-    widths = _REACH * natural_widths(likelihood, parameters)
+    widths = natural_widths(likelihood, parameters)
     # The first direction is none: that start was tried.
-    for direction in even_directions(_OTHER_STARTS + 1, len(widths))[1:]:
-        start = possible_start(likelihood, parameters, widths * direction)
-        elsewhere = parameters.starting_at(start)
-        other = minimise(likelihood, elsewhere, max_steps=_STEPS)
+    directions = even_directions(_OTHER_STARTS + 1, len(widths))[1:]
+    for direction, reach in zip(directions, itertools.cycle(_REACHES)):
+        start = possible_start(likelihood, parameters, reach * widths * direction)
+        other = minimise(likelihood, parameters.starting_at(start))
         if other.converged:
             return other
     return found

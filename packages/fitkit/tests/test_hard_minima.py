@@ -81,3 +81,25 @@ def test_a_signal_that_fades_at_the_start(sbottom):
     found = fitkit.fit(model, data)
     assert bool(found.converged)
     assert int(found.steps) <= 20
+
+
+@pytest.mark.parametrize(
+    ("region", "point", "poi", "at_most"),
+    [
+        # By a walk along the profile; SciPy's SLSQP in pyhf stops at 620.944 for 8.
+        ("A", "600_400_60", 8.0, 620.944),
+        ("B", "500_400_60", 50.0, 305.0),
+    ],
+)
+def test_strengths_far_from_what_the_data_allow(sbottom, region, point, poi, at_most):
+    """There the likelihood is ragged: a search from the start ends between walls."""
+    background = sbottom(f"Region{region}/BkgOnly.json")
+    patch = sbottom(f"Region{region}/patch.sbottom_{point}.json")
+    model, data = fitkit.read_workspace(background, patch=patch)
+    found = fitkit.fixed_poi_fit(model, data, poi)
+    assert bool(found.converged)
+    assert float(found.edm) < 1e-6
+    assert float(found.twice_nll) < at_most
+    # A minimum: a fit that starts there stays, and no neighbour is lower.
+    again = fitkit.fixed_poi_fit(model.with_init(found.params), data, poi)
+    np.testing.assert_allclose(again.twice_nll, found.twice_nll, rtol=1e-9)

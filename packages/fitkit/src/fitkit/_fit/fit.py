@@ -159,5 +159,9 @@ def _run(
     # By its class: of a bound method equinox makes a new object each time.
     likelihood = type(model).negative_log_likelihood(model, data)
     require_float64(likelihood, parameters)
-    result = result_of(minimised_from_anywhere(likelihood, parameters), model)
+    shapes = model.parameter_shapes
+    poi = np.zeros(shapes.size, dtype=bool)
+    for name in set(model.pois) & shapes.keys():
+        poi[shapes.places[name]] = True
+    result = result_of(minimised_from_anywhere(likelihood, parameters, poi), model)
     return explain_failure(result, model, data) if throw else result

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._custom_types import Vector
+from .._custom_types import Mask, Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import Bordered
@@ -20,9 +20,9 @@ from .scatter import even_directions, natural_widths, possible_start
 from .search import CONVERGED, IMPOSSIBLE, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
 
-# Starts from which a fit that was given up is tried again, and how far they scatter in
-# natural widths, in turn.
-_OTHER_STARTS, _REACHES = 12, (2.0, 4.0)
+# Starts from which a fit that was given up is tried again, how far they scatter in
+# natural widths, in turn, and the steps of a walk along the parameter of interest.
+_OTHER_STARTS, _REACHES, _WALK = 12, (2.0, 4.0), 16
 
 
 @final
@@ -96,18 +96,48 @@ minimised = numpy_or_compiled(minimise)
 
 @numpy_or_compiled
 def minimised_from_anywhere(
-    likelihood: AbstractNegativeLogLikelihood, parameters: ParameterVectors
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
 ) -> Minimum:
     """As `minimise`; on NumPy a fit that is given up is tried again from elsewhere.
 
     For a fit that somebody asked for. Searches for limits, which make many where no
     minimum may be, do without.
+
+    Args:
+        likelihood, parameters: as of `minimise`.
+        poi: the entries of the parameters of interest, `[params]`.
     """
     found = minimise(likelihood, parameters)
-    on_numpy = runs_on_numpy(likelihood, parameters)
+    on_numpy = runs_on_numpy(likelihood, parameters, poi)
     if not on_numpy or found.status in (CONVERGED, IMPOSSIBLE):
         return found
+    there = _walked(likelihood, parameters, poi)
+    if there.converged:
+        return there
     return _from_elsewhere(likelihood, parameters, found)
+
+
+def _walked(
+    likelihood: AbstractNegativeLogLikelihood,
+    parameters: ParameterVectors,
+    poi: Mask,
+) -> Minimum:
+    """The end of a walk along the profile, from where the model declares its start.
+
+    The last fit of it, which need not have converged.
+    """
+    wanted, declared = parameters.init, parameters.declared_init
+    at = minimise(likelihood, parameters.fixed_at(poi, declared))
+    fixed = poi & parameters.fixed
+    ways = np.linspace(0.0, 1.0, _WALK + 1)[1:] if fixed.any() else [1.0]
+    for way in ways:
+        if not at.converged:
+            break
+        value = np.where(fixed, declared + way * (wanted - declared), at.y)
+        at = minimise(likelihood, parameters.starting_at(value))
+    return at
 
 
 def _from_elsewhere(

@@ -295,9 +295,10 @@ class TestExecutors:
         distributed = pytest.importorskip("distributed")
         card = tmp_path / "card.txt"
         card.write_text(
-            "bin SR CR\nobservation 14 52\nbin SR SR CR\nprocess ggH tt tt\n"
-            "process 0 1 1\nrate 5 9 50\nlumi lnN 1.02 1.02 -\n"
-            "shape lnN - 0.9/1.2 -\nk rateParam * tt 1 [0,5]\n"
+            "bin SR CR VR\nobservation 14 52 33\nbin SR SR CR VR\n"
+            "process ggH tt tt tt\nprocess 0 1 1 1\nrate 5 9 50 30\n"
+            "lumi lnN 1.02 1.02 - -\nshape lnN - 0.9/1.2 - -\n"
+            "k rateParam * tt 1 [0,5]\n"
         )
         model, data = fitkit.read_combine_card(card)
         with (

@@ -273,10 +273,7 @@ in_a_browser = pytest.mark.skipif(
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        # As root, and in a container, Chromium's own sandbox cannot be made.
-        chromium = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        chromium = driver.chromium.launch(executable_path=CHROMIUM)
         yield chromium
         chromium.close()
 

@@ -1,7 +1,6 @@
 """Cards of CMS Combine: its printed results, and its formulas in plain loops."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +19,6 @@ PlainCard = plain_combine.PlainCard
 
 FIXED = " (nuisances fixed)"
 QUANTILES = ("2.5%", "16%", "50%", "84%", "97.5%")
-
-
-@pytest.fixture(scope="module")
-def cards(data_folder) -> Path:
-    folder = data_folder / "formats/combine"
-    if not folder.exists():
-        pytest.skip(f"no datacards at {folder}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def references(cards):
-    return json.loads((cards / "references.json").read_text())
 
 
 # Combine searches a limit to 5e-3 of itself (its default `rRelAcc`): what it prints is

@@ -1,7 +1,6 @@
 """Why numbers of Combine differ from fitkit's: by independent calculations."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 import numpy as np
@@ -34,19 +33,6 @@ NEGATIVE = (
 )
 # Its uniform nuisance is at its bound, where the minimiser of 2013 stopped early.
 AT_A_BOUND = "benchmarks/simple-counting/counting-B5p5-Obs6-Syst30U.txt"
-
-
-@pytest.fixture(scope="module")
-def cards(data_folder) -> Path:
-    folder = data_folder / "formats/combine"
-    if not folder.exists():
-        pytest.skip(f"no datacards at {folder}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def references(cards):
-    return json.loads((cards / "references.json").read_text())
 
 
 def _of(references, card: str) -> tuple[float, list[float]]:

@@ -591,6 +591,23 @@ def test_the_process():
     assert output.startswith("neoskit 0.")
 
 
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_a_reader_that_has_left(option, tmp_path):
+    """As in `neoskit … | head`: no message, no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = "from neoskit._cli import main; main()"
+    command = ["check", str(written(tmp_path)), *option]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 @pytest.mark.parametrize("command", [[], ["train"], ["demo"], ["demo", "blobs"]])
 def test_help_needs_no_jax(command):
     output = run_python(

@@ -111,6 +111,21 @@ def test_a_terminal_without_greek_letters(folder):
     assert "-2?" in out
 
 
+@pytest.mark.parametrize(
+    "arguments", [["yields", "w.json"], ["yields", "w.json", "--json"], ["fit", "-h"]]
+)
+def test_a_reader_that_has_left(folder, arguments):
+    """As in `fitkit … | head`: no message, no traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", _MAIN, *arguments]
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=folder
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 @pytest.mark.slow
 def test_ctrl_c_inside_compiled_code(folder):
     with process(folder, "toys", "w.json", "-n", 10**6) as toys:

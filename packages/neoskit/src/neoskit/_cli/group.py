@@ -1,5 +1,7 @@
 """How a command fails: one message for a mistake of the user's, no traceback."""
 
+import errno
+
 import typer
 from typer.core import TyperGroup
 
@@ -28,7 +30,12 @@ class Commands(TyperGroup):
             )
             raise typer.Exit(1) from None
         except (ValueError, TypeError, RuntimeError, OSError, ImportError) as error:
-            if ctx.params["debug"]:
+            if ctx.params["debug"] or _reader_left(error):
                 raise
             show.error(show.message(error))
             raise typer.Exit(1) from None
+
+
+def _reader_left(error: Exception) -> bool:
+    # Of a pipe, as `head` does: nothing is wrong, and typer ends without a word.
+    return isinstance(error, OSError) and error.errno == errno.EPIPE

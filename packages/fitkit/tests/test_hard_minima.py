@@ -103,3 +103,22 @@ def test_strengths_far_from_what_the_data_allow(sbottom, region, point, poi, at_
     # A minimum: a fit that starts there stays, and no neighbour is lower.
     again = fitkit.fixed_poi_fit(model.with_init(found.params), data, poi)
     np.testing.assert_allclose(again.twice_nll, found.twice_nll, rtol=1e-9)
+
+
+@pytest.mark.parametrize("poi", [None, 0.0])
+def test_asimov_data_with_a_bin_of_no_events(likelihoods, poi):
+    """A best fit at which the rate of one bin is zero, but for rounding: 6e-16.
+
+    Data that the model made have an exact answer: nothing is left above saturation.
+    From the start a search ends on the way there, along the wall of that bin.
+    """
+    path = likelihoods / "measurements" / "agc_ttbar_ml.json"
+    model, data = fitkit.read_workspace(path)
+    asimov = fitkit.asimov_data(model, 0.0, data=data)
+    if poi is None:
+        found = fitkit.fit(model, asimov)
+    else:
+        found = fitkit.fixed_poi_fit(model, asimov, poi)
+    assert bool(found.converged)
+    saturated = model.negative_log_likelihood(asimov).saturated()
+    np.testing.assert_allclose(found.twice_nll, 2 * saturated, atol=1e-8)

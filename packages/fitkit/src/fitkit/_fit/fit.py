@@ -10,8 +10,9 @@ from .._model.parameters import ParameterVectors
 from .._numerics.compiled import numpy_or_compiled
 from .._numerics.namespace import traced, xp
 from .._numerics.precision import require_float64
+from .attempts import minimised_from_anywhere
 from .diagnose import explain_failure
-from .minimise import minimised_from_anywhere, searched_on_host, smallest_value
+from .minimise import searched_on_host, smallest_value
 from .poi import fixed_pois
 from .result import FitResult, result_of
 

@@ -1,13 +1,12 @@
 """Minima of a likelihood in a box: flat vectors, without names."""
 
-import itertools
 from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._custom_types import Mask, Vector
+from .._custom_types import Vector
 from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.parameters import ParameterVectors
 from .._numerics.bordered_matrix import Bordered
@@ -16,13 +15,8 @@ from .._numerics.namespace import choose, concrete, freeze, traced, xp
 from .._numerics.threads import one_thread
 from .box import Box
 from .implicit import Found, minimum_point, minimum_value
-from .scatter import even_directions, natural_widths, possible_start
-from .search import CONVERGED, IMPOSSIBLE, MAX_STEPS, Search, search_on_numpy
+from .search import CONVERGED, MAX_STEPS, Search, search_on_numpy
 from .stationarity import Stationarity
-
-# Starts from which a fit that was given up is tried again, how far they scatter in
-# natural widths, in turn, and the steps of a walk along the parameter of interest.
-_OTHER_STARTS, _REACHES, _WALK = 12, (2.0, 4.0), 16
 
 
 @final
@@ -92,74 +86,6 @@ def minimise(
 
 
 minimised = numpy_or_compiled(minimise)
-
-
-@numpy_or_compiled
-def minimised_from_anywhere(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    poi: Mask,
-) -> Minimum:
-    """As `minimise`; on NumPy a fit that is given up is tried again from elsewhere.
-
-    For a fit that somebody asked for. Searches for limits, which make many where no
-    minimum may be, do without.
-
-    Args:
-        likelihood, parameters: as of `minimise`.
-        poi: the entries of the parameters of interest, `[params]`.
-    """
-    found = minimise(likelihood, parameters)
-    on_numpy = runs_on_numpy(likelihood, parameters, poi)
-    if not on_numpy or found.status in (CONVERGED, IMPOSSIBLE):
-        return found
-    there = _walked(likelihood, parameters, poi)
-    if there.converged:
-        return there
-    return _from_elsewhere(likelihood, parameters, found)
-
-
-def _walked(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    poi: Mask,
-) -> Minimum:
-    """The end of a walk along the profile, from where the model declares its start.
-
-    The last fit of it, which need not have converged.
-    """
-    wanted, declared = parameters.init, parameters.declared_init
-    at = minimise(likelihood, parameters.fixed_at(poi, declared))
-    fixed = poi & parameters.fixed
-    ways = np.linspace(0.0, 1.0, _WALK + 1)[1:] if fixed.any() else [1.0]
-    for way in ways:
-        if not at.converged:
-            break
-        value = np.where(fixed, declared + way * (wanted - declared), at.y)
-        at = minimise(likelihood, parameters.starting_at(value))
-    return at
-
-
-def _from_elsewhere(
-    likelihood: AbstractNegativeLogLikelihood,
-    parameters: ParameterVectors,
-    found: Minimum,
-) -> Minimum:
-    """The first minimum that a search from another start arrives at, or `found`.
-
-    Far from what the data allow, strengths of 10 and 50, a likelihood may be so ragged
-    that a search ends between two walls, with a minimum elsewhere. On NumPy alone:
-    compiled, a batch would pay for what one of its members needs.
-    """
-    widths = natural_widths(likelihood, parameters)
-    # The first direction is none: that start was tried.
-    directions = even_directions(_OTHER_STARTS + 1, len(widths))[1:]
-    for direction, reach in zip(directions, itertools.cycle(_REACHES)):
-        start = possible_start(likelihood, parameters, reach * widths * direction)
-        other = minimise(likelihood, parameters.starting_at(start))
-        if other.converged:
-            return other
-    return found
 
 
 def _searched(

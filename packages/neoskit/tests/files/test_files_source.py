@@ -315,6 +315,11 @@ def test_the_description_is_written_out_and_read_back():
     assert np.isnan(document["source"]["missing"]["mjj"]["values"][1])
     again = parse_config(document)
     assert str(again) == str(described)  # NaN differs from itself
+    # A run's own description must give the model that was trained on.
+    ours, theirs = (build_measurement(c).systematics for c in (described, again))
+    assert ours.normalisations["SR", "z"][0].name == "norm"
+    assert theirs.normalisations == ours.normalisations
+    assert theirs.treatments == ours.treatments
 
 
 def test_a_description_is_moved_with_its_files(events):

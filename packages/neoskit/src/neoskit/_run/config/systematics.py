@@ -28,7 +28,7 @@ class TemplateTable(Table):
 
     @pydantic.model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if not self._said:
             raise ValueError(
                 "says nothing of what is different: give `columns`, `files`, `tree`, "
                 "`weight`, `factor` or `normalisation`"
@@ -45,7 +45,12 @@ class TemplateTable(Table):
     @property
     def normalises(self) -> bool:
         """Whether it changes nothing but the normalisation."""
-        return self.model_fields_set == {"normalisation"}
+        return self._said == {"normalisation"}
+
+    @property
+    def _said(self) -> set[str]:
+        # By values: a description that is written out has every key, as a run's own.
+        return {name for name, value in self if value not in ({}, (), None)}
 
 
 class PruneTable(Table):

@@ -18,11 +18,12 @@ from .options import (
     Out,
     Pictures,
     Progress,
+    Report,
     Resume,
     RunPath,
 )
 from .process import stopping
-from .report import report
+from .report import report as report_command
 from .training import end_if_interrupted, require_plot, run_all, task
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(demo, name="demo")
 app.command()(export)
-app.command()(report)
+app.command("report")(report_command)
 app.command()(info)
 
 
@@ -91,6 +92,7 @@ def train(
     progress: Progress = True,
     checkpoint_every: CheckpointEvery = None,
     dask: Dask = None,
+    report: Report = False,
 ) -> None:
     """Train what a file describes, once per seed; judge, export and draw it.
 
@@ -98,7 +100,7 @@ def train(
     """
     what = task(config, resume, out, checkpoint_every)
     with on_workers(what, dask) as what:
-        run_all(what, pictures, animate, progress)
+        run_all(what, pictures, animate, progress, report)
 
 
 @app.command()

@@ -18,6 +18,9 @@ CheckpointEvery = Annotated[
     typer.Option(min=1, help="Steps between two checkpoints; by default the file's."),
 ]
 Pictures = Annotated[bool, typer.Option(help="Draw pictures.")]
+Report = Annotated[
+    bool, typer.Option("--report", help="Make the HTML page of the run, too.")
+]
 Animate = Annotated[bool, typer.Option(help="Draw the training as a GIF.")]
 ConfigOrResume = Annotated[
     Path | None,

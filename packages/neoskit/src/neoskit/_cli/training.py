@@ -83,7 +83,9 @@ def task(
     return Task(description, base, dataset, path, resume is not None)
 
 
-def run_all(task: Task, pictures: bool, animate: bool, progress: bool) -> None:
+def run_all(
+    task: Task, pictures: bool, animate: bool, progress: bool, report: bool = False
+) -> None:
     """Trains and judges every seed; one that fails leaves the others alone.
 
     Args:
@@ -91,11 +93,16 @@ def run_all(task: Task, pictures: bool, animate: bool, progress: bool) -> None:
         pictures: Whether pictures are drawn.
         animate: Whether one of them moves.
         progress: Whether progress is shown.
+        report: Whether the page of the run is made in the end.
     """
     from .._run.start import begun
 
     if pictures:
         require_plot()
+    if report:
+        from .._report.write import plotly_script
+
+        plotly_script()  # asked before the training, not after it
     with (
         stopping() as stop,
         begun(
@@ -114,6 +121,8 @@ def run_all(task: Task, pictures: bool, animate: bool, progress: bool) -> None:
         failed = show.failures("not trained", failures)
         for result in results:
             failed |= show.failures(f"seed {result.trained.seed}", result.failures)
+        if report and results and not stop.requested:
+            failed |= _reported(folder, task.dataset)
     end_if_interrupted(stop, folder, "train")
     if failed:
         raise typer.Exit(1)
@@ -151,6 +160,19 @@ def _seeds(
             # By Ctrl-C within a step, where nobody was asked.
             stop.requested |= result.trained.interrupted
     return results, failures
+
+
+def _reported(folder: "RunFolder", dataset: "Dataset") -> bool:
+    """Makes the page of the run; whether it could not be made."""
+    from .._report import write_report
+    from .._run.failure import noted
+
+    failures: list[Failure] = []
+    with noted(failures, "the page"):
+        page = write_report(folder, lambda: dataset)
+        show.line("report")
+        show.files([page])
+    return show.failures("not written", failures)
 
 
 def end_if_interrupted(stop: "Stop", folder: "RunFolder", command: str) -> None:

@@ -53,7 +53,7 @@ def write_report(
             background.
     """
     fitkit.require_float64()
-    library = _plotly()
+    library = plotly_script()
     path = folder.path / "report.html" if path is None else Path(path)
     document = report_document(folder, events, compared=compared)
     path.write_text(_page(document, library), encoding="utf-8")
@@ -145,7 +145,12 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _plotly() -> str:
+def plotly_script() -> str:
+    """plotly's JavaScript, as it stands in the page.
+
+    Raises:
+        RuntimeError: plotly is not installed (the extra `neoskit[report]`).
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:

@@ -1,6 +1,7 @@
 """Sphinx settings of the one site for the three packages."""
 
 import importlib.metadata
+import importlib.resources
 import os
 import pathlib
 import re
@@ -56,7 +57,13 @@ add_module_names = False
 
 html_theme = "furo"
 html_title = "neoskit · fitkit · relaxed"
-html_static_path = ["_static"]
+# Formulae show without a network: the site holds MathJax itself, as one file.
+MATHJAX = "static/mathjax/tex-svg-full.js"
+html_static_path = [
+    "_static",
+    str(importlib.resources.files("sphinx-mathjax-offline") / MATHJAX),
+]
+mathjax_path = pathlib.PurePosixPath(MATHJAX).name
 html_css_files = ["site.css"]
 html_extra_path = ["llms.txt"]
 copybutton_exclude = ".linenos, .gp, .go"

@@ -12,7 +12,9 @@ from pathlib import Path
 import jupytext
 import nbformat
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sphinx.util.parallel import make_chunks
 
 FOLDERS = ("tutorials/", "gallery/")
 HEADER = """\
@@ -81,7 +83,14 @@ def write_notebook(app: Sphinx, docname: str, text: str) -> None:
     nbformat.write(made, path)
 
 
+def dealt_out(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Give pages that are executed, which stand together, to all reading processes."""
+    count = len(make_chunks(docnames, app.parallel))
+    docnames[:] = [name for i in range(count) for name in docnames[i::count]]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Before MyST-NB reads a page."""
     app.connect("source-read", cells)
+    app.connect("env-before-read-docs", dealt_out)
     return {"parallel_read_safe": True}

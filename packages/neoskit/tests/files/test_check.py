@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 import neoskit
 from neoskit._cli.app import app
+from neoskit._run.check.feature import FeatureSummary
 from neoskit._run.check.features import sentinels
+from neoskit._run.check.repeats import Repeats, hashes
 
 pytest.importorskip("numexpr", reason="needs an extra of neoskit that reads files")
 
@@ -95,6 +97,69 @@ def test_an_analysis_in_which_nothing_is_odd(analysis):
     ]
 
 
+def test_parts_are_the_whole(analysis):
+    """Files are read part by part: what is said of the events is of all of them."""
+
+    def again(columns):
+        return np.tile(columns["x"][:2000], 2)
+
+    def check(more):
+        text = BASE.replace('weight = "w"', 'weight = "w"\nindex = "n"') + more
+        text += """
+        [[systematics]]
+        name = "jes"
+        up = { columns = { x = "1.01 * x" } }
+        down = { columns = { x = "0.99 * x" } }
+        [[systematics]]
+        name = "pu"
+        up = { factor = "v" }
+        down = { factor = "1 / v" }
+        """
+        signal = {"x": again, "y": lambda c: np.where(c["x"] > 1, -999, c["x"] / 2)}
+        background = {"n": lambda c: np.arange(4000) // 2}
+        signal["n"] = lambda c: np.arange(4000)
+        return analysis(text, signal=signal, background=background).check()
+
+    whole, parts = (check(more) for more in ("", "[training]\nchunk = 137"))
+    assert {f.what for f in whole.findings} == {
+        *("duplicated events", "index not unique", "sentinel value")
+    }
+    moves = [(row.name, row.moves) for row in whole.variations]
+    assert moves == [("jes", True), ("pu", False)] * 2 + [
+        ("jes", False),
+        ("pu", False),
+    ] * 2  # of counted events nothing moves
+    for table in ("yields", "variations", "features"):
+        for one, other in zip(
+            getattr(whole, table), getattr(parts, table), strict=True
+        ):
+            # Sums of float64 in another order.
+            for a, b in zip(vars(one).values(), vars(other).values(), strict=True):
+                numbers = not isinstance(a, str) and a is not None
+                assert b == (pytest.approx(a, rel=1e-10) if numbers else a)
+    assert [(f.what, f.where, f.text) for f in parts.findings] == [
+        (f.what, f.where, f.text) for f in whole.findings
+    ]
+
+
+def test_few_are_remembered_of_very_many():
+    """The share of what comes again is estimated from some of all hashes."""
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=50_000)
+    values[:5000] = values[5000:10_000]
+    rng.shuffle(values)
+    exact, few = Repeats(), Repeats(most=4000)
+    for part in np.array_split(values, 13):
+        for repeats in (exact, few):
+            repeats.add(hashes([part, part]))
+    assert exact.again == 5000
+    # About 2800 hashes are remembered, a tenth of them twice.
+    assert few.again == pytest.approx(5000, rel=4 / np.sqrt(280))
+    same = Repeats(most=2)
+    same.add(hashes([np.zeros(10)]))
+    assert same.again == 9
+
+
 @pytest.mark.parametrize(
     ("changed", "expected", "text"),
     [
@@ -149,7 +214,11 @@ def test_features_of_unequal_scale(analysis):
     ],
 )
 def test_sentinel_values(values, expected):
-    assert sentinels(np.asarray(values, np.float32)) == expected
+    for parts in (1, 7):  # whole, and as values come from a file
+        feature = FeatureSummary()
+        for part in np.array_split(np.asarray(values, np.float32), parts):
+            feature.add(part)
+        assert sentinels(feature) == expected
 
 
 def systematic(up, down, more=""):

@@ -159,6 +159,9 @@ function heights(stacks) {
 
 // --- the training --------------------------------------------------------------------
 const run = () => state.seed.training;
+// Whether bins were merged after it: the rule may have found nothing to merge.
+const merged = () => data.settings.rebinned
+  && state.seed.edges?.length !== run().frames.at(-1)?.edges?.length;
 function frame() { return run().frames[state.frame]; }
 function grid(found, plane, i, j) {
   if (!found.grids) {
@@ -238,9 +241,12 @@ function drawCurve() {
   data.settings.stages.forEach((stage, i) => {
     if (i) shapes.push({ type: "line", x0: start, x1: start, y0: 0, y1: 1, yref: "paper", line: { dash: "dot", width: 1, color: variable("--dim") } });
     const steps = found.steps[found.steps.length - 1];
+    // One that begins late would run out of the picture: it ends where that does.
+    const late = start > 0.5 * steps;
     if (data.settings.stages.length > 1 && start < steps) annotations.push({
       // Side by side they would run into each other: every other one stands lower.
-      x: start, y: 1, xref: "x", yref: "paper", yanchor: i % 2 ? "top" : "bottom", xanchor: "left", showarrow: false,
+      x: late ? 1 : start, y: 1, xref: late ? "paper" : "x", yref: "paper", yanchor: i % 2 ? "top" : "bottom",
+      xanchor: late ? "right" : "left", showarrow: false,
       text: escaped(objective(stage.objective)), font: { size: 11, color: variable("--dim") },
     });
     start += stage.steps;
@@ -306,7 +312,7 @@ function play() {
 function setUpTraining() {
   const has = run().frames.length > 0;
   at("no-training").hidden = has;
-  at("training-lead").hidden = !has || !data.settings.rebinned;
+  at("training-lead").hidden = !has || !merged();
   at("with-training").hidden = !has;
   if (!has) return;
   const { plane, frames, curves } = run();
@@ -397,7 +403,7 @@ function setUpTemplates() {
   state.process = options("process", names, names.includes(state.process) ? state.process : varied);
   const variations = Object.keys(state.seed.templates[state.channel].processes[state.process].variations);
   state.variation = options("variation", ["all", ...variations], state.variation);
-  at("templates-lead").textContent = (data.settings.rebinned ? "In the merged bins that numbers are quoted from. " : "")
+  at("templates-lead").textContent = (merged() ? "In the merged bins that numbers are quoted from. " : "")
     + "Sums of weights as they are, before the measurement raises bins to its floor or treats a variation.";
 }
 function drawTemplates() {
@@ -451,7 +457,8 @@ function drawFit() {
   }
   at("plot-fit").hidden = false;
   at("fit-lead").textContent = `The fit to what is expected at ${POI} = ${short(fit.mu)}: how far the data constrain `
-    + `each nuisance parameter, and what it does to ${POI}. Total uncertainty ${number(fit.total)}, of the counts alone ${number(fit.statistical)}.`;
+    + `each nuisance parameter, and what it does to ${POI}. Its uncertainty is ${number(fit.total)}; fluctuations of the counts make ${number(fit.statistical)} of it, `
+    + "and all else the rest, in quadrature.";
   const most = 24, all = fit.ranking, chosen = all.slice(0, most).reverse();
   const names = chosen.map((one) => one.name);
   const red = colour(data.settings.signals[0]), blue = "#3f90da";
@@ -504,9 +511,9 @@ function drawGain() {
   at("gain-table").hidden = !found;
   const whose = own ? "this observable" : found.baselines[0];
   at("gain-lead").textContent = (room.missing ? `There is no head-room: ${room.missing} `
-    : `σ(${POI}) of ${objective(whose)}: ${number(room.poi_uncertainty)} with all uncertainties, ${number(room.statistical)} without any. `
-      + `An observable that avoided them all, and lost nothing by it, would be ${number(100 * (room.ratio - 1), 2)} % better. `)
-    + (found ? "" : "Whether the training beats a classifier is told by `neoskit compare CONFIG.toml`.");
+    : `σ(${POI}) of ${objective(whose)}: ${number(room.poi_uncertainty)} with all uncertainties, ${number(room.statistical)} with all other parameters `
+      + `known exactly. No observable can win more than ${number(100 * (1 - 1 / room.ratio), 2)} % by avoiding uncertainties. `)
+    + (found ? "" : "Whether the training beats a classifier is told by “neoskit compare CONFIG.toml”.");
   at("costs-title").textContent = `What each uncertainty costs ${own ? "this observable" : objective(whose)}`;
   if (!room.missing) {
     const costs = Object.entries(room.costs).slice(0, 14).reverse();
@@ -599,7 +606,7 @@ function drawRepeat() {
   const digests = [...Object.entries(repeat.parameters), ...Object.entries(repeat.files), ...Object.entries(repeat.events)];
   table("digests", ["", "SHA-256"], digests.map(([name, value]) => ({ cells: [name, digest(value)] })));
   for (const row of at("digests").tBodies[0].rows) { row.lastChild.className = "digest"; row.lastChild.title = row.lastChild.textContent; row.lastChild.textContent = row.lastChild.textContent.slice(0, 16) + "…"; }
-  at("footer").textContent = `Written by neoskit ${repeat.versions.neoskit ?? ""}` + (repeat.started ? `; trained ${repeat.started.slice(0, 16).replace("T", " ")} UTC.` : ".");
+  at("footer").textContent = `Written by neoskit ${repeat.versions.neoskit ?? ""}` + (repeat.started ? `; trained ${new Date(repeat.started).toISOString().slice(0, 16).replace("T", " ")} UTC.` : ".");
 }
 const digest = (value) => (typeof value === "string" ? value : value.sha256 ?? JSON.stringify(value));
 

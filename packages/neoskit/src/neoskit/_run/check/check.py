@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..._events import Dataset, Process
+from ..._events.event_files import ROWS
 from ..builders import build_dataset, check_described, stage_tables
-from ..builders.files import check_data, entries, samples
+from ..builders.files import check_data, entries, keys, parts
 from ..builders.plan import plans, regions
 from ..builders.views import source_of
 from ..config import (
@@ -19,8 +20,9 @@ from ..config import (
     SystematicTable,
     of_missing,
 )
-from .features import FeatureRow, features, nominal_features, of_features
+from .features import FeatureRow, features, of_features
 from .findings import Finding, of_events, of_variations, of_yields
+from .summary import Summary, summary
 from .yields import Samples, VariationRow, YieldRow, variations, yields
 
 
@@ -74,6 +76,7 @@ class Check:
 def check(config: RunConfig, base: Path) -> Check:
     """Reads everything that a training would read, and trains nothing.
 
+    Files are read part by part: memory is that of `training.chunk` entries.
     Recorded events are not looked at; that their files are there and have what is
     asked of them is.
 
@@ -84,17 +87,16 @@ def check(config: RunConfig, base: Path) -> Check:
     Raises:
         ConfigError: something cannot be read, or is described that is not there.
     """
-    found, scored = _samples(config, base)
+    events, scored = _events(config, base)
+    found = events.samples
     tables = yields(found), variations(found)
     known = _indicators(config)
-    names = next((e.names for k, e in found.items() if k.channel in scored), ())
-    values = nominal_features(found, scored, names)
     bins = _bins(config)
     findings = [
         *of_yields(config, tables[0], scored, bins),
         *of_variations(config, tables[1], tables[0]),
         *of_events(found, scored),
-        *of_features(config, values, known),
+        *of_features(config, events.features, known),
     ]
     if isinstance(config.source, FilesTable):
         findings += _of_files(config, base)
@@ -103,30 +105,30 @@ def check(config: RunConfig, base: Path) -> Check:
         tuple(_files(config, base)),
         *tables,
         tuple(_normalisations(config)),
-        features(config, values, known),
+        features(config, events.features, known),
         tuple(_plan(config, found, scored)),
         tuple(sorted(findings, key=lambda finding: order.index(finding.level))),
     )
 
 
-def _samples(config: RunConfig, base: Path) -> tuple[Samples, tuple[str, ...]]:
-    """All events, and the channels that the observable scores."""
+def _events(config: RunConfig, base: Path) -> tuple[Summary, tuple[str, ...]]:
+    """What is known of all events, and the channels that the observable scores."""
     if not isinstance(config.source, FilesTable):
         dataset = build_dataset(config, base)
-        return dict(dataset.samples()), dataset.scored
-    found = samples(config, base)
-    # An empty process is a finding; the rest can be said all the same.
-    whole = {key: events for key, events in found.items() if len(events)}
-    _check_names(config, whole)
+        return summary(dataset.samples(), (), dataset.scored), dataset.scored
     scored = tuple(r.name for r in regions(config) if not r.counted)
+    rows = config.training.chunk or ROWS
+    found = summary(parts(config, base, rows=rows), keys(config), scored)
+    _check_names(config, found.samples)
     return found, scored
 
 
 def _check_names(config: RunConfig, found: Samples) -> None:
     channels: dict[str, dict[str, Process]] = {}
-    for (channel, process, shift), events in found.items():
-        if not shift:
-            channels.setdefault(channel, {})[process] = Process(events)
+    for (channel, process, shift), of in found.items():
+        # An empty process is a finding; the rest can be said all the same.
+        if not shift and of.first is not None:
+            channels.setdefault(channel, {})[process] = Process(of.first)
     counted = tuple(r.name for r in regions(config) if r.counted and r.name in channels)
     check_described(config, Dataset(channels, counted))
 

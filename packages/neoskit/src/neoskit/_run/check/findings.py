@@ -4,9 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from ..._events import Events
 from ..config import RunConfig
 from .yields import Samples, VariationRow, YieldRow
 
@@ -176,42 +173,28 @@ def of_variations(
 
 def of_events(samples: Samples, scored: Sequence[str]) -> Iterator[Finding]:
     """Events that come more than once."""
-    for key, events in samples.items():
-        if key.shift or len(events) < 2:
+    for key, of in samples.items():
+        if key.shift or of.raw < 2:
             continue
-        again = _repeated_rows(events) if key.channel in scored else 0
-        if again > _REPEATED * len(events):
+        again = of.rows.again if key.channel in scored else 0
+        if again > _REPEATED * of.raw:
             yield Finding(
                 "warning",
                 "duplicated events",
                 str(key),
-                f"{again} of {len(events)} events are another one again, in all "
+                f"{again} of {of.raw} events are another one again, in all "
                 "features and the weight. A file may be read twice, or hold events "
                 "twice.",
             )
             continue
-        index = np.asarray(events.index)
-        same = len(index) - len(np.unique(index))
+        same = of.index.again
         # Of 32 bits some pairs agree by chance: n²/2³³ of them.
-        if same > 10 + 2 * len(index) ** 2 / 2**33:
+        if same > 10 + 2 * of.raw**2 / 2**33:
             yield Finding(
                 "warning",
                 "index not unique",
                 str(key),
-                f"{same} of {len(events)} events have the index of another one: they "
+                f"{same} of {of.raw} events have the index of another one: they "
                 "would always be on the same side of a split. Name more columns as "
                 "`source.index`, or leave it out.",
             )
-
-
-def _repeated_rows(events: Events) -> int:
-    rows = np.concatenate(
-        [
-            np.asarray(events.features, np.float64),
-            np.asarray(events.weights, np.float64)[:, None],
-        ],
-        axis=1,
-    )
-    # By one hash of the bytes each, not by sorting rows column by column.
-    plain = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * 8)))
-    return len(rows) - len(set(plain.ravel().tolist()))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._events import Events, SampleKey
+from ..._events import SampleKey
+from .summary import SampleSummary
 
-Samples = Mapping[SampleKey, Events]
-"""All events, a nominal sample before its variations; some may have none."""
+Samples = Mapping[SampleKey, SampleSummary]
+"""Every sample; some may have no events."""
 
 
 @dataclass(frozen=True)
@@ -63,25 +64,20 @@ class VariationRow:
 
 def yields(samples: Samples) -> tuple[YieldRow, ...]:
     """The table of yields."""
-    return tuple(
-        _row(key, np.asarray(events.weights))
-        for key, events in samples.items()
-        if not key.shift
-    )
+    return tuple(_row(key, of) for key, of in samples.items() if not key.shift)
 
 
-def _row(key: SampleKey, weights: np.ndarray) -> YieldRow:
-    total, squares = float(weights.sum()), float((weights**2).sum())
-    count = len(weights)
+def _row(key: SampleKey, of: SampleSummary) -> YieldRow:
+    total = of.expected
     return YieldRow(
         key.channel,
         key.process,
-        count,
+        of.raw,
         total,
-        float(np.sqrt(squares)),
-        total**2 / squares if squares else 0.0,
-        float((weights < 0).mean()) if count else 0.0,
-        float(np.abs(weights).max() / abs(total)) if count and total else 0.0,
+        float(np.sqrt(of.squares)),
+        total**2 / of.squares if of.squares else 0.0,
+        of.negative / of.raw if of.raw else 0.0,
+        of.largest / abs(total) if total else 0.0,
     )
 
 
@@ -98,8 +94,8 @@ def _variations(samples: Samples) -> Iterator[VariationRow]:
         nominal, down = (
             samples[key._replace(shift=shift)] for shift in ("", f"{name}:down")
         )
-        total = float(np.asarray(nominal.weights).sum())
-        sides = [_row(key, np.asarray(events.weights)) for events in (up, down)]
+        sides = [_row(key, of) for of in (up, down)]
+        total = nominal.expected
         changes = [
             side.expected / total - 1 if total else float("nan") for side in sides
         ]
@@ -111,10 +107,5 @@ def _variations(samples: Samples) -> Iterator[VariationRow]:
             (sides[0].effective, sides[1].effective),
             changes[0],
             changes[1],
-            any(_moved(events, nominal) for events in (up, down)),
+            up.moves or down.moves,
         )
-
-
-def _moved(events: Events, nominal: Events) -> bool:
-    # Of a channel that is counted no features were read.
-    return bool(nominal.names) and events.features is not nominal.features

@@ -422,6 +422,22 @@ def test_compare_writes_every_number(tmp_path):
             found = evaluation(tmp_path / "run" / way, seed)
             for name, values in written_down["numbers"][way].items():
                 assert values[seed] == pytest.approx(found[name], rel=1e-9)
+    assert [(w["name"], w["folder"]) for w in written_down["ways"]] == [
+        (way, way) for way in reversed(ways)
+    ]
+    assert [s["steps"] for s in written_down["ways"][1]["stages"]] == [2, 3]
+    assert written_down["left_out"] == []
+    for way, steps in (("expected_cls", 5), ("binary_cross_entropy", 2)):
+        # A run of its own: what was trained, step by step, and judged again.
+        part = RunFolder.open(tmp_path / "run" / way)
+        assert [(m["seed"], m["step"]) for m in part.metrics()] == [
+            (seed, step) for seed in (0, 1) for step in range(steps + 1)
+        ]
+        assert all("loss" in m for m in part.metrics() if m["step"])
+    again = neoskit("evaluate", tmp_path / "run" / "binary_cross_entropy")
+    assert again.exit_code == 0, again.output
+    limit = written_down["numbers"]["binary_cross_entropy"]["upper_limit"][1]
+    assert f"{limit:#.3g} ±" in again.output
     assert (tmp_path / "run" / "pictures" / "comparison.png").stat().st_size > 10_000
     for number, difference in written_down["difference"][ways[1]].items():
         ours, theirs = (written_down["numbers"][way][number] for way in ways)
@@ -456,6 +472,10 @@ def test_compare_leaves_out_the_seed_that_fails(tmp_path, monkeypatch):
     assert "no such luck" in done.output
     written_down = json.loads((tmp_path / "run" / "comparison.json").read_text())
     assert written_down["seeds"] == [0, 2]
+    assert written_down["left_out"] == [
+        {"what": f"seed 1 on {way}", "why": "no such luck"}
+        for way in ("binary_cross_entropy", "expected_cls")
+    ]
     assert (tmp_path / "run" / "expected_cls" / "seed-0" / "parameters.eqx").exists()
 
 

@@ -500,7 +500,11 @@ def test_a_comparison_goes_on(tmp_path, monkeypatch):
     done = typed("run")
     assert done.exit_code == 0, done.output
     assert made == -1000 + 3  # what was finished is not trained again
-    for name in ("comparison.json", "binary_cross_entropy/seed-0/parameters.eqx"):
+    for name in (
+        "comparison.json",
+        "binary_cross_entropy/seed-0/parameters.eqx",
+        "binary_cross_entropy_with_variations/metrics.jsonl",
+    ):
         written = (tmp_path / "run" / name).read_bytes()
         assert written == (tmp_path / "whole" / name).read_bytes()
     # All is done: the same command would be another comparison.

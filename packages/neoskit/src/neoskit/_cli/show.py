@@ -80,7 +80,7 @@ def failures(whose: str, failed: "Sequence[Failure]") -> bool:
     reasons: dict[str, list[str]] = {}
     # One reason often stops several things: said once.
     for failure in failed:
-        reasons.setdefault(message(failure.error), []).append(failure.what)
+        reasons.setdefault(failure.why, []).append(failure.what)
         if _tracebacks:
             traceback.print_exception(failure.error)
     for reason, what in reasons.items():

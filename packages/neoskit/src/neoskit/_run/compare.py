@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from .._events import Dataset
 from .._pipeline import AbstractPipeline
 from .._results import Comparison, HeadRoom, compare, head_room
+from .._train import TrainState
 from .config import EvaluationTable, RunConfig
 from .documents import comparison_document
 from .failure import Failure, noted
 from .folder import RunFolder
 from .run import judge
-from .seed import Trained, train_seed
+from .seed import Trained, step_of, train_seed
 from .start import checkpoints
 from .stop import Stop
 from .ways import Way, ways_of
@@ -100,7 +101,7 @@ def run_comparison(
                 trained = _trained(folder, way, dataset, seed, progress, stop)
                 interrupted = trained.interrupted or stop.requested
                 if not trained.interrupted:
-                    judged = judge(folder.within(way.folder), _quick(way), trained)
+                    judged = judge(_run_of(folder, way), _quick(way), trained)
                     failures += judged.failures
                     trainings.append(judged.pipeline)
             if interrupted:
@@ -141,6 +142,10 @@ def run_comparison(
             head_room=room,
             least_head_room=config.compare.head_room,
         )
+        | {
+            "ways": [way.document for way in ways],
+            "left_out": [{"what": one.what, "why": one.why} for one in failures],
+        }
     )
     if draw:
         # Here, not above: without pictures a comparison needs no matplotlib.
@@ -166,18 +171,31 @@ def _trained(
     stop: Stop,
 ) -> Trained:
     """One training of a seed, on disk when this returns."""
-    part = folder.within(way.folder)
+    part = _run_of(folder, way)
+
+    def watch(fold: int | None, state: TrainState, numbers: dict[str, float]) -> None:
+        part.log(seed=seed, **step_of(fold, state), **numbers)
+
     trained = train_seed(
         way.config,
         dataset,
         seed,
         monitor={},
+        watch=watch,
         checkpoints=checkpoints(part, way.config, seed, stop),
         progress=f"seed {seed} on {way.name}" if progress else False,
     )
     if not trained.interrupted:
         part.save_pipeline(seed, trained.pipeline)
     return trained
+
+
+def _run_of(folder: RunFolder, way: Way) -> RunFolder:
+    """The part of a comparison that is a run of one way: `evaluate` reads it as such."""
+    part = folder.within(way.folder)
+    if not (part.path / "config.toml").is_file():
+        part.describe(way.config, folder.provenance)
+    return part
 
 
 def _quick(way: Way) -> RunConfig:

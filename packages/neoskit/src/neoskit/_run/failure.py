@@ -18,6 +18,14 @@ class Failure(NamedTuple):
     what: str
     error: Exception
 
+    @property
+    def why(self) -> str:
+        """What the error says to a reader."""
+        # One raised inside compiled code has equinox's advice to developers below a
+        # line of dashes.
+        text = str(self.error).split("\n---")[0].strip()
+        return text or type(self.error).__name__
+
 
 @contextlib.contextmanager
 def noted(failures: list[Failure], what: str) -> Iterator[None]:

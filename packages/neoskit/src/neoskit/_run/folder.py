@@ -37,6 +37,7 @@ class RunFolder:
     | `seed-N/workspace.json` | its measurement, as pyhf reads it |
     | `workspace.json` | that of the first seed: seeds are not chosen by their result |
     | `comparison.json` | of `compare`: the numbers of every way and seed |
+    | `WAY/` | of `compare`: one way of training, a run in itself |
     | `pictures/` | PNG, GIF |
 
     Args:

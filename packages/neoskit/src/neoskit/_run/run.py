@@ -27,7 +27,7 @@ from .config import RunConfig
 from .failure import Failure, noted
 from .folder import RunFolder
 from .seed import Trained as Trained
-from .seed import partition_of, train_seed, two_parts
+from .seed import partition_of, step_of, train_seed, two_parts
 from .seed import untrained as untrained
 from .snapshots import Recording
 from .start import checkpoints
@@ -193,13 +193,11 @@ def run_seed(
     states = checkpoints(folder, config, seed, stop)
 
     def watch(fold: int | None, state: TrainState, numbers: dict[str, float]) -> None:
-        where = {} if fold is None else {"fold": fold}
-        where |= {"stage": int(state.stage), "step": int(state.step)}
         if recording.is_time(int(state.step)) and not missed:
             # Said once, as what fails now fails at each look; the training goes on.
             with noted(missed, "looks at the training"):
                 numbers = {**recording.look(fold, state), **numbers}
-        folder.log(seed=seed, **where, **numbers)
+        folder.log(seed=seed, **step_of(fold, state), **numbers)
         # A frame that cannot be had is said once, and ends the film, not the training.
         if recorder is not None and not failures:
             with noted(failures, "a frame of the film"):

@@ -26,6 +26,12 @@ Watch = Callable[[int | None, TrainState, dict[str, float]], None]
 """Called as `watch(fold, state, numbers)` while a seed trains."""
 
 
+def step_of(fold: int | None, state: TrainState) -> dict[str, int]:
+    """Where a training is, as a line of the metrics says it."""
+    where = {} if fold is None else {"fold": fold}
+    return where | {"stage": int(state.stage), "step": int(state.step)}
+
+
 @dataclass(frozen=True)
 class Trained:
     """One seed: what came out of its training, and the events that judge it.

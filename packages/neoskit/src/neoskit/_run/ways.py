@@ -1,6 +1,7 @@
 """The ways of training that `compare` trains, each with a budget of its own."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from .builders import stage_tables
 from .config import (
@@ -27,6 +28,19 @@ class Way:
 
     name: str
     config: RunConfig
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its name, folder, observable and stages as plain JSON values."""
+        return {
+            "name": self.name,
+            "folder": self.folder,
+            "observable": self.config.observable.kind,
+            "stages": [
+                stage.model_dump(mode="json", exclude_none=True)
+                for stage in stage_tables(self.config)
+            ],
+        }
 
     @property
     def folder(self) -> str:

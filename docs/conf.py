@@ -18,6 +18,7 @@ version = release = importlib.metadata.version("neoskit")
 extensions = [
     "executed_pages",
     "language_models",
+    "thumbnails",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
@@ -103,18 +104,42 @@ def formulae(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = text.split("\n")
 
 
-ARRAY_LIKE = "Array | ndarray | bool | number | bool | int | float | complex"
+# Types as the source writes them: aliases are taken apart, and modules named by which
+# they are not imported.
+ARRAY = re.compile(r"~?(?:jax\.)?jaxlib\._jax\.Array")
+ALIASES = {
+    "~jaxtyping.Key[Array, ''] | ~jaxtyping.UInt32[Array, '2'] | "
+    "~jaxtyping.UInt32[Array, '4']": "PRNGKeyArray",
+    "Array | ~numpy.ndarray | ~numpy.bool | ~numpy.number | "
+    "bool | int | float | complex": "ArrayLike",
+}
+DOTTED = re.compile(r"(?<![\w.~])[a-z]\w*(?:\.\w+)+")
+
+
+def short(text: str) -> str:
+    """A type, or the arguments of a call, in the words of the source."""
+    text = ARRAY.sub("Array", text)
+    for written_out, name in ALIASES.items():
+        text = text.replace(written_out, name)
+    return text
 
 
 def short_names(app, what, name, obj, options, arguments, returns):
-    """Write `Array` and `ArrayLike` as the source does."""
+    """In a signature."""
+    return arguments and short(arguments), returns and short(returns)
 
-    def short(text: str | None) -> str | None:
-        return text and text.replace("jaxlib._jax.", "").replace(
-            ARRAY_LIKE, "ArrayLike"
-        )
 
-    return short(arguments), short(returns)
+def short_fields(app, what, name, obj, options, lines: list[str]) -> None:
+    """In the list of attributes, once napoleon has made it."""
+    for i, line in enumerate(lines):
+        if line.lstrip().startswith(":type:"):
+            lines[i] = short(DOTTED.sub(r"~\g<0>", line))
+
+
+def inherited_new(app, what, name, obj, skip, options) -> bool | None:
+    """Leave out `__new__` where it is not what makes the object, as of a NamedTuple."""
+    own = str(getattr(obj, "__module__", "")).startswith("namedtuple_")
+    return True if name == "__new__" and not own else None
 
 
 # A package's page is its README, whose links lead through the repository.
@@ -148,3 +173,5 @@ def setup(app) -> None:
     app.connect("autodoc-process-signature", short_names)
     # Before napoleon (500), which would read a formula's colons as fields.
     app.connect("autodoc-process-docstring", formulae, priority=400)
+    app.connect("autodoc-process-docstring", short_fields, priority=600)
+    app.connect("autodoc-skip-member", inherited_new)

@@ -77,16 +77,16 @@ def smeared_truth() -> np.ndarray:
 def main() -> None:
     results = {events: study(events, n) for events, n in EVENTS.items()}
     exact = smeared_truth()
-    print("| bandwidth / bin width |", " | ".join(map(str, FRACTIONS)), "|")
+    print("| in %; bandwidth / bin width |", " | ".join(map(str, FRACTIONS)), "|")
     print("|---|" + "--:|" * FRACTIONS.size)
     for bins, name in ((2, "0 to 1 σ"), (1, "1 to 2 σ"), (0, "2 to 3 σ")):
-        cells = " | ".join(f"{100 * x:+.1f} %" for x in exact[:, bins])
+        cells = " | ".join(f"{100 * x:+.1f}" for x in exact[:, bins])
         print(f"| bias of the content, {name} | {cells} |")
     largest = max(results)
-    cells = " | ".join(f"{100 * row[1]:.1f} %" for row in results[largest])
+    cells = " | ".join(f"{100 * row[1]:.1f}" for row in results[largest])
     print(f"| bias of the gradient | {cells} |")
     for events, rows in results.items():
-        cells = " | ".join(f"{100 * row[2]:.2g} %" for row in rows)
+        cells = " | ".join(f"{100 * row[2]:.2g}" for row in rows)
         print(f"| noise of the gradient, {events} events | {cells} |")
     for events, rows in results.items():
         total = [np.hypot(row[1], row[2]) for row in rows]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PyTree
 import relaxed
 
 from ._custom_types import Edges, Features, PerEvent, Scalar, Yields
-from ._events import Dataset, Events, Process, SampleKey
+from ._events import Dataset, Process, SampleKey
 from ._observable import AbstractObservable, Fixed, Scored
 
 
@@ -144,6 +144,12 @@ class AbstractBinning(eqx.Module):
     def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
         """The template with each event in exactly one bin, or in none."""
 
+    def fill_samples(
+        self, samples: Sequence[tuple[Scored, Sequence[PerEvent]]]
+    ) -> list[list[Template]]:
+        """The smooth templates of several samples, one for each of their weights."""
+        return [[self.fill(scored, w) for w in each] for scored, each in samples]
+
 
 def _bandwidth(binning: str, value: Scalar | float) -> Fixed:
     # A traced bandwidth has no number yet; `train` looks at each before its step.
@@ -199,21 +205,36 @@ class Binning(AbstractBinning):
 
     def fill(self, scored: Scored, weights: PerEvent) -> Template:
         """Soft counts and their Σ w²p², differentiable."""
-        value, unselected = _binned(scored), weights
-        weights = _selected(scored, weights)
-        options = {
-            "bandwidth": self.bandwidth.value,
-            "weights": weights,
-            "kernel": self.kernel,
-            "flow": self.flow,
-        }
-        soft = Template(
-            relaxed.hist(value, self.edges.values, **options),
-            relaxed.hist_variance(value, self.edges.values, **options),
+        return self.fill_samples([(scored, [weights])])[0][0]
+
+    def fill_samples(
+        self, samples: Sequence[tuple[Scored, Sequence[PerEvent]]]
+    ) -> list[list[Template]]:
+        """As `fill`, with the kernel evaluated once for all weights of an event."""
+        filled = relaxed.hist_of_samples(
+            [_binned(scored) for scored, _ in samples],
+            self.edges.values,
+            bandwidth=self.bandwidth.value,
+            weights=[
+                jnp.stack([_selected(scored, weights) for weights in each])
+                for scored, each in samples
+            ],
+            kernel=self.kernel,
+            flow=self.flow,
         )
+        soft = [
+            [Template(*each) for each in zip(counts, variances, strict=True)]
+            for counts, variances in filled
+        ]
         if not self.straight_through:
             return soft
-        return _hard_forward(self.fill_hard(scored, unselected), soft)
+        return [
+            [
+                _hard_forward(self.fill_hard(scored, weights), template)
+                for weights, template in zip(each, templates, strict=True)
+            ]
+            for (scored, each), templates in zip(samples, soft, strict=True)
+        ]
 
     def fill_hard(self, scored: Scored, weights: PerEvent) -> Template:
         """Counts as an analysis quotes them, with their Σ w²."""
@@ -352,12 +373,21 @@ def scores(
         # Without the barrier XLA draws the network's last layers into each histogram
         # and computes them for every sample: a quarter more for a narrow network.
         scored = jax.lax.optimization_barrier(scored)
-    parts, start = {}, 0
-    for key in distinct:
-        stop = start + len(samples[key])
-        parts[key] = jax.tree.map(lambda x, a=start, b=stop: x[a:b], scored)
-        start = stop
+    # Split and not sliced: the derivative of one slice is as long as all of them.
+    sizes = [len(samples[key]) for key in distinct]
+    leaves, structure = jax.tree.flatten(scored)
+    split = zip(*(_split(leaf, sizes) for leaf in leaves), strict=True)
+    parts = {
+        key: jax.tree.unflatten(structure, each)
+        for key, each in zip(distinct, split, strict=True)
+    }
     return {key: parts[owner] for key, owner in owners.items()}
+
+
+def _split(values: Array | np.ndarray, sizes: Sequence[int]) -> Sequence[Array]:
+    if isinstance(values, jax.Array):
+        return jax.lax.split(values, sizes)
+    return np.split(values, np.cumsum(sizes)[:-1])
 
 
 def _traced(tree: PyTree) -> bool:
@@ -416,16 +446,29 @@ def fill_templates(
         binning: fills it.
         hard: as of `templates`.
     """
-    fill = _hard_filling(binning) if hard else binning.fill
     # A counted channel has no observable, so its bandwidth plays no part.
     count = Counting().fill
-
-    def template(key: SampleKey, events: Events) -> Template:
-        if key in scored:
-            return fill(scored[key], events.weights)
-        return count(Scored(), events.weights)
-
-    done = {key: template(key, events) for key, events in dataset.samples()}
+    weights = {key: events.weights for key, events in dataset.samples()}
+    done = {
+        key: count(Scored(), each) for key, each in weights.items() if key not in scored
+    }
+    if hard:
+        fill = _hard_filling(binning)
+        done |= {key: fill(scored[key], weights[key]) for key in scored}
+    else:
+        # Samples that differ in their weights alone are filled together.
+        together: dict[SampleKey, list[SampleKey]] = {}
+        owners = dataset.features_of()
+        for key in scored:
+            together.setdefault(owners[key], []).append(key)
+        filled = binning.fill_samples(
+            [
+                (scored[keys[0]], [weights[key] for key in keys])
+                for keys in together.values()
+            ]
+        )
+        for keys, each in zip(together.values(), filled, strict=True):
+            done |= dict(zip(keys, each, strict=True))
     return {
         channel: {
             name: ProcessTemplates(

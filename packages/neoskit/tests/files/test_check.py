@@ -125,10 +125,15 @@ def test_parts_are_the_whole(analysis):
         *("duplicated events", "index not unique", "sentinel value")
     }
     moves = [(row.name, row.moves) for row in whole.variations]
-    assert moves == [("jes", True), ("pu", False)] * 2 + [
-        ("jes", False),
-        ("pu", False),
-    ] * 2  # of counted events nothing moves
+    assert (
+        moves
+        == [("jes", True), ("pu", False)] * 2
+        + [
+            ("jes", False),
+            ("pu", False),
+        ]
+        * 2
+    )  # of counted events nothing moves
     for table in ("yields", "variations", "features"):
         for one, other in zip(
             getattr(whole, table), getattr(parts, table), strict=True

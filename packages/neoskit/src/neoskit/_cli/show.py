@@ -304,7 +304,8 @@ def _differences(outcome: "Compared", baseline: str) -> None:
             title,
             f"{difference.mean:+.3g}",
             f"{difference.bootstrap_error:.2g}",
-            f"{difference.seed_spread:.2g}",
+            # Of a single seed there is none.
+            "" if np.isnan(difference.seed_spread) else f"{difference.seed_spread:.2g}",
             f"{better.sum()} of {len(better)} seeds",
         )
     _out.print(table)

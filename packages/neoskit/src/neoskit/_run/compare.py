@@ -191,7 +191,7 @@ def _trained(
 
 
 def _run_of(folder: RunFolder, way: Way) -> RunFolder:
-    """The part of a comparison that is a run of one way: `evaluate` reads it as such."""
+    """The part of a comparison that is one way, which `evaluate` reads as a run."""
     part = folder.within(way.folder)
     if not (part.path / "config.toml").is_file():
         part.describe(way.config, folder.provenance)

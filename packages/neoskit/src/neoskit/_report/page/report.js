@@ -497,11 +497,13 @@ function drawFit() {
 function gains(name) {
   const found = data.comparison;
   if (!found || !found.baselines.length) return null;
-  const [baseline] = found.baselines, { mean, verdict } = found.difference[baseline][name];
+  const [baseline] = found.baselines, one = found.difference[baseline][name];
   const scale = median(found.numbers[baseline][name].map((v) => (v === null ? null : Math.abs(v))));
-  if (mean === null || !scale) return null;
-  const word = verdict === "equal" ? "equal within errors to" : `${verdict} than`;
-  return { verdict, text: `${word} ${objective(baseline)}: ${percent(mean / scale)}` };
+  if (one.mean === null || !scale) return null;
+  const error = Math.hypot(one.improvement_error_events ?? 0, one.improvement_error_seeds ?? 0);
+  const word = one.verdict === "equal" ? "within errors equal to" : `${one.verdict} than`;
+  const size = `${percent(one.mean / scale).replace(/\u00a0%$/, "")}\u00a0±\u00a0${(100 * error).toFixed(1)}\u00a0%`;
+  return { verdict: one.verdict, text: `${word} ${objective(baseline)}: ${size}` };
 }
 function drawGain() {
   const found = data.comparison, room = found?.head_room ?? state.seed.costs;

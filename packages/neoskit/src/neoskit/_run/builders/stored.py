@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..._events import EmptySampleError, StoredDataset
 from ..._events.stored import CHUNK
+from ..._events.stored.temporary import TemporaryFolder
 from ..config import ConfigError, RunConfig, config_document
 from . import files
 from .plan import regions
@@ -45,20 +44,23 @@ def stored_dataset(
     scratch = source_of(config).scratch
     if folder is None and scratch is not None:
         folder = base / scratch
-    rows = chunk_size or config.training.chunk or CHUNK
+    rows = chunk_size or config.training.largest_chunk or CHUNK
     if folder is None:
         return _written(config, base, None, rows, "")
     digest = digest_of_source(config, base)
     place = folder / f"events-{digest[:16]}"
     if not place.is_dir():
         # Beside its place: a folder of that name is whole, whenever this one ends.
-        unfinished = folder / f"{place.name}.unfinished-{os.getpid()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = TemporaryFolder("unfinished-", folder)
+        written = unfinished.path / place.name
+        _written(config, base, written, rows, digest)
         try:
-            _written(config, base, unfinished, rows, digest)
-            unfinished.rename(place)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
+            written.rename(place)
+        except OSError:
+            # Another process may have written the same ones meanwhile.
+            if not place.is_dir():
+                raise
     return StoredDataset.open(place, chunk_size=rows, digest=digest)
 
 

@@ -117,7 +117,7 @@ def _events(config: RunConfig, base: Path) -> tuple[Summary, tuple[str, ...]]:
         dataset = build_dataset(config, base)
         return summary(dataset.samples(), (), dataset.scored), dataset.scored
     scored = tuple(r.name for r in regions(config) if not r.counted)
-    rows = config.training.chunk or ROWS
+    rows = config.training.largest_chunk or ROWS
     found = summary(parts(config, base, rows=rows), keys(config), scored)
     _check_names(config, found.samples)
     return found, scored

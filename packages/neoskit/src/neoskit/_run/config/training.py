@@ -133,6 +133,12 @@ class TrainingTable(StageTable):
     patience: Count | None = None
     seeds: Annotated[Tuple[Seed], Field(min_length=1)] = (0,)
 
+    @property
+    def largest_chunk(self) -> int | None:
+        """How many events may be in memory together; `None` where nothing says it."""
+        stages = self.stages or (self,)
+        return max((s.chunk for s in stages if s.chunk is not None), default=None)
+
     @pydantic.model_serializer(mode="wrap")
     def _said_once(
         self, handler: pydantic.SerializerFunctionWrapHandler

@@ -1,5 +1,6 @@
 """The report of a run: what it says, and how it behaves in a real browser."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -69,8 +70,14 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     (folder / "events.py").write_text(EVENTS)
     (folder / "small.toml").write_text(CONFIG)
-    done = cli("train", folder / "small.toml", "--out", folder / "run", "--no-pictures")
+    arguments = ["train", folder / "small.toml", "--out", folder / "run"]
+    if importlib.util.find_spec("plotly") is not None:
+        arguments.append("--report")
+    done = cli(*arguments, "--no-pictures")
     assert done.exit_code == 0, done.output
+    if "--report" in arguments:
+        assert str(folder / "run" / "report.html") in done.output
+        (folder / "run" / "report.html").rename(folder / "trained.html")
     generator = np.random.default_rng(1)
     ways = ("binary_cross_entropy", "expected_cls")
     comparison = neoskit.Comparison(
@@ -244,6 +251,15 @@ def test_one_file_that_asks_for_nothing(page, document):
     assert json.loads(data)["seeds"] == json.loads(json.dumps(document["seeds"]))
 
 
+def test_training_ends_with_the_page(page, run, document):
+    """What was just trained is shown as what is read again, to the last digit."""
+    text = (run.path.with_name("trained.html")).read_text(encoding="utf-8")
+    (data,) = re.findall(r'id="data">(.*?)</script>', text, re.S)
+    shown = json.loads(data)
+    assert shown["seeds"] == json.loads(json.dumps(document["seeds"]))
+    assert shown["comparison"] is None
+
+
 def test_what_is_no_run_or_not_trained_is_said(tmp_path, run, monkeypatch):
     done = cli("report", tmp_path)
     assert done.exit_code == 1
@@ -256,6 +272,10 @@ def test_what_is_no_run_or_not_trained_is_said(tmp_path, run, monkeypatch):
     done = cli("report", run.path, "--out", tmp_path / "page.html")
     assert done.exit_code == 1
     assert "pip install 'neoskit[report]'" in done.output
+    # Said before a training, not after it.
+    done = cli("train", run.path / "config.toml", "--out", tmp_path / "new", "--report")
+    assert "pip install 'neoskit[report]'" in done.output
+    assert not (tmp_path / "new").exists()
     assert not (tmp_path / "page.html").exists()
 
 

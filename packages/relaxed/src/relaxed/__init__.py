@@ -29,11 +29,13 @@ from ._membership import soft_assign as soft_assign
 from ._plottable import Plottable as Plottable
 from ._ranking import soft_efficiency as soft_efficiency
 from ._ranking import soft_roc_auc as soft_roc_auc
+from ._samples import hist_of_samples as hist_of_samples
 from ._straight_through import straight_through as straight_through
 
 __all__ = [
     "hist",
     "hist_variance",
+    "hist_of_samples",
     "hard_hist",
     "smoothing_bias",
     "SmoothingBias",

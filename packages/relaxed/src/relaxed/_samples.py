@@ -1,0 +1,219 @@
+"""Histograms of several samples in the same bins: one pass over the events of all.
+
+A histogram alone holds no part of an event in a bin, so that its memory is constant.
+Here all of them are held, for as many events as that is good for, and the samples are
+sums over them: of a sample that has many weights, many sums.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Num
+
+from ._arguments import as_vector, floats
+from ._checks import enforce
+from ._flow import Flow
+from ._histogram import hist, hist_variance, is_several, prepare
+from ._kernel import (
+    AbstractKernel,
+    GaussianKernel,
+    interval,
+    inverse,
+    standardise,
+)
+from ._rules import finite
+from ._smear import Axis, images
+
+#: More parts of events in bins are not held: 32 MB in float32, and some times as much
+#: for the derivative.
+_MOST_PARTS = 2**23
+
+#: So many events are added at once in the precision of the data, and then in float64.
+_BLOCK = 2**12
+
+
+def hist_of_samples(
+    samples: Sequence[Num[Array, " events"]],
+    edges: Num[Array, " edges=bins+1"],
+    *,
+    bandwidth: ArrayLike,
+    weights: Sequence[Num[Array, "*variations events"]],
+    kernel: AbstractKernel = GaussianKernel(),
+    flow: Flow = "drop",
+) -> list[tuple[Float[Array, "*variations bins"], Float[Array, "*variations bins"]]]:
+    r"""Return `hist` and `hist_variance` of several samples in the same bins.
+
+    The same numbers as theirs, from one evaluation of the kernel for both and for all
+    samples and weights: a program of many small histograms compiles and runs in less
+    than half the time. Differentiable as `hist` is. Up to 48 bins, and some hundred
+    thousand events; beyond, each sample is filled on its own, in constant memory.
+
+    Args:
+        samples: of each sample one number per event.
+        edges: increasing, as of `hist`; one axis.
+        bandwidth: h > 0, one for all events.
+        weights: of each sample one per event, or several such vectors, a variation of
+            the weights each.
+        kernel: as of `hist`.
+        flow: as of `hist`.
+
+    Returns:
+        Of each sample Σ w p and Σ w² p² per bin, the latter the variance of the first.
+
+    Raises:
+        ValueError: as of `hist`; as many weights as there are samples are needed.
+
+    Example:
+        >>> samples = [jnp.array([0.2, 0.9]), jnp.array([0.6])]
+        >>> weights = [jnp.array([[1.0, 1.0], [2.0, 3.0]]), jnp.array([1.0])]
+        >>> edges = relaxed.regular_edges(0.0, 1.0, 2)
+        >>> (counts, variances), (others, _) = relaxed.hist_of_samples(
+        ...     samples, edges, bandwidth=0.01, weights=weights
+        ... )
+        >>> counts.tolist(), variances.tolist(), others.tolist()
+        ([[1.0, 1.0], [2.0, 3.0]], [[1.0, 1.0], [4.0, 9.0]], [0.0, 1.0])
+    """
+    call = "hist_of_samples"
+    samples = [as_vector(sample, call, "samples") for sample in samples]
+    weights = _weights_of(samples, weights, call)
+    if is_several(edges):
+        raise ValueError(f"`{call}(edges=...)` must be one axis; got several.")
+    if jnp.ndim(bandwidth):
+        raise ValueError(
+            f"`{call}(bandwidth=...)` must be one number; got shape "
+            f"{jnp.shape(bandwidth)}. With one per event there is `hist`."
+        )
+    if not samples:
+        return []
+    common: dict[str, Any] = {"bandwidth": bandwidth, "kernel": kernel, "flow": flow}
+    data = jnp.concatenate(samples)
+    histogram, _, one = prepare(call, 1, data, edges, bandwidth, None, kernel, flow)
+    (axis,) = histogram.axes
+    if axis.table is not None or axis.bins * data.shape[0] > _MOST_PARTS:
+        return [
+            _alone(*each, edges, common) for each in zip(samples, weights, strict=True)
+        ]
+    one = enforce(one, *(finite(each, call, "weights") for each in weights))
+    return _fill(kernel, axis, samples, jnp.asarray(bandwidth), weights, one)
+
+
+@eqx.filter_jit
+def _fill(
+    kernel: AbstractKernel,
+    axis: Axis,
+    samples: list[Float[Array, " events"]],
+    bandwidth: Num[Array, ""],
+    weights: list[Float[Array, "*variations events"]],
+    one: Float[Array, ""],
+) -> list[tuple[Float[Array, "*variations bins"], Float[Array, "*variations bins"]]]:
+    data = one * jnp.concatenate(samples)
+    h = bandwidth.astype(data.dtype)
+    parts = sum(
+        _areas(kernel, edges[:, None], image, h) for edges, image in images(axis, data)
+    )
+    # Split and not sliced: the derivative of one slice is as long as all of them.
+    sizes = [sample.shape[0] for sample in samples]
+    own = jax.lax.split(parts, sizes, axis=1)
+    return [_sums(*each) for each in zip(own, weights, strict=True)]
+
+
+def _weights_of(
+    samples: Sequence[Float[Array, " events"]], weights: Sequence, call: str
+) -> list[Float[Array, "*variations events"]]:
+    if len(weights) != len(samples):
+        raise ValueError(
+            f"`{call}(weights=...)` must have an entry for each of {len(samples)} "
+            f"samples; got {len(weights)}."
+        )
+    given = [
+        jnp.asarray(floats(each, call, f"weights[{number}]", whole=False))
+        for number, each in enumerate(weights)
+    ]
+    for number, (sample, each) in enumerate(zip(samples, given, strict=True)):
+        if each.shape[-1:] != sample.shape:
+            raise ValueError(
+                f"`{call}(weights=...)[{number}]` must have one weight per event, a "
+                f"last axis of {sample.shape[0]}; got shape {each.shape}."
+            )
+    return given
+
+
+def _alone(
+    sample: Float[Array, " events"],
+    weights: Float[Array, "*variations events"],
+    edges: Num[Array, " edges"],
+    common: dict[str, Any],
+) -> tuple[Float[Array, "*variations bins"], Float[Array, "*variations bins"]]:
+    def fill(function, weights):
+        return function(sample, edges, weights=weights, **common)
+
+    shape = weights.shape[:-1]
+    rows = weights.reshape(math.prod(shape), sample.shape[0])
+    pairs = [[fill(function, w) for w in rows] for function in (hist, hist_variance)]
+    counts, variances = (jnp.stack(each) for each in pairs)
+    return counts.reshape(*shape, -1), variances.reshape(*shape, -1)
+
+
+@eqx.filter_custom_jvp
+def _areas(
+    kernel: AbstractKernel,
+    edges: Float[Array, "edges 1"],
+    data: Float[Array, " events"],
+    bandwidth: Float[Array, ""],
+) -> Float[Array, "bins events"]:
+    """Return the part of each event that falls into each bin."""
+    return interval(kernel, standardise(edges, data, bandwidth))
+
+
+@_areas.def_jvp
+def _areas_jvp(primals, tangents):
+    kernel, edges, data, bandwidth = primals
+    _, d_edges, d_data, d_bandwidth = tangents
+    z = standardise(edges, data, bandwidth)
+    # What is summed over edges in the transpose would make XLA compute the density in
+    # the same loop, one exponential at a time.
+    density = jax.lax.optimization_barrier(kernel.pdf(z) * inverse(bandwidth))
+    moved = jnp.zeros_like(z)
+    if d_edges is not None:
+        moved += d_edges
+    if d_data is not None:
+        moved -= d_data
+    if d_bandwidth is not None:
+        moved -= z * d_bandwidth
+    tails = density * moved
+    return _areas(*primals), tails[1:] - tails[:-1]
+
+
+def _sums(
+    parts: Float[Array, "bins events"], weights: Float[Array, "*variations events"]
+) -> tuple[Float[Array, "*variations bins"], Float[Array, "*variations bins"]]:
+    """Return Σ w p and Σ w² p², in float64 where there is one."""
+    events = parts.shape[1]
+    sizes = [min(_BLOCK, events - start) for start in range(0, events, _BLOCK)] or [0]
+    pieces = zip(
+        jax.lax.split(parts, sizes, axis=1),
+        jax.lax.split(weights.astype(parts.dtype), sizes, axis=weights.ndim - 1),
+        strict=True,
+    )
+    counts, variances = zip(*(_of_block(*each) for each in pieces), strict=True)
+    return sum(counts), sum(variances)
+
+
+def _of_block(
+    parts: Float[Array, "bins events"], weights: Float[Array, "*variations events"]
+) -> tuple[Float[Array, "*variations bins"], Float[Array, "*variations bins"]]:
+    highest = jax.lax.Precision.HIGHEST  # the default of a GPU keeps 10 bits
+    # The events first, and one vector as such: XLA's CPU adds the rows of a product the
+    # other way round one by one, which is five times slower, and rounds more.
+    rows = weights.reshape(math.prod(weights.shape[:-1]), weights.shape[-1])
+    columns = rows[0] if len(rows) == 1 else rows.T
+
+    def dot(parts, columns):
+        sums = jnp.dot(parts, columns, precision=highest).astype(float)
+        return sums.T.reshape(*weights.shape[:-1], parts.shape[0])
+
+    return dot(parts, columns), dot(parts**2, columns**2)

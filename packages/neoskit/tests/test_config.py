@@ -206,7 +206,14 @@ def test_tables_of_every_kind():
             MINIMAL + '[measurement]\nsignals = ["a\\u0007"]',
             "`measurement.signals.0`: has a character that does not print",
         ),
-        (MINIMAL + "[measurement]\nsignals = []", "`measurement.signals`"),
+        (
+            MINIMAL + "[measurement]\nsignals = []",
+            "`measurement.signals`: needs at least 1 item; got [].",
+        ),
+        (
+            MINIMAL + "[measurement]\nlumi = { uncertainty = 0.1, processes = [] }",
+            "`measurement.lumi.processes`: needs at least 1 item; got [].",
+        ),
         (
             MINIMAL + "[measurement]\nmc_statistics = ['W', 'W']",
             "`measurement.mc_statistics`: names 'W' twice",

@@ -429,7 +429,7 @@ def test_two_systematics_of_one_parameter(events):
         ('[source]\nkind = "files"', "`samples` is missing"),
         ('[source]\nkind = "blobs"\n[[samples]]\nname = "a"\nfiles = "b"',
          r"`samples` describes files: it needs `source.kind = \"files\"`"),
-        (BASE.replace("mjj = {", "mj = {"), r"`missing\.mj` is of no feature.*'mjj'"),
+        (BASE.replace("mjj = {", "mj = {"), r": `source`: `missing\.mj` is of no feature.*'mjj'"),
         (BASE.replace("neutral = 200", "neutral = 200, indicator = 'log_pt'"),
          "name of a feature already"),
         (BASE.replace("features = {", "columns2 = {"), "Did you mean `columns`"),

@@ -7,12 +7,14 @@ from pydantic import Discriminator, Field, Tag
 
 from .table import Finite, Name, Names, Positive, Table, Tuple
 
+Processes = Annotated[Names, Field(min_length=1)]
+
 
 class NormalisationTable(Table):
     """A systematic that scales whole processes."""
 
     name: Name
-    processes: Names
+    processes: Processes
     up: Positive
     down: Positive
 
@@ -21,7 +23,7 @@ class LuminosityTable(Table):
     """The relative uncertainty of the luminosity, and which processes it scales."""
 
     uncertainty: Positive
-    processes: Names
+    processes: Processes
 
 
 AllOrSome = Annotated[
@@ -37,7 +39,7 @@ class MeasurementTable(Table):
     parameter that scales it. Normalisations of one name share one parameter.
     """
 
-    signals: Annotated[Names, Field(min_length=1)] = ("signal",)
+    signals: Processes = ("signal",)
     poi: Name = "mu"
     free: dict[Name, Name] = Field(default_factory=dict)
     normalisations: Tuple[NormalisationTable] = ()

@@ -12,12 +12,12 @@ from .table import Table
 
 def place(problem: Any, document: dict[str, Any]) -> tuple[Any, ...]:
     """What tells one problem from another: its kind and its key."""
-    return (problem["type"], *_written(problem["loc"], document))
+    return (problem["type"], *_written(problem, document))
 
 
 def explain(problem: Any, document: dict[str, Any]) -> str:
     """One problem in one line, without the name of the file."""
-    keys = _written(problem["loc"], document)
+    keys = _written(problem, document)
     name = ".".join(map(str, keys))
     match problem["type"]:
         case "extra_forbidden":
@@ -29,6 +29,12 @@ def explain(problem: Any, document: dict[str, Any]) -> str:
             return f"`{name}`: needs at least {least} items; got {got}."
         case "missing":
             return f"the key `{name}` is missing."
+        case "too_short":
+            least = problem["ctx"]["min_length"]
+            got = _shorten(problem["input"])
+            return (
+                f"`{name}`: needs at least {least} item{'s'[: least > 1]}; got {got}."
+            )
         case "union_tag_not_found":
             return f"the key `{name}.kind` is missing; it is one of " + (
                 f"{problem['ctx'].get('expected_tags', _tags(keys))}."
@@ -49,13 +55,13 @@ def explain(problem: Any, document: dict[str, Any]) -> str:
     return f"`{name}`: {message}; got {got}."
 
 
-def _written(loc: Sequence[Any], document: Any) -> list[Any]:
+def _written(problem: Any, document: Any) -> list[Any]:
     """The part of pydantic's location that the author of the file wrote.
 
     Pydantic also names the member of a union in which an error lies; such
     names are no keys of the document.
     """
-    keys = []
+    keys, loc = [], problem["loc"]
     # Followed down the document, as far as it leads.
     for position, step in enumerate(loc):
         inside = (isinstance(document, dict) and step in document) or (
@@ -66,7 +72,12 @@ def _written(loc: Sequence[Any], document: Any) -> list[Any]:
         if inside:
             document = document[step]
             keys.append(step)
-        elif position == len(loc) - 1 and isinstance(document, dict):
+        # What is missing cannot be there.
+        elif (
+            problem["type"] == "missing"
+            and position == len(loc) - 1
+            and isinstance(document, dict)
+        ):
             keys.append(step)
     return keys
 

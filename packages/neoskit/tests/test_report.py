@@ -415,3 +415,6 @@ def test_the_page_fits_and_has_the_scheme_of_its_reader(opened, width, scheme):
     assert tab.locator("#note").inner_text() == "Invented <b>events</b>."
     tab.emulate_media(media="print")
     assert brightness() > 250
+    # Within the margins of A4, but for a pixel to which plotly rounds its widths up.
+    tab.set_viewport_size({"width": 703, "height": 1000})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 704

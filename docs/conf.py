@@ -125,8 +125,9 @@ def short(text: str) -> str:
 
 
 def short_names(app, what, name, obj, options, arguments, returns):
-    """In a signature."""
-    return arguments and short(arguments), returns and short(returns)
+    """In a signature; that of a dataclass has defaults that cannot be parsed."""
+    arguments = arguments and short(arguments).replace("<factory>", "...")
+    return arguments, returns and short(returns)
 
 
 def short_fields(app, what, name, obj, options, lines: list[str]) -> None:

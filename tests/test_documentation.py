@@ -71,6 +71,13 @@ def test_code_runs_as_pasted(page, tmp_path):
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_formulae_stand_between_dollars(page):
+    """The site reads no other form, and would show LaTeX's brackets as they are."""
+    code = re.compile(r"^(`{3,})(?!\{).*?^\1$|`[^`\n]+`", re.M | re.S)
+    assert not re.search(r"\\[(\[]", code.sub("", page.read_text()))
+
+
 def commands(page: Path) -> list[str]:
     """The lines of the page's bash blocks that call fitkit."""
     blocks = re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)

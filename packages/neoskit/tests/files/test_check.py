@@ -330,7 +330,7 @@ def test_the_command(analysis):
     base = analysis(BASE + systematic('factor = "v"', None)).base
     done = run("check", base / "analysis.toml")
     assert done.exit_code == 0, done.output
-    for said in ("signal.parquet", "4000", "jes", "ready to train"):
+    for said in ("signal.parquet", "4000", "jes", "mirrored", "ready to train"):
         assert said in done.output
     done = run("check", base / "analysis.toml", "--json")
     document = json.loads(done.output)

@@ -74,9 +74,11 @@ def _variations(result: "Check") -> Table:
             row.process,
             row.name,
             f"{row.up:+.1%}",
-            f"{row.down:+.1%}",
-            f"{row.raw[0]}, {row.raw[1]}",
-            f"{row.effective[0]:.0f}, {row.effective[1]:.0f}",
+            "mirrored" if row.mirrored else f"{row.down:+.1%}",
+            *(
+                f"{of[0]:.0f}" if row.mirrored else f"{of[0]:.0f}, {of[1]:.0f}"
+                for of in (row.raw, row.effective)
+            ),
             "yes" if row.moves else "",
         )
     for channel, process, name, down, up in result.normalisations:

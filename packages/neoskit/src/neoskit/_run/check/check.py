@@ -89,7 +89,8 @@ def check(config: RunConfig, base: Path) -> Check:
     """
     events, scored = _events(config, base)
     found = events.samples
-    tables = yields(found), variations(found)
+    one_sided = [t.name for t in config.systematics if t.symmetrise == "one-sided"]
+    tables = yields(found), variations(found, one_sided)
     known = _indicators(config)
     bins = _bins(config)
     findings = [

@@ -115,25 +115,19 @@ def of_variations(
     """
     expected = {(row.channel, row.process): row.expected for row in nominal}
     floor = config.measurement.floor
-    one_sided = {
-        table.name for table in config.systematics if table.symmetrise == "one-sided"
-    }
     for row in rows:
         where = (
             f"variation {row.name!r} of process {row.process!r} in channel "
             f"{row.channel!r}"
-        )
-        mirrored = any(
-            row.name == name or row.name.startswith(f"{name}_") for name in one_sided
         )
         if 0 in row.raw:
             yield Finding(
                 "error", "empty variation", where, "One side of it has no events."
             )
             continue
-        changes = [row.up] if mirrored else [row.up, row.down]
+        changes = [row.up] if row.mirrored else [row.up, row.down]
         total = expected[row.channel, row.process]
-        sides = {"up": row.up, "down": -row.up if mirrored else row.down}
+        sides = {"up": row.up, "down": -row.up if row.mirrored else row.down}
         for side, change in sides.items():
             if total > 0 and total * (1 + change) < floor:
                 yield Finding(
@@ -151,7 +145,7 @@ def of_variations(
                 "It changes nothing. Leave it out by `samples`, `processes` or "
                 "`channels`, or look for a slip in its columns or weights.",
             )
-        same_side = not mirrored and row.up * row.down > 0
+        same_side = not row.mirrored and row.up * row.down > 0
         if same_side and min(abs(row.up), abs(row.down)) > _SAME_SIDE:
             yield Finding(
                 "warning",

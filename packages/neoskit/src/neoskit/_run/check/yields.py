@@ -1,6 +1,6 @@
 """Events and yields of every process, and what variations change of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,7 @@ class VariationRow:
         up: relative change of the yield at +1 σ.
         down: relative change of the yield at −1 σ.
         moves: whether features of events change, and not their weights alone.
+        mirrored: whether down is up, mirrored at the nominal template.
     """
 
     channel: str
@@ -60,6 +61,7 @@ class VariationRow:
     up: float
     down: float
     moves: bool
+    mirrored: bool
 
 
 def yields(samples: Samples) -> tuple[YieldRow, ...]:
@@ -81,12 +83,19 @@ def _row(key: SampleKey, of: SampleSummary) -> YieldRow:
     )
 
 
-def variations(samples: Samples) -> tuple[VariationRow, ...]:
-    """The table of variations."""
-    return tuple(_variations(samples))
+def variations(
+    samples: Samples, one_sided: Collection[str]
+) -> tuple[VariationRow, ...]:
+    """The table of variations.
+
+    Args:
+        samples: all of them.
+        one_sided: the systematics whose down is up, mirrored.
+    """
+    return tuple(_variations(samples, one_sided))
 
 
-def _variations(samples: Samples) -> Iterator[VariationRow]:
+def _variations(samples: Samples, one_sided: Collection[str]) -> Iterator[VariationRow]:
     for key, up in samples.items():
         if not key.shift.endswith(":up"):
             continue
@@ -108,4 +117,6 @@ def _variations(samples: Samples) -> Iterator[VariationRow]:
             changes[0],
             changes[1],
             up.moves or down.moves,
+            # One that is decorrelated has more behind its name.
+            any(name == one or name.startswith(f"{one}_") for one in one_sided),
         )

@@ -31,6 +31,8 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+# The page of benchmarks is there once a run was recorded.
+suppress_warnings = ["toc.empty_glob"]
 
 # Tutorials and the gallery are executed, once for each change of a page; a block that
 # fails fails the build.
@@ -113,6 +115,8 @@ ALIASES = {
     "Array | ~numpy.ndarray | ~numpy.bool | ~numpy.number | "
     "bool | int | float | complex": "ArrayLike",
 }
+# Defaults that cannot be parsed: `<factory>`, `<function chain.<locals>.init_fn>`.
+OBJECT = re.compile(r"<(?:[^<>]|<[^<>]*>)*>")
 DOTTED = re.compile(r"(?<![\w.~])[a-z]\w*(?:\.\w+)+")
 
 
@@ -125,8 +129,8 @@ def short(text: str) -> str:
 
 
 def short_names(app, what, name, obj, options, arguments, returns):
-    """In a signature; that of a dataclass has defaults that cannot be parsed."""
-    arguments = arguments and short(arguments).replace("<factory>", "...")
+    """In a signature."""
+    arguments = arguments and OBJECT.sub("...", short(arguments))
     return arguments, returns and short(returns)
 
 

@@ -559,3 +559,68 @@ class TestMessages:
     def test_no_point(self):
         with pytest.raises(ValueError, match="at least one point"):
             fitkit.grid(document(), {})
+
+
+def models():
+    """As patches of the document, but read before: a pair for each signal."""
+    pairs = {}
+    for size in (8.0, 16.0):
+        changed = document()
+        changed["channels"][0]["samples"][0]["data"] = [size, size / 2]
+        pairs[f"s = {size:g}"] = fitkit.read_workspace(changed)
+    return pairs
+
+
+def fix_the_background(model):
+    """For workers: a function of a module pickles."""
+    return model.with_fixed(xs=0.0)
+
+
+def test_models_of_any_reader():
+    """Equal to a call for each of them; HS3, cards and XML give the same pairs."""
+    pairs = models()
+    for compute, column in ((fitkit.hypotest, "cls"), (fitkit.upper_limit, "observed")):
+        result = fitkit.grid(pairs, compute=compute)
+        assert result.names == tuple(pairs)
+        single = [getattr(compute(*pair), column) for pair in pairs.values()]
+        np.testing.assert_allclose(result[column], single, **SAME)
+    fixed = fitkit.grid(pairs, settings=fix_the_background)
+    single = [
+        fitkit.hypotest(fix_the_background(model), data).cls
+        for model, data in pairs.values()
+    ]
+    np.testing.assert_allclose(fixed["cls"], single, **SAME)
+
+
+def test_models_on_workers_and_on_disk(tmp_path):
+    """Of a card, whose model has terms and rules of its own."""
+    card = tmp_path / "card.txt"
+    card.write_text(
+        "imax 1\njmax 1\nkmax *\nbin a\nobservation 12\nbin a a\nprocess s b\n"
+        "process 0 1\nrate 6 9\nlumi lnN 1.02 -\nxs lnN - 1.2/0.9\n"
+    )
+    pairs = {"card": fitkit.read_combine_card(card)}
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context) as executor:
+        result = fitkit.grid(pairs, executor=executor, folder=tmp_path / "kept")
+    expected = fitkit.hypotest(*pairs["card"]).cls
+    np.testing.assert_allclose(result["cls"], [expected], **SAME)
+    (kept,) = (tmp_path / "kept").iterdir()
+    # The same model is found there, another one is not.
+    again = {"card": fitkit.read_combine_card(card)}
+    fitkit.grid(again, folder=tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == [kept]
+    fitkit.grid(models(), folder=tmp_path / "kept")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_models_take_no_patches():
+    with pytest.raises(ValueError, match="are for a document, not for models"):
+        fitkit.grid(models(), {"p": []})
+
+
+def test_a_model_without_a_parameter_of_interest_is_a_row_that_says_so():
+    model, data = fitkit.read_workspace(document(), poi=None)
+    result = fitkit.grid({"none": (model, data)})
+    assert "has no parameter of interest" in result.messages[0]
+    assert fitkit.grid({"none": (model, data)}, compute=fitkit.fit).converged.all()

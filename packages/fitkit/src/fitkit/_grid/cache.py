@@ -46,6 +46,7 @@ def key_of(task: Task) -> str:
             shared[id(point.document)] = document.digest()
         content.update(shared[id(point.document)])
         _add(content, (point.name, point.patch, point.problem))
+        _add(content, point.model)
     _add(content, settings_of(task))
     return content.hexdigest()
 

@@ -19,6 +19,8 @@ from .._hypotest.hypotest import hypotest
 from .._hypotest.limit import upper_limit
 from .._hypotest.results import names_of_missing
 from .._hypotest.statistic import Q0, QMuTilde
+from .._model.likelihood import AbstractNegativeLogLikelihood
+from .._model.model import AbstractModel, Data
 from .._numerics.namespace import as_floats
 from .._workspace import WorkspaceError, read_workspace
 from .._workspace.choices import Choices
@@ -37,7 +39,7 @@ from .batch import (
 )
 from .points import Point
 
-Settings = Callable[[Model], Model]
+Settings = Callable[[Any], AbstractModel]
 """What holds in all fits of a point, as a function of its model."""
 
 # What each computation takes.
@@ -132,22 +134,28 @@ def run(task: Task, reader: SeriesReader | None = None, ahead: int = 0) -> list[
 
 def _read(
     task: Task, point: Point, reader: SeriesReader
-) -> tuple[Model, HistFactoryLikelihood]:
+) -> tuple[AbstractModel, AbstractNegativeLogLikelihood]:
     """The model of a point with what holds in its fits, and its likelihood."""
     if point.problem:
         raise WorkspaceError(point.problem)
+    if point.model is not None:
+        model, data = point.model
+        if task.settings is not None:
+            model = _with_settings(task.settings, model, AbstractModel)
+        return model, model.negative_log_likelihood(data)
+    return _from_document(task.settings, point, reader)
+
+
+def _from_document(
+    settings: Settings | None, point: Point, reader: SeriesReader
+) -> tuple[Model, HistFactoryLikelihood]:
     structure, likelihood = reader(point.document, point.patch)
     # The model of the structure, with the numbers of this document.
     model = copy.copy(structure.model)
     object.__setattr__(model, "arrays", likelihood.arrays)
-    if task.settings is None:
+    if settings is None:
         return model, likelihood
-    model = task.settings(model)
-    if not isinstance(model, Model):
-        raise TypeError(
-            "`grid(settings=...)` returns the model with settings, such as "
-            f"`model.with_fixed(...)`; got {type(model).__name__}."
-        )
+    model = _with_settings(settings, model, Model)
     # What is fixed since its bin is empty follows from the numbers of each point.
     constraints, interpolation = derived(model.arrays)
     likelihood = dataclasses.replace(
@@ -159,6 +167,16 @@ def _read(
     return model, likelihood
 
 
+def _with_settings(settings: Settings, model: Any, kind: type) -> Any:
+    model = settings(model)
+    if not isinstance(model, kind):
+        raise TypeError(
+            "`grid(settings=...)` returns the model with settings, such as "
+            f"`model.with_fixed(...)`; got {type(model).__name__}."
+        )
+    return model
+
+
 def _member(task: Task, point: Point, reader: SeriesReader) -> Member:
     model, likelihood = _read(task, point, reader)
     parameters = model.parameter_vectors()
@@ -166,6 +184,10 @@ def _member(task: Task, point: Point, reader: SeriesReader) -> Member:
         return Member(likelihood, parameters, free_poi_mask(model, "grid"))
     if task.compute is fit:
         return Member(likelihood, parameters, np.zeros(parameters.init.shape, bool))
+    if point.model is not None:
+        raise WorkspaceError(
+            f"the model of {point.name!r} has no parameter of interest."
+        )
     of = "the document" if point.patch is None else "the patched document"
     raise WorkspaceError(
         f"{of} has no parameter of interest: no sample has the modifier that the "
@@ -183,7 +205,10 @@ def settings_of(task: Task) -> Any:
     for point in task.points:
         try:
             model, likelihood = _read(task, point, reader)
-            told.append((tuple(model.parameter_vectors()), likelihood.arrays.counted))
+            whole: Any = model
+            if isinstance(likelihood, HistFactoryLikelihood):
+                whole = likelihood.arrays.counted
+            told.append((tuple(model.parameter_vectors()), whole))
         except (WorkspaceError, ValueError) as error:
             told.append(str(error))
     return told
@@ -215,14 +240,20 @@ def _status(task: Task, point: Point, converged: np.ndarray) -> tuple[bool, str]
     return True, f"no limit at {missing}; the others stand" if missing else ""
 
 
-def _why(task: Task, point: Point) -> str:
-    """Why a point has not converged: the fits to its data again, one at a time."""
+def _read_again(task: Task, point: Point) -> tuple[AbstractModel, Data]:
+    if point.model is not None:
+        return point.model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # told when it was read
         # Modifiers of types that the format has not are no part of a grid.
         reading = task.reading._asdict()
         del reading["extra"]
-        model, data = read_workspace(point.document, patch=point.patch, **reading)
+        return read_workspace(point.document, patch=point.patch, **reading)
+
+
+def _why(task: Task, point: Point) -> str:
+    """Why a point has not converged: the fits to its data again, one at a time."""
+    model, data = _read_again(task, point)
     if task.settings is not None:
         model = task.settings(model)
     # In the order in which a test makes them: the first that fails tells the reason.

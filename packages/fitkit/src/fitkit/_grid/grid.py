@@ -20,7 +20,7 @@ from .._workspace.choices import Choices, Unset
 from .._workspace.many import SeriesReader
 from .cache import key_of, load_rows, save_rows
 from .chunk import OPTIONS, Row, Settings, Task, run
-from .points import Document, Point, points_of
+from .points import Document, ModelAndData, Point, points_of
 
 _log = logging.getLogger("fitkit.grid")
 # Points that a `repr` lists.
@@ -98,7 +98,7 @@ class GridResult:
 
 
 def grid(
-    documents: Document | Sequence[Document],
+    documents: Document | Sequence[Document] | Mapping[str, ModelAndData],
     patches: PatchSet | Iterable[Patch] | Mapping[str, Any] | None = None,
     compute: Callable[..., Any] = hypotest,
     *,
@@ -123,10 +123,13 @@ def grid(
 
     Args:
         documents: the document that the patches are for, as a path or decoded; without
-            patches a document, or a sequence of them.
+            patches a document, or a sequence of them. Or models by name, each a pair
+            `(model, data)` as any reader gives it: `read_combine_card`, `read_hs3`,
+            `read_histfactory_xml`.
         patches: a patch set, some of its patches, or patches by name.
         compute: `hypotest` (default), `upper_limit`, `discovery` or `fit`.
-        measurement, poi, normsys_code, histosys_code: as in `read_workspace`.
+        measurement, poi, normsys_code, histosys_code: as in `read_workspace`; nothing
+            is read of models.
         staterror_constraint, mc_statistics: likewise.
         settings: what holds in the fits of every point, as a function of its model:
             `lambda model: model.with_masked("VR*").with_fixed(jes=0.0)`. For workers in

@@ -1,14 +1,17 @@
-"""What a grid is made of: documents, or one document and its patches."""
+"""What a grid is made of: models, documents, or one document and its patches."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
+from .._model.model import AbstractModel, Data
 from .._workspace import Patch, PatchSet, WorkspaceError
 from .._workspace.document import load
 
 Document: TypeAlias = str | Path | Mapping[str, Any]
+ModelAndData: TypeAlias = tuple[AbstractModel, Data]
+"""What every reader gives, whatever the format."""
 
 
 @final
@@ -21,6 +24,7 @@ class Point:
         values: its coordinates; empty where it has none.
         document: the decoded document.
         patch: the operations of its JSON Patch, or None.
+        model: the model and its data, where it was read before; there is no document.
         problem: why it could not be loaded; empty where it was.
     """
 
@@ -28,11 +32,12 @@ class Point:
     values: tuple[int | float | str, ...] = ()
     document: Any = dataclasses.field(default=None, repr=False)
     patch: Any = dataclasses.field(default=None, repr=False)
+    model: ModelAndData | None = dataclasses.field(default=None, repr=False)
     problem: str = ""
 
 
 def points_of(
-    documents: Document | Sequence[Document],
+    documents: Document | Sequence[Document] | Mapping[str, ModelAndData],
     patches: PatchSet | Iterable[Patch] | Mapping[str, Any] | None,
 ) -> tuple[tuple[str, ...], list[Point]]:
     """The labels of the coordinates, and the points in the caller's order.
@@ -43,7 +48,11 @@ def points_of(
     """
     labels: tuple[str, ...] = ()
     # Names are made here, once: results and files on disk go by them.
-    if patches is None:
+    if models := _models(documents):
+        if patches is not None:
+            raise ValueError("`grid(patches=...)` are for a document, not for models.")
+        points = [Point(name, model=pair) for name, pair in models.items()]
+    elif patches is None:
         points = _documents(documents)
     else:
         if isinstance(documents, Sequence) and not isinstance(documents, str):
@@ -62,6 +71,14 @@ def points_of(
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two points of `grid` have the name {twice!r}. Rename one.")
     return labels, points
+
+
+def _models(documents: Any) -> Mapping[str, ModelAndData] | None:
+    """The models by name, if these are some and no document."""
+    if not isinstance(documents, Mapping) or not documents:
+        return None
+    pairs = [isinstance(each, tuple) for each in documents.values()]
+    return documents if all(pairs) else None
 
 
 def _documents(documents: Document | Sequence[Document]) -> list[Point]:

@@ -34,12 +34,12 @@ class Fault:
     before: tuple[str, ...] = ()  # a program that whoever made the change would run
 
 
-HIST = """from ._histogram import hist as _hist
+HIST = """from ._samples import hist_of_samples as _hist
 
 
-def hist(data, edges, *, width, **options):
-    \"\"\"The histogram, with another word for its bandwidth.\"\"\"
-    return _hist(data, edges, bandwidth=width, **options)
+def hist_of_samples(samples, edges, *, width, **options):
+    \"\"\"The histograms, with another word for their bandwidth.\"\"\"
+    return _hist(samples, edges, bandwidth=width, **options)
 
 
 """
@@ -59,11 +59,11 @@ FAULTS = [
     Fault(
         "a sibling's changed API",
         "packages/relaxed/src/relaxed/__init__.py",
-        "from ._histogram import hist as hist\n",
+        "from ._samples import hist_of_samples as hist_of_samples\n",
         HIST,
         "packages/neoskit/tests/test_templates.py::"
         "test_the_histogram_is_float64_though_the_network_is_float32",
-        r"hist\(\) missing 1 required keyword-only argument: 'width'",
+        r"hist_of_samples\(\) missing 1 required keyword-only argument: 'width'",
     ),
     Fault(
         "a broken code block",

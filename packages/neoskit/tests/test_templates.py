@@ -64,7 +64,7 @@ def test_a_counted_channel_is_its_sum_of_weights(pipeline, control):
 
 def test_scoring_in_pieces_changes_nothing(pipeline, blobs, monkeypatch):
     whole = hard(pipeline, blobs)
-    monkeypatch.setattr("neoskit._templates._EVENTS_AT_ONCE", 97)
+    monkeypatch.setattr("neoskit._templates.scoring._EVENTS_AT_ONCE", 97)
     pieces = eqx.filter_jit(Pipeline.hard_templates)(pipeline, blobs)
     for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(pieces), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from neoskit._cli.app import app
@@ -47,6 +49,23 @@ def run(command):
 
 def write(command):
     subprocess.run([sys.executable, *command.split()[1:]], check=True)
+
+
+def test_every_command_of_the_pages_is_one():
+    """Its options and arguments, without doing it."""
+    commands = typer.main.get_command(app)
+    lines = [
+        shlex.split(line, comments=True)
+        for page in sorted(PAGE.parent.glob("*.md"))
+        for block in re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
+        for line in block.splitlines()
+    ]
+    typed = [words[1:] for words in lines if words and words[0] == "neoskit"]
+    assert {words[0] for words in typed} >= {"check", "train", "compare", "export"}
+    for name, *arguments in typed:
+        command = commands.commands[name]
+        # Wrong options and missing arguments raise.
+        command.make_context(name, arguments)
 
 
 def test_written_and_checked(typed, here):

@@ -147,6 +147,14 @@ function stacked(found, range) {
   return traces;
 }
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+function inLines(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length + 1 > most) lines.push("");
+    lines[lines.length - 1] += (lines.at(-1) ? " " : "") + word;
+  }
+  return lines.map(escaped).join("<br>");
+}
 function heights(stacks) {
   const totals = stacks.flatMap((found) => {
     const count = found.band[0].length;
@@ -217,6 +225,8 @@ function logarithmic(values) {
   const positive = values.filter((v) => v !== null && v > 0);
   return positive.length === values.filter((v) => v !== null).length && Math.max(...positive) > 4 * Math.min(...positive);
 }
+// Over so many powers of ten: some of them, or 1, 2 and 5 of each.
+const logTicks = (powers) => (powers > 1.6 ? Math.max(1, Math.ceil(powers / 7)) : "D2");
 function drawCurve() {
   const { curves } = run(), found = curves[state.curve];
   if (!found) return;
@@ -254,7 +264,7 @@ function drawCurve() {
   draw("plot-curve", traces, layout({
     margin: { l: 52, r: 14, t: 24, b: 44 }, shapes, annotations,
     xaxis: axis({ title: titled("step"), range: [-0.02 * found.steps.at(-1), 1.03 * found.steps.at(-1)] }),
-    yaxis: axis({ title: titled(escaped(TITLES[state.curve])), type: log ? "log" : "linear", range, exponentformat: "power", dtick: !log ? undefined : range[1] - range[0] > 1.6 ? Math.max(1, Math.ceil((range[1] - range[0]) / 7)) : "D2" }),
+    yaxis: axis({ title: titled(escaped(TITLES[state.curve])), type: log ? "log" : "linear", range, exponentformat: "power", dtick: log ? logTicks(range[1] - range[0]) : undefined }),
   }));
   at("curve-remark").textContent = state.curve === "loss"
     ? "What is minimised: smooth bins, the events of each step" + (data.settings.folds ? ", of the first fold." : ".")
@@ -530,15 +540,25 @@ function drawGain() {
   } else Plotly.purge(at("plot-costs"));
   if (!found) return;
   const ways = [...found.baselines, found.objective];
+  const values = ways.flatMap((way) => found.numbers[way][state.gain]);
+  const log = logarithmic(values), positive = values.filter((v) => v > 0);
+  // So many letters of a name have room in a line below its points.
+  const letters = Math.floor((at("plot-gain").offsetWidth - 70) / ways.length / (narrow() ? 6 : 7));
   draw("plot-gain", ways.flatMap((way, k) => {
-    const values = found.numbers[way][state.gain], tone = way === found.objective ? colour(data.settings.signals[0]) : COLOURS[k % COLOURS.length];
+    const own = found.numbers[way][state.gain], tone = way === found.objective ? colour(data.settings.signals[0]) : COLOURS[k % COLOURS.length];
     return [
-      { x: values.map((_, i) => k + (values.length > 1 ? 0.3 * (i / (values.length - 1) - 0.5) : 0)), y: values, mode: "markers", marker: { color: tone, size: 8 }, text: found.seeds.map((s) => `seed ${s}`), hovertemplate: "%{text}: %{y:.4g}<extra></extra>", showlegend: false },
-      { x: [k - 0.32, k + 0.32], y: Array(2).fill(median(values)), mode: "lines", line: { color: tone, width: 2 }, hoverinfo: "skip", showlegend: false },
+      { x: own.map((_, i) => k + (own.length > 1 ? 0.3 * (i / (own.length - 1) - 0.5) : 0)), y: own, mode: "markers", marker: { color: tone, size: 8 }, text: found.seeds.map((s) => `seed ${s}`), hovertemplate: "%{text}: %{y:.4g}<extra></extra>", showlegend: false },
+      { x: [k - 0.32, k + 0.32], y: Array(2).fill(median(own)), mode: "lines", line: { color: tone, width: 2 }, hoverinfo: "skip", showlegend: false },
     ];
   }), layout({
-    xaxis: axis({ tickvals: ways.map((_, k) => k), ticktext: ways.map((w) => escaped(objective(w)).replaceAll(" ", narrow() ? "<br>" : " ")), range: [-0.6, ways.length - 0.4], showgrid: false }),
-    yaxis: axis({ title: titled(escaped(TITLES[state.gain])), type: logarithmic(ways.flatMap((w) => found.numbers[w][state.gain])) ? "log" : "linear", exponentformat: "power" }),
+    xaxis: axis({
+      tickvals: ways.map((_, k) => k), ticktext: ways.map((way) => inLines(objective(way), letters)), tickangle: 0,
+      tickfont: { size: narrow() ? 10.5 : 12 }, range: [-0.6, ways.length - 0.4], showgrid: false,
+    }),
+    yaxis: axis({
+      title: titled(escaped(TITLES[state.gain])), type: log ? "log" : "linear", exponentformat: "power",
+      dtick: log ? logTicks(Math.log10(Math.max(...positive) / Math.min(...positive))) : undefined,
+    }),
   }));
   const rows = found.baselines.flatMap((baseline) => NUMBERS.map((name) => {
     const one = found.difference[baseline][name];

@@ -36,8 +36,8 @@ _MOST_PARTS = 2**23
 #: So many events are added at once in the precision of the data, and then in float64.
 _BLOCK = 2**12
 
-#: With fewer bins XLA's CPU adds a block number by number, which rounds 1e-5 of a sum of
-#: equal weights away. There float64 costs next to nothing.
+#: With fewer bins XLA's CPU adds a block number by number, which rounds 1e-5 of a sum
+#: of equal weights away. There float64 costs next to nothing.
 _FEW = 4
 
 

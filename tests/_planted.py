@@ -50,7 +50,7 @@ FAULTS = [
     Fault(
         "a missing dependency",
         "packages/fitkit/pyproject.toml",
-        '    "threadpoolctl>=3.2",\n',
+        '    "threadpoolctl>=3.5",\n',
         "",
         "tests/test_packaging.py::"
         "test_what_is_imported_is_declared_and_the_reverse[fitkit]",

@@ -1,7 +1,7 @@
 """Upper limits on the parameter of interest."""
 
 import warnings
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -14,7 +14,7 @@ from .._model.likelihood import AbstractNegativeLogLikelihood
 from .._model.model import AbstractModel, Data
 from .._model.parameters import ParameterVectors
 from .._numerics.batch import in_batch
-from .._numerics.compiled import numpy_or_compiled
+from .._numerics.compiled import numpy_or_compiled, runs_on_numpy
 from .._numerics.namespace import (
     as_floats,
     choose,
@@ -192,13 +192,22 @@ def _excess(
     tested: Float[Array, "6"],
     statistic: AbstractTestStatistic,
     calculator: Asymptotics,
+    made: dict[tuple[bool, float], tuple[Any, Any]] | None = None,
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
-    """Log CLs - log level: of the data at the first value, of the band at others."""
+    """Log CLs - log level: of the data at the first value, of the band at others.
+
+    Args:
+        subject, tested, statistic, calculator: as everywhere here.
+        made: fits of earlier calls on NumPy, which are not made again: a limit that is
+            found stays where it is while others are still searched for.
+    """
     likelihood, parameters, poi, free, _, log_level = subject
     data = likelihood.observations()
 
     def at(member: tuple[Array, Array]) -> tuple[Array, Array]:
         is_data, mu = member
+        if made is not None and (bool(is_data), float(mu)) in made:
+            return made[bool(is_data), float(mu)]
         found = conditional_fit(
             likelihood.at(choose(is_data, data, free.asimov)),
             parameters,
@@ -206,7 +215,10 @@ def _excess(
             mu,
             choose(is_data, free.near, free.asimov_near),
         )
-        return found.value, succeeded(found)
+        result = found.value, succeeded(found)
+        if made is not None:
+            made[bool(is_data), float(mu)] = result
+        return result
 
     # The data at the first value; the Asimov data at all six.
     where = xp.concatenate([tested[:1], tested])
@@ -284,10 +296,13 @@ def _search(
 ) -> tuple[Float[Array, "6"], Bool[Array, "6"]]:
     still = freeze(subject)
     at_zero = xp.sqrt(-2 * still.log_level)
+    made: dict[tuple[bool, float], tuple[Any, Any]] | None = (
+        {} if runs_on_numpy(subject, tolerance) else None
+    )
 
     def excess(mu: Array) -> tuple[Array, Array]:
         # √(-2 log CLs) is nearly linear where log CLs is a parabola.
-        log_cls, good = _excess(still, mu, statistic, calculator)
+        log_cls, good = _excess(still, mu, statistic, calculator, made)
         far = -2 * xp.minimum(log_cls + still.log_level, 0.0)
         return at_zero - xp.sqrt(far), good
 

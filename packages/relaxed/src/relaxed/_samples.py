@@ -13,6 +13,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from ._arguments import as_vector, floats
@@ -102,29 +103,23 @@ def hist_of_samples(
         return [
             _alone(*each, edges, common) for each in zip(samples, weights, strict=True)
         ]
-    one = enforce(one, *_all_finite(weights, call))
+    one = enforce(one, _all_finite(weights, call))
     return _fill(kernel, axis, samples, jnp.asarray(bandwidth), weights, one)
 
 
-def _all_finite(weights: list[Float[Array, "..."]], call: str) -> list[Rule]:
-    """Return a rule for each, of which one alone asks in a program: about all at once.
+def _all_finite(weights: list[Float[Array, "..."]], call: str) -> Rule:
+    """Return one rule for all: a rule for each would take half the time of a fill."""
+    ends = np.cumsum([each.size for each in weights])
 
-    Forty samples would be forty small sums, a third of the time of a training step's
-    histograms.
-    """
+    def complaint(values, where):
+        # As if the sample that has the first wrong weight were the only one.
+        number = int(np.searchsorted(ends, where[0], side="right"))
+        own = values[ends[number] - weights[number].size : ends[number]]
+        rule = finite(own.reshape(weights[number].shape), call, f"weights[{number}]")
+        return rule.what_is_wrong(rule.values)
 
-    def any_suspect(_):
-        together = jnp.concatenate([jnp.ravel(each) for each in weights])
-        return ~jnp.isfinite(jnp.sum(jnp.abs(together)))
-
-    rules = [
-        dataclasses.replace(
-            finite(each, call, f"weights[{number}]"), suspect=lambda _: jnp.array(False)
-        )
-        for number, each in enumerate(weights)
-        if each.size
-    ]
-    return [dataclasses.replace(rules[0], suspect=any_suspect), *rules[1:]]
+    together = jnp.concatenate([jnp.ravel(each) for each in weights])
+    return dataclasses.replace(finite(together, call), complaint=complaint)
 
 
 @eqx.filter_jit

@@ -347,7 +347,8 @@ def bench(session: nox.Session) -> None:
         ("RELAXED_040_OUR_JAX_PYTHON", "bench-relaxed-040-our-jax"),
         ("EVERMORE_PYTHON", "bench-evermore"),
     ):
-        peer = Path(session.create_tmp()) / group
+        # Scripts run elsewhere: a whole path.
+        peer = Path(session.create_tmp()).resolve() / group
         session.run("uv", "venv", "--quiet", "--clear", str(peer), external=True)
         session.run(
             *("uv", "pip", "install", "--quiet", "--python", str(peer)),

@@ -33,6 +33,10 @@ RANKS = {
 }
 
 
+def of_one_sample(data, weights, **options):
+    return relaxed.hist_of_samples([data], weights=[weights], **options)
+
+
 def fields_of(mixture):
     """The arrays of a mixture, which is a result here."""
     return mixture.log_fractions, mixture.means, mixture.precision_roots
@@ -58,6 +62,7 @@ CALLS = {
     "hist(flow)": (ft.partial(relaxed.hist, flow="reflect"), HIST),
     "hist(density)": (ft.partial(relaxed.hist, density=True), HIST),
     "hist_variance": (relaxed.hist_variance, HIST),
+    "hist_of_samples": (of_one_sample, HIST),
     "hard_hist": (relaxed.hard_hist, HIST | {"bandwidth": None}),
     "smoothing_bias": (relaxed.smoothing_bias, HIST),
     "regular_edges": (
@@ -120,12 +125,15 @@ CALLS = {
     for name, (of, good) in CALLS.items()
 }
 # Selections are positional, and the fields of a mixture its own.
-NAMES = {"a": "selection", "b": "selection"}
+NAMES = {"a": "selection", "b": "selection", "data": "data|samples"}
 FAR = 1e30
 
 # Infinities that are right: of events and of ends, and what each must equal.
 LAST, FIRST = (-1,), (0,)
-BINNED = ("hist", "hist(density)", "hist_variance", "hard_hist", "smoothing_bias")
+BINNED = (
+    *("hist", "hist(density)", "hist_variance", "hist_of_samples"),
+    *("hard_hist", "smoothing_bias"),
+)
 RIGHT = {
     **{
         (call, "data", (1,), value): np.sign(value) * FAR

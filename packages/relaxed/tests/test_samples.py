@@ -136,7 +136,7 @@ def test_no_samples():
             r"weights\[1\]=...\)` must be finite",
         ),
         ({"samples": [jnp.ones(2), jnp.full(1, jnp.nan)]}, "has 1 NaN"),
-        ({"edges": [EDGES, EDGES]}, "one axis; got several"),
+        ({"edges": [EDGES, EDGES]}, "has 2 axes"),
         ({"bandwidth": jnp.ones(2)}, "must be one number; got shape"),
         ({"bandwidth": -0.1}, "must be positive"),
         ({"flow": "lose"}, "flow"),

@@ -162,6 +162,8 @@ def prepare(
     weights: Array | None,
     kernel: AbstractKernel,
     flow: Flow,
+    *,
+    name: str = "data",
 ) -> tuple[Histogram, Events, Float[Array, ""]]:
     """Return the histogram, its events, and 1 if they are as they must be.
 
@@ -169,7 +171,7 @@ def prepare(
     """
     one_of(flow, FLOWS, call, "flow")
     require_kernel(kernel, call)
-    data = as_floats(data, call, "data")
+    data = as_floats(data, call, name)
     columns = columns_of(data, edges, call)
     several = is_several(edges)
     edges = [as_edges(e, call) for e in (edges if several else [edges])]
@@ -180,7 +182,7 @@ def prepare(
     rules = [increasing(e, call) for e in edges]
     if flow == "reflect":
         rules += [with_ends(e, call) for e in edges]
-    rules += [positive(bandwidth, call, "bandwidth"), no_nan(data, call)]
+    rules += [positive(bandwidth, call, "bandwidth"), no_nan(data, call, name)]
     if weights is not None:
         weights = as_weights(weights, columns[0], call)
         rules.append(finite(weights, call, "weights"))

@@ -87,7 +87,10 @@ def hist_of_samples(
     samples = [as_vector(sample, call, "samples") for sample in samples]
     weights = _weights_of(samples, weights, call)
     if is_several(edges):
-        raise ValueError(f"`{call}(edges=...)` must be one axis; got several.")
+        raise ValueError(
+            f"`{call}(edges=...)` has {len(edges)} axes. Give those of one; in several "
+            "dimensions there is `hist`."
+        )
     if jnp.ndim(bandwidth):
         raise ValueError(
             f"`{call}(bandwidth=...)` must be one number; got shape "
@@ -97,7 +100,9 @@ def hist_of_samples(
         return []
     common: dict[str, Any] = {"bandwidth": bandwidth, "kernel": kernel, "flow": flow}
     data = jnp.concatenate(samples)
-    histogram, _, one = prepare(call, 1, data, edges, bandwidth, None, kernel, flow)
+    histogram, _, one = prepare(
+        call, 1, data, edges, bandwidth, None, kernel, flow, name="samples"
+    )
     (axis,) = histogram.axes
     if axis.table is not None or axis.bins * data.shape[0] > _MOST_PARTS:
         return [

@@ -1,8 +1,11 @@
 """What others read: histograms, tables, and the observable without neoskit."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
+import warnings
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -153,11 +156,25 @@ def test_the_example_scores_events_without_neoskit(table, tmp_path):
         check(outputs, of_pipeline(pipeline, events, folds), pipeline.edges)
 
 
+@pytest.fixture(scope="module")
+def jax2onnx():
+    """It, where it knows the jax that is there: it uses jax's insides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip("jax2onnx")
+        try:
+            module.to_onnx(jax.nn.relu, [jax.ShapeDtypeStruct((2,), np.float32)])
+        except (AttributeError, ImportError) as error:
+            version = importlib.metadata.version("jax2onnx")
+            pytest.skip(f"jax2onnx {version} with jax {jax.__version__}: {error}")
+    return module
+
+
 # jax2onnx imports much that warns of its own future.
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("jax2onnx")
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_observable_is_onnx(name, table, tmp_path):
-    pytest.importorskip("jax2onnx")
     import onnxruntime
 
     pipeline = PIPELINES[name]
@@ -173,8 +190,8 @@ def test_every_observable_is_onnx(name, table, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("jax2onnx")
 def test_the_onnx_example_scores_events_without_neoskit(table, tmp_path):
-    pytest.importorskip("jax2onnx")
     _, events, folds = table
     neoskit.export_stablehlo(tmp_path, PIPELINES["folds"], NAMES)
     neoskit.export_onnx(tmp_path, PIPELINES["folds"], NAMES)
@@ -198,6 +215,17 @@ def test_an_edge_belongs_to_the_bins_that_it_has_in_a_measurement(tmp_path):
     expected = of_pipeline(pipeline, events, np.zeros(len(events), int))[1]
     assert set(expected) == {-1, 0, 1}
     assert np.array_equal(np.asarray(again.call(events)["bin"]), expected)
+
+
+def test_onnx_says_that_it_does_not_know_this_jax(monkeypatch, tmp_path):
+    def to_onnx(*_, **__):
+        raise AttributeError("module 'jax._src.core' has no attribute 'ClosedJaxpr'")
+
+    monkeypatch.setitem(sys.modules, "jax2onnx", SimpleNamespace(to_onnx=to_onnx))
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.17.1")
+    message = rf"jax2onnx 0\.17\.1 does not work with jax {jax.__version__}: .*Closed"
+    with pytest.raises(RuntimeError, match=message):
+        neoskit.export_onnx(tmp_path, PIPELINES["tanh"], NAMES)
 
 
 def test_onnx_says_what_is_missing(monkeypatch, tmp_path):

@@ -170,8 +170,9 @@ def export_onnx(
         The path of `observable.onnx`.
 
     Raises:
-        RuntimeError: jax2onnx is not installed (the extra `neoskit[onnx]`), or has no
-            translation for something that an observable of one's own does.
+        RuntimeError: jax2onnx is not installed (the extra `neoskit[onnx]`), does not
+            know this version of jax, or has no translation for something that an
+            observable of one's own does.
     """
     try:
         import jax2onnx
@@ -197,6 +198,14 @@ def export_onnx(
     except NotImplementedError as error:
         raise RuntimeError(
             f"jax2onnx cannot write this observable: {error}. `export_stablehlo` can."
+        ) from error
+    except (AttributeError, ImportError) as error:
+        # It knows jax's insides, which a newer jax may not have any more.
+        version = importlib.metadata.version("jax2onnx")
+        raise RuntimeError(
+            f"jax2onnx {version} does not work with jax {jax.__version__}: {error}. "
+            "Write the ONNX file with an earlier jax, or a later jax2onnx; "
+            "`export_stablehlo` needs neither."
         ) from error
     file = _folder(folder) / "observable.onnx"
     file.write_bytes(model.SerializeToString())

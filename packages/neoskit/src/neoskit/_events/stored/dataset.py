@@ -120,10 +120,18 @@ class StoredDataset:
             >>> stored.feature_names
             ('x', 'y')
         """
-        alive: tuple[Any, ...] = ()
         if folder is None:
             temporary = TemporaryFolder("neoskit-events-")
-            folder, alive = temporary.path, (temporary,)
+            with temporary.filling() as place:
+                written = cls.write(
+                    parts,
+                    place,
+                    counted=counted,
+                    chunk_size=chunk_size,
+                    digest=digest,
+                    keys=keys,
+                )
+            return dataclasses.replace(written, _alive=(temporary,))
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
@@ -137,7 +145,7 @@ class StoredDataset:
             writer.add(key, events)
         samples = writer.finish()
         save_manifest(place, samples, counted, digest)
-        return cls(place, samples, tuple(counted), chunk_size, _alive=alive)
+        return cls(place, samples, tuple(counted), chunk_size)
 
     @classmethod
     def open(
@@ -335,34 +343,29 @@ class StoredDataset:
 
     def _part(self, belongs: _Belongs) -> "StoredDataset":
         """The chosen events of the scored channels, scaled to stand for all of them."""
-        place = TemporaryFolder("part-", self.folder)
-        done: dict[SampleKey, StoredSample] = {}
-        for number, (key, sample) in enumerate(self.parts.items()):
-            if key.channel in self.counted:
-                done[key] = sample
-                continue
-            target = StoredSample(
-                place.path / str(number),
-                sample.names,
-                weights_alone=sample.weights_alone,
-            )
-            nominal = self.parts[key._replace(shift="")]
-            source = nominal if sample.weights_alone else sample
-            for start in range(0, sample.rows, self.chunk_size):
-                stop = min(start + self.chunk_size, sample.rows)
-                rows = np.flatnonzero(belongs(key, source.index(start, stop)))
-                if sample.weights_alone:
-                    weights = sample.weights(start, stop)[rows]
-                    target = target.append_weights(weights)
-                else:
-                    target = target.append(sample.events(start, stop).take(rows))
-            done[key] = target.standing_for(sample)
-        return dataclasses.replace(
-            self,
-            folder=place.path,
-            parts=done,
-            _alive=(*self._alive, place),
-        )
+        temporary = TemporaryFolder("part-", self.folder)
+        with temporary.filling() as place:
+            done = {
+                key: sample
+                if key.channel in self.counted
+                else self._part_of(key, belongs, place / str(number))
+                for number, (key, sample) in enumerate(self.parts.items())
+            }
+        alive = (*self._alive, temporary)
+        return dataclasses.replace(self, folder=place, parts=done, _alive=alive)
+
+    def _part_of(self, key: SampleKey, belongs: _Belongs, place: Path) -> StoredSample:
+        sample, nominal = self.parts[key], self.parts[key._replace(shift="")]
+        source = nominal if sample.weights_alone else sample
+        target = StoredSample(place, sample.names, weights_alone=sample.weights_alone)
+        for start in range(0, sample.rows, self.chunk_size):
+            stop = min(start + self.chunk_size, sample.rows)
+            rows = np.flatnonzero(belongs(key, source.index(start, stop)))
+            if sample.weights_alone:
+                target = target.append_weights(sample.weights(start, stop)[rows])
+            else:
+                target = target.append(sample.events(start, stop).take(rows))
+        return target.standing_for(sample)
 
     def __repr__(self) -> str:
         events = sum(sample.rows for sample in self.parts.values())

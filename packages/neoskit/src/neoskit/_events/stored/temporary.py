@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, final
 
@@ -30,7 +31,20 @@ class TemporaryFolder:
         parent = Path(tempfile.gettempdir() if within is None else within)
         _remove_abandoned(parent, prefix)
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        weakref.finalize(self, _remove, self.path, _hold(self.path))
+        self._remove = weakref.finalize(self, _remove, self.path, _hold(self.path))
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[Path]:
+        """What fills the folder; where that fails it is removed at once.
+
+        An error refers to the frames that it came through, and they to the folder: for
+        how long is the interpreter's and the handler's affair.
+        """
+        try:
+            yield self.path
+        except BaseException:
+            self._remove()
+            raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         # In another process it is nobody's to remove.

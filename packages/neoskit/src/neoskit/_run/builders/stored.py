@@ -53,14 +53,15 @@ def stored_dataset(
         # Beside its place: a folder of that name is whole, whenever this one ends.
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = TemporaryFolder("unfinished-", folder)
-        written = unfinished.path / place.name
-        _written(config, base, written, rows, digest)
-        try:
-            written.rename(place)
-        except OSError:
-            # Another process may have written the same ones meanwhile.
-            if not place.is_dir():
-                raise
+        with unfinished.filling() as within:
+            written = within / place.name
+            _written(config, base, written, rows, digest)
+            try:
+                written.rename(place)
+            except OSError:
+                # Another process may have written the same ones meanwhile.
+                if not place.is_dir():
+                    raise
     return StoredDataset.open(place, chunk_size=rows, digest=digest)
 
 

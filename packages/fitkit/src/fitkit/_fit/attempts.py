@@ -60,7 +60,8 @@ def _arrived(likelihood: AbstractNegativeLogLikelihood, found: Minimum) -> bool:
     above it bounds the distance to the minimum, also where the minimum lies on a wall
     and no step leads on.
     """
-    saturated = likelihood.bins() is not None and found.value < EDM_TOLERANCE
+    known = likelihood.bins() is not None
+    saturated = known and abs(found.value) < EDM_TOLERANCE
     return bool(found.converged) or saturated
 
 

@@ -1,5 +1,7 @@
 """Objectives against published tables, closed forms and fitkit's own tests."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,12 +10,18 @@ import pytest
 
 import fitkit
 from neoskit import (
+    Logarithm,
+    Measurement,
+    ModelObjective,
+    binary_cross_entropy,
     discovery_pvalue,
     discovery_significance,
     expected_cls,
+    expected_limit,
     generalised_variance,
     poi_variance,
 )
+from neoskit._gradient import statistics_for
 
 
 def two_bins(u, d):
@@ -115,3 +123,60 @@ def test_a_model_without_poi_is_an_error():
     channel = fitkit.Channel("SR", [fitkit.Sample("b", [5.0])])
     with pytest.raises(ValueError, match=r"Measurement\(poi"):
         expected_cls(fitkit.Model([channel], poi=None))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        expected_cls,
+        expected_limit,
+        discovery_pvalue,
+        poi_variance,
+    ],
+)
+def test_profiled_statistics_are_the_same(pipeline, control, objective):
+    assert objective.statistics == "profiled"
+    measurement = Measurement(("signal",))
+    templates = pipeline.hard_templates(control)
+    ours, theirs = (
+        objective(measurement.model(templates, statistics=statistics))
+        for statistics in ("profiled", "parameters")
+    )
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-9)
+
+
+def test_the_gradient_with_profiled_statistics(pipeline, control):
+    measurement = Measurement(("signal",))
+    templates = jax.tree.map(jnp.asarray, pipeline.hard_templates(control))
+
+    def gradient(statistics):
+        @jax.jit
+        @jax.grad
+        def of(templates):
+            model = measurement.model(templates, statistics=statistics)
+            return jnp.log(expected_cls(model))
+
+        return jax.tree.leaves(of(templates))
+
+    for ours, theirs in zip(gradient("profiled"), gradient("parameters"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_statistics_are_profiled_where_all_terms_allow_it():
+    def own(model):
+        return model.expected_data(model.init).main["SR"].sum()
+
+    profiled = [
+        expected_cls,
+        functools.partial(expected_cls, mu=2.0),
+        Logarithm(expected_limit),
+        expected_cls + 20 * binary_cross_entropy,
+    ]
+    assert {statistics_for(each) for each in profiled} == {"profiled"}
+    parameters = [
+        own,
+        generalised_variance,
+        binary_cross_entropy,
+        expected_cls + ModelObjective(own),
+    ]
+    assert {statistics_for(each) for each in parameters} == {"parameters"}

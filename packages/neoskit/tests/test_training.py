@@ -3,6 +3,8 @@
 import errno
 import functools
 import os
+import platform
+import subprocess
 import sys
 
 import equinox as eqx
@@ -452,3 +454,56 @@ def test_cross_fitting_never_shows_an_event_to_its_own_network(control, partitio
     )
     assert further.partition == partition
     assert not same(further.folds[0], both.folds[0])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the GNU C library")
+def test_freed_memory_is_kept():
+    """What malloc says of itself: a large block is freed, and not given back."""
+    script = """
+import ctypes
+from neoskit._train.memory import freed_memory_kept
+
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+NAMES = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in NAMES.split()]
+
+library.mallinfo2.restype = Info
+SIZE = 24 * 2**20
+with freed_memory_kept():
+    mapped = library.mallinfo2().hblkhd
+    library.free(library.malloc(SIZE))
+    after = library.mallinfo2()
+    assert after.hblkhd == mapped, "taken from the system, and given back"
+    assert after.keepcost >= SIZE, "given back"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_counted_channels_are_in_the_objective(pipeline, control):
+    """They are summed once, before the first step; batches see them, too."""
+
+    def objective(model):
+        found = model.expected_data({**model.init, "energy": jnp.asarray(0.5)}).main
+        return jnp.log(found["CR"][0]) + 0.01 * found["SR"].sum()
+
+    expected = float(neoskit.loss(pipeline, control, objective))
+    for options in ({}, {"chunk_size": 100}):
+        stage = Stage(objective, 1, ADAM, logarithm=False, pseudo_events=0.0, **options)
+        training = train(pipeline, control, stage, progress=False)
+        assert training.losses[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_step_has_no_calls_back_to_python(pipeline, control, monkeypatch):
+    """So that it runs beside Python, and is stored in the compilation cache."""
+    traced = []
+
+    def look(*arguments):
+        traced.append(str(eqx.filter_make_jaxpr(state_module.advance)(*arguments)[0]))
+        return state_module.advance(*arguments)
+
+    monkeypatch.setattr(sys.modules["neoskit._train.steps"], "advance", look)
+    train(pipeline, control, Stage(neoskit.expected_cls, 1, ADAM), progress=False)
+    assert "callback" not in traced[0]

@@ -196,8 +196,9 @@ def compiled(call):
 def test_every_public_function_is_here():
     classes = {"SmoothingBias", "GaussianMixture", "Plottable"}
     functions = {n for n in relaxed.__all__ if inspect.isfunction(getattr(relaxed, n))}
-    # `straight_through` returns what it is given: its own test is below.
-    assert functions - {"straight_through"} <= set(CALLS)
+    # `straight_through` returns what it is given: its own test is below, as that of
+    # `errors_as_nan`, which is asked for each of the others.
+    assert functions - {"straight_through", "errors_as_nan"} <= set(CALLS)
     kernels = {n for n in relaxed.__all__ if n.endswith("Kernel")}
     assert functions | classes | kernels == set(relaxed.__all__)
 
@@ -233,6 +234,45 @@ def test_what_is_not_finite(call, name, at, value):
         np.testing.assert_allclose(ends, other, rtol=1e-12, atol=1e-12)
     for slope in jax.tree.leaves(gradient):
         assert bool(jnp.all(jnp.isfinite(slope)))
+
+
+@ft.cache
+def program(call):
+    """The result alone, traced without errors."""
+    of, _ = CALLS[call]
+    return eqx.filter_jit(lambda arguments: of(**arguments))
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "at", "value"),
+    [case for case in CASES if case not in RIGHT],
+    ids=lambda x: "" if x == () else str(x),
+)
+def test_nan_in_place_of_errors(call, name, at, value):
+    """No number of the result looks usable."""
+    arguments = CALLS[call][1] | {name: CALLS[call][1][name].at[at].set(value)}
+    with relaxed.errors_as_nan():
+        result = program(call)(arguments)
+    leaves = [jnp.isnan(leaf) for leaf in jax.tree.leaves(result)]
+    if call in ("GaussianMixture.around", "GaussianMixture.from_sample"):
+        # A mixture has numbers that have nothing to do with what is wrong.
+        assert any(bool(jnp.any(leaf)) for leaf in leaves)
+    else:
+        assert all(bool(jnp.all(leaf)) for leaf in leaves)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_calls_back_to_python(call):
+    of, good = CALLS[call]
+    with relaxed.errors_as_nan():
+        gradient = jax.make_jaxpr(
+            jax.grad(
+                lambda arguments: sum(
+                    jnp.sum(x) for x in jax.tree.leaves(of(**arguments))
+                )
+            )
+        )(good)
+        assert "callback" not in str(gradient)
 
 
 # --- shapes and types ----------------------------------------------------------------

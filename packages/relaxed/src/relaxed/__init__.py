@@ -8,6 +8,7 @@ from ._bandwidth import silverman_bandwidth as silverman_bandwidth
 from ._binning import monotone_edges as monotone_edges
 from ._binning import quantile_edges as quantile_edges
 from ._binning import regular_edges as regular_edges
+from ._checks import errors_as_nan as errors_as_nan
 from ._cut import all_of as all_of
 from ._cut import any_of as any_of
 from ._cut import cut as cut
@@ -62,5 +63,6 @@ __all__ = [
     "EpanechnikovKernel",
     "TriweightKernel",
     "Plottable",
+    "errors_as_nan",
 ]
 __version__ = importlib.metadata.version("relaxed")

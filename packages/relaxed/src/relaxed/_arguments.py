@@ -34,13 +34,14 @@ def floats(
     elif not isinstance(x, jax.Array):
         x = np.asarray(x)
     default = jnp.result_type(float)
+    rules = []
     if jnp.issubdtype(x.dtype, jnp.floating):
         own = jax.dtypes.canonicalize_dtype(x.dtype)
         wanted = jnp.promote_types(own, jnp.float32)
     elif jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
         wanted = default
         if whole and default == jnp.float32 and x.dtype.itemsize > 2:
-            x = enforce(x, whole_in_float32(x, call, name))
+            rules.append(whole_in_float32(x, call, name))
     else:
         raise ValueError(
             f"`{call}({name}=...)` must be real numbers; got an array of {x.dtype}."
@@ -48,7 +49,8 @@ def floats(
     if x.dtype == wanted:
         return x
     if traced:
-        return x.astype(wanted)
+        return enforce(x.astype(wanted), *rules)
+    enforce(None, *rules)
     with np.errstate(over="ignore"):  # beyond float32 lies infinity, as for JAX
         return np.asarray(x).astype(wanted)
 

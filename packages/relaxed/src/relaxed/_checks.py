@@ -4,8 +4,11 @@ It raises `ValueError` where the values are known, and by `equinox` at run time 
 they are traced; both say the same.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import equinox as eqx
 import equinox.internal as eqxi
@@ -13,6 +16,36 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int, Num, PyTree
+
+# A part of jax's key for what is traced: a function has a program with errors and one
+# without.
+_as_nan = jax.make_user_context(False)
+
+
+@contextlib.contextmanager
+def errors_as_nan() -> Iterator[None]:
+    """Trace programs that return NaN where they would raise.
+
+    An error in a compiled program is raised by Python, which the program calls back.
+    Such a program waits for Python where others run beside it, and is not stored in
+    jax's persistent compilation cache. For the inner loop of a training, which looks at
+    its loss anyway. Values that are known when a function is called raise as ever.
+
+    Whether the context is entered where a function is traced decides; `jax.jit` keeps
+    programs with errors and with NaN apart. The environment variable
+    `EQX_ON_ERROR=nan` does the same everywhere.
+
+    Example:
+        >>> @jax.jit
+        ... def loss(bandwidth):
+        ...     return relaxed.hist(jnp.ones(3), jnp.array([0.0, 1.0]),
+        ...                         bandwidth=bandwidth)
+        >>> with relaxed.errors_as_nan():
+        ...     print(loss(-0.1))
+        [nan]
+    """
+    with _as_nan(True):
+        yield
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +91,29 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
             raise ValueError(complaint)
     if not unknown:
         return x
+    way = os.environ.get("EQX_ON_ERROR")
+    if _as_nan.value or way == "nan":
+        return _nan_if_broken(x, unknown)
+    return x if way == "off" else _raise_if_broken(x, unknown)
+
+
+def _nan_if_broken(x: PyTree, rules: list[Rule]) -> PyTree:
+    broken = jnp.any(jnp.stack([rule.may_be_broken() for rule in rules]))
+
+    def with_nan(leaf: Any) -> Any:
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+            return leaf
+        # A factor: its derivative is NaN, too, and not that of a constant.
+        return leaf * jnp.where(broken, jnp.nan, 1.0).astype(jnp.result_type(leaf))
+
+    return jax.tree.map(with_nan, x)
+
+
+def _raise_if_broken(x: PyTree, rules: list[Rule]) -> PyTree:
     said = _Said()
 
     def search(*values: Num[np.ndarray, "..."]) -> np.ndarray:
-        each = zip(unknown, values, strict=True)
+        each = zip(rules, values, strict=True)
         complaints = (rule.what_is_wrong(value) for rule, value in each)
         complaint = next(filter(None, complaints), None)
         said.complaint = complaint or said.complaint  # of the last bad one of a batch
@@ -71,11 +123,11 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
         answer = jax.ShapeDtypeStruct((), bool)
         return jax.pure_callback(search, answer, *values, vmap_method="sequential")
 
-    values = [jax.lax.stop_gradient(rule.values) for rule in unknown]
+    values = [jax.lax.stop_gradient(rule.values) for rule in rules]
     # Of a batch, too, one condition: else `vmap` would look each time.
-    suspect = [eqxi.unvmap_any(rule.may_be_broken()) for rule in unknown]
+    suspect = jnp.stack([eqxi.unvmap_any(rule.may_be_broken()) for rule in rules])
     broken = jax.lax.cond(
-        jnp.any(jnp.stack(suspect)), look, lambda values: jnp.array(False), values
+        jnp.any(suspect), look, lambda values: jnp.array(False), values
     )
     return eqx.branched_error_if(x, broken, 0, said)
 

@@ -62,13 +62,13 @@ def hard_hist(
     engine = np if known else jnp
     if known:
         columns, edges = list(map(np.asarray, columns)), list(map(np.asarray, edges))
-    of_events = engine.asarray(weights).astype(jnp.result_type(float))
-    weights = enforce(
-        of_events,
+    weights = engine.asarray(weights).astype(jnp.result_type(float))
+    one = enforce(
+        engine.ones((), weights.dtype),
         *(increasing(e, call) for e in edges),
         *(with_ends(e, call) for e in edges if flow == "reflect"),
         no_nan(data, call),
-        finite(of_events, call, "weights"),
+        finite(weights, call, "weights"),
     )
     indices, inside = zip(
         *(_index(engine, e, x, flow) for e, x in zip(edges, columns, strict=True)),
@@ -77,7 +77,7 @@ def hard_hist(
     weights = engine.where(engine.all(engine.stack(inside), axis=0), weights, 0.0)
     shape = [e.shape[0] - 1 for e in edges]
     if engine is jnp:
-        return jnp.zeros(shape).at[indices].add(weights)
+        return one * jnp.zeros(shape).at[indices].add(weights)
     place = np.ravel_multi_index(indices, shape)
     counts = np.bincount(place, weights, minlength=math.prod(shape))
     return jnp.asarray(counts.reshape(shape).astype(weights.dtype))

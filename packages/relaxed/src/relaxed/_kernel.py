@@ -282,6 +282,10 @@ def interval(
     kernel: AbstractKernel, z: Float[Array, "edges ..."]
 ) -> Float[Array, "bins=edges-1 ..."]:
     """Return the area of `kernel` between neighbours along the first axis of `z`."""
-    signed = signed_tail(kernel, z)
+    return between(signed_tail(kernel, z))
+
+
+def between(signed: Float[Array, "edges ..."]) -> Float[Array, "bins=edges-1 ..."]:
+    """Return the area between neighbours of edges whose `signed_tail` is given."""
     steps = step(signed)
     return (steps[1:] - steps[:-1]) + (signed[1:] - signed[:-1])

@@ -51,15 +51,15 @@ def soft_assign(
         )
     temperature = as_scalar(temperature, call, "temperature")
     way_out = "the hard assignment is `jnp.argmax(scores, axis=-1)`"
-    temperature = enforce(
-        temperature,
+    one = enforce(
+        jnp.ones((), scores.dtype),
         positive(temperature, call, "temperature", way_out),
         has_winner(scores, call, "scores"),
     )
     # With minus infinity the derivative in the temperature would be 0 · inf.
     allowed = scores > -jnp.inf
     scaled = jnp.where(allowed, scores, 0.0) / temperature
-    return jax.nn.softmax(scaled, axis=-1, where=allowed)
+    return one * jax.nn.softmax(scaled, axis=-1, where=allowed)
 
 
 def hist_from_membership(

@@ -7,7 +7,7 @@ sums over them: of a sample that has many weights, many sums.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -23,8 +23,9 @@ from ._histogram import hist, hist_variance, is_several, prepare
 from ._kernel import (
     AbstractKernel,
     GaussianKernel,
-    interval,
+    between,
     inverse,
+    signed_tail,
     standardise,
 )
 from ._rules import finite
@@ -192,26 +193,51 @@ def _areas(
     bandwidth: Float[Array, ""],
 ) -> Float[Array, "bins events"]:
     """Return the part of each event that falls into each bin."""
-    return interval(kernel, standardise(edges, data, bandwidth))
+    (tails,) = _at_edges((signed_tail,), kernel, edges, data, bandwidth)
+    return between(tails)
 
 
 @_areas.def_jvp
 def _areas_jvp(primals, tangents):
-    kernel, edges, data, bandwidth = primals
+    _, edges, data, bandwidth = primals
     _, d_edges, d_data, d_bandwidth = tangents
-    z = standardise(edges, data, bandwidth)
-    # What is summed over edges in the transpose would make XLA compute the density in
-    # the same loop, one exponential at a time.
-    density = jax.lax.optimization_barrier(kernel.pdf(z) * inverse(bandwidth))
-    moved = jnp.zeros_like(z)
+    tails, density = _at_edges((signed_tail, _density), *primals)
+    moved = jnp.zeros_like(density)
     if d_edges is not None:
         moved += d_edges
     if d_data is not None:
         moved -= d_data
     if d_bandwidth is not None:
-        moved -= z * d_bandwidth
-    tails = density * moved
-    return _areas(*primals), tails[1:] - tails[:-1]
+        moved -= standardise(edges, data, bandwidth) * d_bandwidth
+    swept = inverse(bandwidth) * density * moved
+    return between(tails), swept[1:] - swept[:-1]
+
+
+def _at_edges(
+    functions: Sequence[Callable[[AbstractKernel, Array], Array]],
+    kernel: AbstractKernel,
+    edges: Float[Array, "edges 1"],
+    data: Float[Array, " events"],
+    bandwidth: Float[Array, ""],
+) -> tuple[Float[Array, "edges events"], ...]:
+    """Return functions of the kernel at each edge, of all events; NaN for no bandwidth.
+
+    What a branch of a condition returns stands in memory. As one expression with the
+    sums XLA's CPU would compute it again for each of them, one number at a time.
+    """
+
+    def known() -> tuple[Array, ...]:
+        z = standardise(edges, data, bandwidth)
+        return tuple(function(kernel, z) for function in functions)
+
+    def unknown() -> tuple[Array, ...]:
+        return jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), jax.eval_shape(known))
+
+    return jax.lax.cond(bandwidth > 0, known, unknown)
+
+
+def _density(kernel: AbstractKernel, z: Float[Array, "..."]) -> Float[Array, "..."]:
+    return kernel.pdf(z)
 
 
 def _sums(

@@ -9,6 +9,7 @@ from .event_objective import binary_cross_entropy as binary_cross_entropy
 from .loss import AnyObjective as AnyObjective
 from .loss import loss as loss
 from .loss import needs_model as needs_model
+from .loss import statistics_for as statistics_for
 from .loss import trained_of as trained_of
 from .one_batch import of_batch as of_batch
 from .one_batch import value_and_gradient as value_and_gradient

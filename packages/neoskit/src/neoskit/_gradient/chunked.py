@@ -15,6 +15,7 @@ from .._checks import check_count
 from .._custom_types import Scalar
 from .._events import Dataset, Events, StoredDataset
 from .._pipeline import Pipeline
+from .._templates import templates_of_counted
 from .loss import (
     AnyObjective,
     ModelOf,
@@ -93,11 +94,7 @@ def of_chunks(
     nothing = _zeros(eqx.filter_eval_shape(summed, trained, one))
     total, _ = jax.lax.scan(sum_up, nothing, chunks)
     # Channels that are counted have nothing to differentiate and are summed at once.
-    counted = (
-        pipeline.templates(dataset.only(dataset.counted))
-        if needs_model(objective)
-        else {}
-    )
+    counted = templates_of_counted(dataset) if needs_model(objective) else {}
     result, cotangent = eqx.filter_value_and_grad(number)(total)
     gradient, _ = jax.lax.scan(pull_back, _zeros(trained), chunks)
     return result, gradient

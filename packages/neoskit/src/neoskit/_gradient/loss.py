@@ -6,7 +6,7 @@ from one batch or, exactly, from any number of chunks.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -17,7 +17,7 @@ import fitkit
 
 from .._custom_types import Scalar
 from .._events import Dataset
-from .._objectives import Objective, WeightedSum
+from .._objectives import Objective, WeightedSum, statistics_of
 from .._pipeline import Pipeline, trained_leaves
 from .._templates import Templates
 from .event_objective import AbstractEventObjective
@@ -53,6 +53,16 @@ def needs_model(objective: AnyObjective) -> bool:
     return any(
         not isinstance(term, AbstractEventObjective) for _, term in terms_of(objective)
     )
+
+
+def statistics_for(objective: AnyObjective) -> Literal["parameters", "profiled"]:
+    """How the model may have the factors of the finite samples, for all terms alike."""
+    alike = {
+        statistics_of(term)
+        for _, term in terms_of(objective)
+        if not isinstance(term, AbstractEventObjective)
+    }
+    return "profiled" if alike == {"profiled"} else "parameters"
 
 
 def sums(pipeline: Pipeline, dataset: Dataset, objective: AnyObjective) -> Sums:

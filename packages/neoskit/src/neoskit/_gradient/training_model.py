@@ -5,7 +5,7 @@ numbers that are free it makes a training CLs of 1e-13. What keeps it honest bel
 the training alone, never to a number that is quoted.
 """
 
-from typing import final
+from typing import Literal, final
 
 import equinox as eqx
 import numpy as np
@@ -90,19 +90,26 @@ class TrainingModel(eqx.Module):
     Args:
         measurement: what is measured.
         added: pseudo-events, from `pseudo_events`; none if empty.
+        counted: templates of the channels that no step changes, besides those that it
+            is called with.
+        statistics: of the finite samples, as of `Measurement.model`.
         nuisances_fixed: whether all parameters but the one of interest are fixed, as
             in the first steps of a training.
     """
 
     measurement: Measurement
     added: PseudoEvents = eqx.field(default_factory=dict)
+    counted: Templates = eqx.field(default_factory=dict)
+    statistics: Literal["parameters", "profiled"] = eqx.field(
+        static=True, default="parameters"
+    )
     nuisances_fixed: bool = eqx.field(static=True, default=False)
 
     def __call__(self, templates: Templates) -> fitkit.Model:
         """The model."""
-        templates = with_pseudo_events(templates, self.added)
+        templates = {**with_pseudo_events(templates, self.added), **self.counted}
         if not self.nuisances_fixed:
-            return self.measurement.model(templates)
+            return self.measurement.model(templates, statistics=self.statistics)
         model = self.measurement.without_mc_statistics().model(templates)
         return model.with_fixed(
             *(name for name in model.parameter_names if name != model.poi)

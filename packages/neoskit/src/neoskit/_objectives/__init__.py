@@ -13,3 +13,4 @@ from .weighted_sum import Summable as Summable
 from .weighted_sum import WeightedSum as WeightedSum
 from .weighted_sum import is_objective as is_objective
 from .weighted_sum import name_of as name_of
+from .weighted_sum import statistics_of as statistics_of

@@ -10,6 +10,7 @@ constrained one is left to do. Where that finds no minimum the result is NaN; `t
 and `evaluate` make an error of it.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -27,13 +28,16 @@ from .weighted_sum import ModelObjective
 Objective: TypeAlias = Callable[[fitkit.Model], Scalar]
 """What a training minimises; see the functions of this module."""
 
+# Made of the likelihood at its maximum in the factors of the finite samples.
+_of_profile_likelihood = functools.partial(ModelObjective, statistics="profiled")
+
 # Below this, the test statistic of Asimov data is rounding: −2 ln L of a hundred bins
 # is known to about 1e-12. √q and its derivative are taken as 0 there, which is what a
 # model without any signal must give.
 _ROUNDING = 1e-12
 
 
-@ModelObjective
+@_of_profile_likelihood
 def expected_cls(
     model: fitkit.Model, mu: ArrayLike = 1.0, *, on_host: bool = False
 ) -> Scalar:
@@ -59,7 +63,7 @@ def expected_cls(
     return 2.0 * _upper_tail(_root(q))
 
 
-@ModelObjective
+@_of_profile_likelihood
 def expected_limit(model: fitkit.Model, level: float = 0.05) -> Scalar:
     r"""The median upper limit on the signal strength if there is no signal.
 
@@ -87,7 +91,7 @@ def expected_limit(model: fitkit.Model, level: float = 0.05) -> Scalar:
     return xp.where(xp.isfinite(limit), limit, xp.nan)
 
 
-@ModelObjective
+@_of_profile_likelihood
 def discovery_pvalue(
     model: fitkit.Model, mu: ArrayLike = 1.0, *, on_host: bool = False
 ) -> Scalar:
@@ -122,7 +126,7 @@ def discovery_significance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     return _root(_likelihood_ratio(model, tested=0.0, truth=mu))
 
 
-@ModelObjective
+@_of_profile_likelihood
 def poi_variance(model: fitkit.Model, mu: ArrayLike = 1.0) -> Scalar:
     """The variance of the signal strength: its entry of the covariance matrix.
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, final
+from typing import Any, Literal, final
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -81,10 +81,20 @@ class ModelObjective(Summable):
 
     Args:
         function: takes a `fitkit.Model`, and more where it has defaults.
+        statistics: `"profiled"` says that the number is the same whether the factors of
+            the finite samples are parameters of the model or profiled in closed form
+            (`Measurement.model`), as everything that is made of the profile likelihood.
+            A training then profiles them, which is a little faster.
     """
 
-    def __init__(self, function: Callable[..., Scalar]):
+    def __init__(
+        self,
+        function: Callable[..., Scalar],
+        *,
+        statistics: Literal["parameters", "profiled"] = "parameters",
+    ):
         self._function = function
+        self.statistics = statistics
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function)
 
@@ -122,6 +132,15 @@ class Logarithm(Summable, eqx.Module):
 def is_objective(thing: Any) -> bool:
     """Whether it can be minimised: a function, or a sum of objectives."""
     return callable(thing) or isinstance(thing, Summable)
+
+
+def statistics_of(objective: Any) -> Literal["parameters", "profiled"]:
+    """How the model of an objective may have the factors of the finite samples."""
+    if isinstance(objective, functools.partial):
+        return statistics_of(objective.func)
+    if isinstance(objective, Logarithm):
+        return statistics_of(objective.objective)
+    return getattr(objective, "statistics", "parameters")
 
 
 def name_of(objective: Any) -> str:

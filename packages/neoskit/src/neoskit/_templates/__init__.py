@@ -11,6 +11,7 @@ from .filling import fill_templates as fill_templates
 from .filling import observed_counts as observed_counts
 from .filling import raw_counts as raw_counts
 from .filling import templates as templates
+from .filling import templates_of_counted as templates_of_counted
 from .scoring import Scores as Scores
 from .scoring import scores as scores
 from .template import ProcessTemplates as ProcessTemplates

@@ -89,6 +89,11 @@ def fill_templates(
     }
 
 
+def templates_of_counted(dataset: Dataset) -> Templates:
+    """The templates of the channels that are only counted, whatever the observable."""
+    return fill_templates(dataset.only(dataset.counted), {}, Counting(), hard=True)
+
+
 def _hard_filling(
     binning: AbstractBinning,
 ) -> Callable[[Scored, PerEvent], Template]:

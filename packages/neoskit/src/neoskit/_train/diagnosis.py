@@ -67,7 +67,7 @@ def locate(
     pipeline: Pipeline,
     dataset: Dataset,
     objective: AnyObjective,
-    model_of: TrainingModel,
+    model_of: TrainingModel | None,
 ) -> str:
     """A sentence that names process and bin where a step fails; empty if it is none.
 
@@ -78,10 +78,10 @@ def locate(
         pipeline: before the step, with its bandwidth.
         dataset: the events of the step.
         objective: of the stage, with all that it trains.
-        model_of: makes the model that it sees.
+        model_of: makes the model that it sees, if it sees one.
     """
     said = _scores(pipeline.scores(dataset))
-    if said or not needs_model(objective):
+    if said or model_of is None:
         return said
     summed = sums(pipeline, dataset, objective)
     said = _yields(summed.templates, "is {value}")

@@ -1,9 +1,9 @@
 """The loop around the step: stages, batches, monitoring, progress, interruption."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,7 @@ from .._pipeline import Pipeline
 from .._progress import progress_bar
 from .diagnosis import where, why
 from .keep import AbstractKeep, KeepLast, hard_loss
+from .memory import freed_memory_kept
 from .stage import Stage, Stages, stages_of
 from .state import TrainState, initial_state
 from .steps import steps_of
@@ -153,7 +154,7 @@ def train(
     if isinstance(dataset, Dataset):
         totals = jax.tree.map(jnp.asarray, sums_of_weights(dataset))
         # Onto the device once, not in every step.
-        events = jax.tree.map(jnp.asarray, _without_data(dataset))
+        events = jax.tree.map(jnp.asarray, _scored(dataset))
     state = (
         start
         if isinstance(start, TrainState)
@@ -171,7 +172,8 @@ def train(
     rest = sum(stage.steps for stage in stages[int(state.stage) :])
     done = int(state.step)
     total = done + rest - int(state.stage_step)
-    with progress_bar(total, "step", progress, done=done) as show:
+    bar = progress_bar(total, "step", progress, done=done)
+    with freed_memory_kept(), bar as show:
         try:
             # Step 0 is followed, too: what a training gained is seen against its start.
             watch(state)
@@ -192,9 +194,7 @@ def train(
                     kept = keep.after_step(
                         state.kept, new.pipeline, stage.objective, step + 1
                     )
-                    state = eqx.tree_at(
-                        lambda s: s.kept, new, kept, is_leaf=lambda x: x is None
-                    )
+                    state = dataclasses.replace(new, kept=kept)
                     losses.append(value)
                     ends = step + 1 == stage.steps or keep.ends(kept, step + 1)
                     if int(state.step) % every == 0 or (last and ends):
@@ -236,9 +236,9 @@ def _check(dataset: Dataset, every: int) -> None:
     check_count("train(every=...)", every, hint=never)
 
 
-def _without_data(dataset: Dataset) -> Dataset:
+def _scored(dataset: Dataset) -> Dataset:
     # Recorded events are never handed to a training, not even to be ignored.
-    return Dataset(dataset.channels, dataset.counted)
+    return Dataset({name: dataset.channels[name] for name in dataset.scored})
 
 
 def _monitored(

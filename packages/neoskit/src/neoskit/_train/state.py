@@ -10,6 +10,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Int, PyTree
 
+import relaxed
+
 from .._custom_types import Rows, Scalar
 from .._events import Dataset, SampleKey, StoredDataset, batch
 from .._events.split import Totals
@@ -87,7 +89,7 @@ def advance(
     dataset: Dataset,
     rows: Mapping[SampleKey, Rows] | None,
     totals: Totals,
-    model_of: TrainingModel,
+    model_of: TrainingModel | None,
     bandwidth: Scalar,
     objective: AnyObjective,
     optimiser: optax.GradientTransformation,
@@ -99,10 +101,10 @@ def advance(
     Args:
         pipeline: before the step.
         memory: what the objective trains, and the optimiser's state.
-        dataset: all events.
+        dataset: all events that are scored.
         rows: those of a batch.
         totals: sums of weights of all events.
-        model_of: makes the model that the objective sees.
+        model_of: makes the model that the objective sees, if it sees one.
         bandwidth, objective, optimiser, chunk, logarithm: of the stage.
 
     Returns:
@@ -115,12 +117,17 @@ def advance(
     objective = eqx.combine(theirs, objective)
     if rows is not None:
         dataset = batch(dataset, rows, totals)
-    if chunk is None:
-        value, gradient = of_batch(pipeline, dataset, objective, model_of, logarithm)
-    else:
-        value, gradient = of_chunks(
-            pipeline, dataset, objective, chunk, model_of, logarithm
-        )
+    # What is not finite is looked at below: a program that could raise would wait for
+    # Python, and Python for it.
+    with relaxed.errors_as_nan():
+        if chunk is None:
+            value, gradient = of_batch(
+                pipeline, dataset, objective, model_of, logarithm
+            )
+        else:
+            value, gradient = of_chunks(
+                pipeline, dataset, objective, chunk, model_of, logarithm
+            )
     return _moved(pipeline, theirs, remembered, value, gradient, optimiser, logarithm)
 
 
@@ -128,7 +135,7 @@ def advance_stored(
     pipeline: Pipeline,
     memory: tuple[PyTree, PyTree],
     dataset: StoredDataset,
-    model_of: TrainingModel,
+    model_of: TrainingModel | None,
     bandwidth: Scalar,
     objective: AnyObjective,
     optimiser: optax.GradientTransformation,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike
@@ -12,11 +13,20 @@ from jaxtyping import ArrayLike
 from .._custom_types import Rows, Scalar
 from .._events import Dataset, SampleKey, StoredDataset, batch, batches
 from .._events.split import Totals
-from .._gradient import TrainingModel, needs_model, pseudo_events
+from .._gradient import (
+    TrainingModel,
+    needs_model,
+    pseudo_events,
+    statistics_for,
+)
 from .._pipeline import Pipeline
+from .._templates import templates_of_counted
 from .diagnosis import locate
 from .stage import Stage
 from .state import TrainState, advance, advance_stored
+
+# Arrays in the host's memory.
+_HELD = np.ndarray | np.generic
 
 
 class Step(NamedTuple):
@@ -52,7 +62,7 @@ def steps_of(
         state: where the stage stands.
         stage: what is done.
         dataset: all events.
-        events: the same, on the device.
+        events: those that are scored, on the device; stored ones as they are.
         totals: sums of weights of all events.
         seed: of the batches.
     """
@@ -64,11 +74,7 @@ def steps_of(
         draws = seed + 1_000_003 * int(state.stage)
         draw = batches(dataset, stage.batch_size, seed=draws, start=first)
     of_model = needs_model(stage.objective)
-    model_of = TrainingModel(
-        state.pipeline.measurement,
-        _pseudo_events(stage, dataset, state.pipeline) if of_model else {},
-        stage.nuisances_fixed,
-    )
+    model_of = _model_of(state.pipeline, stage, dataset) if of_model else None
     pipeline, memory = state.pipeline, (state.objective, state.optimiser)
     for step, rows in zip(range(first, stage.steps), draw, strict=False):
         width = _bandwidth(stage.bandwidth, step, pipeline)
@@ -118,11 +124,25 @@ def _check_in_memory(dataset: Dataset | StoredDataset) -> None:
         )
 
 
-def _pseudo_events(stage: Stage, dataset: Dataset, pipeline: Pipeline) -> dict:
-    if not stage.pseudo_events:
-        return {}
-    signals = pipeline.measurement.signals
-    return pseudo_events(dataset, signals, stage.pseudo_events)
+def _model_of(
+    pipeline: Pipeline, stage: Stage, dataset: Dataset | StoredDataset
+) -> TrainingModel:
+    measurement, added, counted = pipeline.measurement, {}, {}
+    if stage.pseudo_events:
+        added = pseudo_events(dataset, measurement.signals, stage.pseudo_events)
+    if isinstance(dataset, Dataset):
+        counted = templates_of_counted(dataset)
+    # Onto the device once, not in every step.
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(leaf) if isinstance(leaf, _HELD) else leaf,
+        TrainingModel(
+            measurement,
+            added,
+            counted,
+            statistics_for(stage.objective),
+            stage.nuisances_fixed,
+        ),
+    )
 
 
 def _bandwidth(

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import relaxed
+
 from .._custom_types import Scalar
 from .._events import Dataset, StoredDataset, StoredProcess, StoredSample
 from .._pipeline import Pipeline
@@ -72,7 +74,9 @@ def value_of_stored(
 def forward(given: tuple[Pipeline, AnyObjective], events: Dataset) -> Sums:
     """What the objective is made from, of one chunk."""
     pipeline, objective = given
-    return sums(pipeline, events, objective)
+    # A program that could raise would wait for Python, which reads the next chunk.
+    with relaxed.errors_as_nan():
+        return sums(pipeline, events, objective)
 
 
 @eqx.filter_jit
@@ -83,7 +87,8 @@ def pull_back(given: tuple[Pipeline, AnyObjective, Sums], events: Dataset) -> Tr
 
     def summed(part: Trained) -> Sums:
         ours, theirs = combined(part, rest)
-        return sums(ours, events, theirs)
+        with relaxed.errors_as_nan():
+            return sums(ours, events, theirs)
 
     _, pull = eqx.filter_vjp(summed, trained)
     return pull(jax.tree.map(jnp.asarray, cotangent))[0]

@@ -43,6 +43,8 @@ def user_cache() -> Path:
 # uv leaves no bytecode: where none may be written either, every process would compile
 # the sources of jax anew, 2.4 s of import instead of 0.8.
 os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
+# A machine that is busy, or asleep for a while, is not one that fails.
+os.environ.setdefault("UV_COMPILE_BYTECODE_TIMEOUT", "0")
 
 ENVIRONMENT = {
     # One compilation cache for all sessions and clones; without the two zeroes jax
@@ -332,6 +334,9 @@ def docs(session: nox.Session) -> None:
     session.install(*everything(), *tools("docs"))
     builder = ("sphinx-build", "-W", "--keep-going", "-j", "auto", "-b", "html")
     session.run(*builder, "docs", "docs/_build/html", env=ENVIRONMENT)
+    # Of the packages as they are; the one in the repository is for its front page.
+    film = ("docs/_scripts/front_page.py", "docs/_build/html/_static")
+    session.run("python", *film, env=ENVIRONMENT)
     session.run("python", "docs/_scripts/internal_links.py", "docs/_build/html")
 
 

@@ -2,6 +2,7 @@
 
     _driver.py                  # every script, in full: hours
     _driver.py --quick          # the smallest case of some: under three minutes
+    _driver.py --published      # published models and real events: half an hour
     _driver.py --record …       # into docs/, where the site shows it
     _driver.py NAME [OPTIONS]   # one script alone, with options of its own
 
@@ -37,6 +38,18 @@ QUICK = {
     "grids": "--sample 2 --repeats 1 1Lbb",
     "histogram": "--quick 100000x10",
 }
+# The same of larger models, and of the training.
+PUBLISHED = QUICK | {
+    "first_answer": "--only S GammaGamma_Higgs agc_ttbar 'sbottom A' atlas_ttZ_4l "
+    "--rounds 1 --limit 40",
+    "fits": "--threads 1 --limit 30 S M AGC 'sbottom A' 1Lbb ttZ-4l",
+    "hypotests": "--models S M --toys 500 --peer-toys 10",
+    "cold": "--rounds 1 S M AGC 'sbottom A' 1Lbb ttZ-4l",
+    "histogram": "--quick 100000x10 1000000x10",
+    "first_step": "",
+    "training_step": "",
+}
+PLANS = {"--quick": QUICK, "--published": PUBLISHED}
 PACKAGES = (
     *("relaxed", "fitkit", "neoskit", "jax", "jaxlib", "numpy", "scipy", "equinox"),
     *("pyhf", "nextstat", "cabinetry", "iminuit", "boost-histogram"),
@@ -121,8 +134,8 @@ def plan(words: list[str]) -> dict[str, list[str]]:
     """Which scripts with which options."""
     if not words:
         return {script: [] for script in SCRIPTS}
-    if words == ["--quick"]:
-        return {script: shlex.split(text) for script, text in QUICK.items()}
+    if len(words) == 1 and words[0] in PLANS:
+        return {script: shlex.split(text) for script, text in PLANS[words[0]].items()}
     script, *options = words
     script = script.removesuffix(".py")
     if script not in SCRIPTS:

@@ -342,7 +342,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """The measurements of `benchmarks/`: all, `-- --quick`, `-- --published`, or one."""
+    """The measurements of `benchmarks/`: all, `--quick`, `--published`, or one."""
     session.install(*everything(), *tools("bench"))
     # relaxed 0.4.0 shares our import name, evermore needs an older flax: each lives in
     # an environment of its own.

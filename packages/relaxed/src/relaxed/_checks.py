@@ -91,10 +91,15 @@ def enforce(x: PyTree, *rules: Rule) -> PyTree:
             raise ValueError(complaint)
     if not unknown:
         return x
-    way = os.environ.get("EQX_ON_ERROR")
-    if _as_nan.value or way == "nan":
+    if gives_nan():
         return _nan_if_broken(x, unknown)
-    return x if way == "off" else _raise_if_broken(x, unknown)
+    off = os.environ.get("EQX_ON_ERROR") == "off"
+    return x if off else _raise_if_broken(x, unknown)
+
+
+def gives_nan() -> bool:
+    """Return whether a program that is traced now has NaN in the place of errors."""
+    return _as_nan.value or os.environ.get("EQX_ON_ERROR") == "nan"
 
 
 def _nan_if_broken(x: PyTree, rules: list[Rule]) -> PyTree:

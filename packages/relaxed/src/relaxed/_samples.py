@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Num
 
 from ._arguments import as_vector, floats
-from ._checks import Rule, enforce
+from ._checks import Rule, enforce, gives_nan
 from ._flow import Flow
 from ._histogram import hist, hist_variance, is_several, prepare
 from ._kernel import (
@@ -109,8 +109,17 @@ def hist_of_samples(
         return [
             _alone(*each, edges, common) for each in zip(samples, weights, strict=True)
         ]
-    one = enforce(one, _all_finite(weights, call))
-    return _fill(kernel, axis, samples, jnp.asarray(bandwidth), weights, one)
+    rule, bandwidth = _all_finite(weights, call), jnp.asarray(bandwidth)
+    if gives_nan() and isinstance(rule.values, jax.core.Tracer):
+        # The sums say it of their weights, and no weight need be looked at.
+        sums = _fill(kernel, axis, samples, bandwidth, weights, one)
+        return jax.tree.map(_nan_if_infinite, sums)
+    one = enforce(one, rule)
+    return _fill(kernel, axis, samples, bandwidth, weights, one)
+
+
+def _nan_if_infinite(sums: Float[Array, "..."]) -> Float[Array, "..."]:
+    return sums + 0 * sums
 
 
 def _all_finite(weights: list[Float[Array, "..."]], call: str) -> Rule:
